@@ -1,0 +1,130 @@
+"""The text log of a server (``syslog``): one line per act, in the words of the original, and the console's lines.
+
+Nothing that a peer sends can make a second line or move a terminal's cursor: names and texts are cleaned here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tcpchat.core.model import Bye, Command, Confirm, Entry, Refused, Renamed, Said, Status, Welcome, Who
+from tcpchat.core.text import clean_line
+
+if TYPE_CHECKING:
+    from tcpchat.core.feed import Session
+
+logger = logging.getLogger("tcpchat.server")
+
+LINES_MAX = 10_000  # lines kept while the file takes nothing; older ones are lost, the chat is not
+
+
+class AuditLog:
+    """Writes what happens as lines of text, and counts who is here."""
+
+    def __init__(self, sink: TextIO | None = None, console: Callable[[str], None] | None = None) -> None:
+        self.sink, self.console = sink, console
+        self.online: dict[int, list[Any]] = {}  # user -> [login, sessions]
+        self.state = "WAIT4CLIENTS"
+        self._lines: list[str] = []
+        self._notes: dict[type, Callable[[str, Any], None]] = {
+            Confirm: lambda login, command: self.write(f"{login} : <accepted>"),
+            Status: lambda login, command: self.write(f"{login} asks server status - {self.state}"),
+            Who: self._who,
+            Bye: lambda login, command: self.write(f"{login} leaves server"),
+        }
+
+    @property
+    def writing(self) -> bool:
+        return self.sink is not None
+
+    def write(self, line: str) -> None:
+        """Add one line; it reaches the file within a tick."""
+        if self.sink is not None:
+            self._lines.append(line if line.isprintable() else clean_line(line))
+
+    def flush(self) -> None:
+        """Hand the gathered lines to the file. A full disk costs lines, never the chat."""
+        if not self._lines or self.sink is None:
+            return
+        try:
+            self.sink.write("\n".join(self._lines) + "\n")
+            self.sink.flush()
+        except (OSError, ValueError) as error:
+            if len(self._lines) < LINES_MAX:
+                return
+            logger.error("! the text log takes nothing: %s", error)
+        self._lines.clear()
+
+    # -- what the server reports -----------------------------------------------------------------------------
+
+    def command(self, session: Session, command: Command) -> None:
+        """A peer asked for something."""
+        note = self._notes.get(type(command))
+        if note is not None:
+            known = self.online.get(session.user)
+            if known is not None:
+                note(known[0], command)
+
+    def _who(self, login: str, command: Who) -> None:
+        if not command.to:
+            logins = [str(known[0]) for known in self.online.values()]
+            self.write(f"{login} asks server about active connections - {logins}")
+
+    def refused(self, session: Session, event: Refused) -> None:
+        """A message could not be taken."""
+        known = self.online.get(session.user)
+        if known is not None and event.n:
+            self.write(f"{known[0]} <sending failure>")
+
+    def entries(self, entries: list[Entry]) -> None:
+        """A batch is durable."""
+        for entry in entries:
+            fact = entry.fact
+            if type(fact) is Said:
+                self.write(said(fact))
+            elif type(fact) is Renamed and fact.user in self.online:
+                self.online[fact.user][0] = fact.login
+
+    def welcomed(self, session: Session, event: Welcome) -> None:
+        """A session is open."""
+        known = self.online.setdefault(session.user, [event.login, 0])
+        known[0], known[1] = event.login, known[1] + 1
+        if known[1] > 1:
+            return
+        self.write(f"Accepted new user {event.login}")
+        self._console(f"{event.login} has joined --- len users {len(self.online)}")
+        self._count()
+
+    def left(self, user: int) -> None:
+        """A session of this user has ended."""
+        known = self.online.get(user)
+        if known is None:
+            return
+        known[1] -= 1
+        if known[1] > 0:
+            return
+        del self.online[user]
+        self.write(f"User {known[0]} has left ...")
+        self._console(f"{known[0]} has left ... len users {len(self.online)}")
+        self._count()
+
+    def _count(self) -> None:
+        state = "READY2SERV" if len(self.online) >= 2 else "WAIT4CLIENTS"
+        if state != self.state:
+            self.state = state
+            self.write(f"server at {state} state")
+
+    def _console(self, line: str) -> None:
+        if self.console is not None:
+            self.console(clean_line(line))
+
+
+def said(fact: Said) -> str:
+    """A message as the original wrote it down; rooms other than #all stand where it had <broadcast>."""
+    if not fact.to.startswith("#"):
+        return f"{fact.by} > {fact.text}"
+    return f"{fact.by} <{'broadcast' if fact.room == 1 else fact.to}> {fact.text}"
+
+

@@ -1,0 +1,207 @@
+"""Settings of the server: one table, from which flags, environment names, file keys, the docs and the limits are made.
+
+Precedence: flag, environment (``TCPCHAT_<NAME>``), file (``[server]`` in TOML), default. ``python -m tcpchat.config``
+writes the table into ``docs/operations.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import sys
+import tomllib
+import typing
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tcpchat.core.rules import Limits
+
+ENVIRONMENT = "TCPCHAT_"
+SECTION = "server"
+BEGIN, END = "<!-- settings: begin (python -m tcpchat.config) -->", "<!-- settings: end -->"
+KINDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+class ConfigError(Exception):
+    """A setting cannot be used; the text says which, where it was set, and what it may be."""
+
+
+def _row(default: Any, help: str, *, group: str, secret: bool = False, later: bool = False) -> Any:
+    """One row of the table. ``secret``: no flag, since others see command lines. ``later``: not offered yet."""
+    return dataclasses.field(
+        default=default, metadata={"help": help, "group": group, "secret": secret, "later": later}
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Every setting of a server, with its default."""
+
+    host: str = _row(
+        "localhost", "Address to listen on; 0.0.0.0 opens the chat to other machines.", group="server"
+    )
+    port: int = _row(6060, "Port to listen on; 0 takes a free one and prints it.", group="server")
+    data: str = _row(".", "Folder of the messages (tcpchat.db) and of the text log.", group="server")
+    syslog: str = _row("syslog", "Text log, relative to the data folder; off = none.", group="server")
+
+    dead_after: float = _row(30.0, "Seconds without a sign of life until a peer is hung up.", group="time")
+    first_bytes_seconds: float = _row(10.0, "Seconds a new connection has for its first bytes.", group="time")
+    snapshot_entries: int = _row(100_000, "Entries after which the state is saved again.", group="time")
+    snapshot_seconds: float = _row(60.0, "Seconds after which a changed state is saved when idle.", group="time")
+
+    connections: int = _row(20_000, "Connections in all.", group="limits")
+    connections_per_address: int = _row(1_000, "Connections from one address.", group="limits")
+    write_buffer: int = _row(
+        262_144, "Bytes that may wait for one reader before its feed stops.", group="limits"
+    )
+
+    require_tls: bool = _row(False, "Take only TLS.", group="tls", later=True)
+    tls_cert: str = _row("", "Certificate chain (PEM); empty = made at first start.", group="tls", later=True)
+    tls_key: str = _row("", "Its private key (PEM).", group="tls", later=True)
+
+    server_name: str = _row("tcpchat", "Name of this server.", group="names")
+    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="names", later=True)
+    description: str = _row("A tcpchat server", "One line about this server.", group="names", later=True)
+    motd: str = _row("", "File with the message of the day.", group="names", later=True)
+    lobby: str = _row("#all", "Room that every IRC client enters.", group="names", later=True)
+    oper_name: str = _row("", "Name for OPER of IRC.", group="names", later=True)
+    oper_password: str = _row("", "Password for OPER.", group="names", secret=True, later=True)
+    connection_password: str = _row(
+        "", "Password that every connection must give.", group="names", secret=True, later=True
+    )
+
+    def limits(self) -> Limits:
+        """The limits of the core as these settings have them."""
+        return Limits(**{name: getattr(self, name) for name in Limits.__struct_fields__ if name in SETTINGS})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table, as the faces need it."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    group: str
+    secret: bool
+    later: bool
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def environment(self) -> str:
+        return ENVIRONMENT + self.name.upper()
+
+    def read(self, value: object, where: str) -> Any:
+        """The value as this row's type; ConfigError names the place it came from."""
+        try:
+            return msgspec.convert(value, self.type, strict=not isinstance(value, str))
+        except msgspec.ValidationError:
+            raise ConfigError(f"{where}: {value!r} is not a {KINDS[self.type]}.") from None
+
+
+@cache
+def _table() -> dict[str, Setting]:
+    types = typing.get_type_hints(Config)
+    return {
+        field.name: Setting(
+            name=field.name, type=types[field.name], default=field.default, **dict(field.metadata)
+        )
+        for field in dataclasses.fields(Config)
+    }
+
+
+SETTINGS: dict[str, Setting] = _table()
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add a flag for every setting; what is not given does not appear in the parsed arguments."""
+    for setting in SETTINGS.values():
+        if setting.secret or setting.later:
+            continue
+        text = f"{setting.help} [{setting.default}; {setting.environment}]".replace("%", "%%")
+        if setting.type is bool:
+            parser.add_argument(setting.flag, action=BooleanOptionalAction, default=SUPPRESS, help=text)
+        else:
+            metavar = "N" if setting.type in (int, float) else "TEXT"
+            parser.add_argument(setting.flag, default=SUPPRESS, metavar=metavar, help=text)
+
+
+def default_file() -> Path:
+    """Where the settings file is looked for when nobody says."""
+    import platformdirs
+
+    home = os.environ.get(ENVIRONMENT + "HOME")
+    return Path(home) / "config.toml" if home else platformdirs.user_config_path("tcpchat") / "config.toml"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings of the ``[server]`` table of a TOML file."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get(SECTION, {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for key in table:
+        if key not in SETTINGS:
+            near = difflib.get_close_matches(key, SETTINGS, 1)
+            raise ConfigError(f"{path}: no setting {key!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    return dict(table)
+
+
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str] | None = None, file: Path | None = None
+) -> Config:
+    """Settings by precedence. Without ``file``: TCPCHAT_CONFIG, else the default place if there is one."""
+    environment = os.environ if environment is None else environment
+    named = file or (Path(environment["TCPCHAT_CONFIG"]) if environment.get("TCPCHAT_CONFIG") else None)
+    path = named or default_file()
+    stored = read_file(path) if named or path.exists() else {}
+    chosen: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
+        if name in flags:
+            chosen[name] = setting.read(flags[name], setting.flag)
+        elif setting.environment in environment:
+            chosen[name] = setting.read(environment[setting.environment], setting.environment)
+        elif name in stored:
+            chosen[name] = setting.read(stored[name], f"{path}: {name}")
+    return Config(**chosen)
+
+
+def documentation() -> str:
+    """The table as Markdown."""
+    lines = ["| setting | flag | environment | default | what |", "| --- | --- | --- | --- | --- |"]
+    for setting in SETTINGS.values():
+        if setting.later:
+            continue
+        flag = "(file or environment only)" if setting.secret else f"`{setting.flag}`"
+        default = f"`{setting.default}`" if setting.default != "" else ""
+        lines.append(f"| `{setting.name}` | {flag} | `{setting.environment}` | {default} | {setting.help} |")
+    return "\n".join(lines)
+
+
+def rendered(page: str) -> str:
+    """The page with the present table between its markers."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{documentation()}\n{END}{tail}"
+
+
+def main() -> int:
+    """Write the table into docs/operations.md."""
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/operations.md")
+    path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,465 @@
+"""One connection: bytes from the transport to its door, the door's commands to the chat, and back.
+
+The first bytes choose the door, once. A connection knows when its peer is silent, when its pipe is full, and how to
+end; it knows nothing of any protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import secrets
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tcpchat.core.errors import CODES
+from tcpchat.core.model import AnyEvent, Goodbye, Load, Pinged, Refused, Welcome
+from tcpchat.doors import Door
+from tcpchat.doors.choose import choose
+
+if TYPE_CHECKING:
+    from tcpchat.core.feed import Session
+    from tcpchat.pipe import Parcel
+    from tcpchat.server import Server
+
+logger = logging.getLogger("tcpchat.server")
+
+FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
+LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
+CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
+STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
+UNSENT_MAX = 131_072  # bytes the kernel may hold unsent for one peer: memory of a stopped reader, TCP_NOTSENT_LOWAT
+LOST_PROBES = 3  # retransmissions or window probes without an answer: the machine is gone
+TICKS_PER_SECOND = 10
+PINGLESS = frozenset({"seed"})  # the original protocol has no ping: the kernel's keepalive takes its place
+OPTION_NUMBERS = {"TCP_NOTSENT_LOWAT": 25} if sys.platform == "linux" else {}  # unnamed before Python 3.12
+KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+TLS_REFUSED = b"\x15\x03\x01\x00\x02\x02\x28"  # alert handshake_failure (RFC 8446, 6.2): clients fall back at once
+
+DOORS: dict[str, tuple[str, str, bool]] = {  # kind -> module, class, takes the settings
+    "native": ("tcpchat.doors.native", "ServerSide", False),
+    "seed": ("tcpchat.doors.seed", "SeedDoor", False),
+    "irc": ("tcpchat.doors.irc.door", "IrcDoor", True),
+    "web": ("tcpchat.doors.web", "WebDoor", True),
+}
+
+
+class Layer(Protocol):
+    """Encryption between the transport and a door (trust.tls has one)."""
+
+    closing: bool
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes from the network, return what they decrypt to."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Encrypt; the bytes wait in data_to_send()."""
+        ...
+
+    def data_to_send(self) -> bytes: ...
+
+
+def open_door(kind: str, settings: Any, address: str, secure: bool, local: bool) -> Door | None:
+    """The door of this kind; None when this server has none."""
+    module, name, configured = DOORS[kind]
+    try:
+        make = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        return None
+    arguments = (settings,) if configured else ()
+    door: Door = make(*arguments, address=address, secure=secure, local=local)
+    return door
+
+
+class Connection(asyncio.Protocol):
+    """One peer on the port."""
+
+    __slots__ = (
+        "address", "closed", "closing", "door", "end", "first", "full", "heard", "held", "last", "layer",
+        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "resume", "server", "session", "told",
+        "touched", "transport", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.pipe = server, server.pipe
+        self.transport: asyncio.Transport
+        self.door: Door
+        self.session: Session | None = None
+        self.layer: Layer | None = None
+        self.address, self.local = "", False
+        self.first: bytes | None = b""  # first bytes until the door is chosen; None from then on
+        self.out: list[bytes] = []  # what leaves at the end of this turn
+        self.parcels: list[Parcel] = []  # used by the pipe during a fan-out
+        self.last = 0  # last entry among the shared events of this turn
+        self.told = self.touched = False  # the door has bytes; the pipe will flush this connection
+        self.full = self.waiting = False  # transport above its high-water mark; door not ready
+        self.held: set[str] = set()  # why this peer is not read just now
+        self.loads: deque[Load] = deque()
+        self.loading = self.resume = False
+        self.heard = server.ticks
+        self.pinged = self.closed = self.closing = False
+        self.end = 0  # tick at which a closing connection is cut
+
+    # -- transport -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "set_write_buffer_limits")
+        self.transport = transport  # type: ignore[assignment]
+        self.transport.set_write_buffer_limits(high=self.server.config.write_buffer)
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self.address = str(peer[0]).removeprefix("::ffff:") if peer else ""
+        self.local = is_local(self.address) or bool(peer and here and peer[0] == here[0])
+        option(transport, socket.IPPROTO_TCP, "TCP_NODELAY", 1)
+        option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_MAX)
+        refusal = self.server.admit(self)
+        if refusal:
+            self.polite(refusal)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard, self.pinged = self.server.ticks, False
+        if self.closing:
+            return
+        try:
+            if self.layer is not None:
+                data = self._decrypted(data)
+            if self.first is None:
+                self._received(data)
+            else:
+                self._first(data)
+        except Exception:
+            self._bug()
+
+    def eof_received(self) -> bool:
+        """The peer has said all it wants to say: answer what is on its way, then close."""
+        if self.first is None and not self.closing:
+            try:
+                self._received(b"")
+            except Exception:
+                self._bug()
+        self.pipe.when_durable(self.finish)
+        return self.layer is None and not self.closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = self.closing = True
+        self.server.leave(self)
+        self.loads.clear()
+        session, self.session = self.session, None
+        if session is not None:
+            self.pipe.run(self.server.chat.close(session, time.time(), why_lost(exc)))
+            session.carrier = None
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly: its feed leaves the live set, and it is not read either (answers need room)."""
+        self.full = True
+        self.pause("full")
+        if self.session is not None:
+            self.server.chat.paused(self.session)
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self.unpause("full")
+        self._resumed()
+
+    # -- from the peer to the chat ---------------------------------------------------------------------------
+
+    def _first(self, data: bytes) -> None:
+        """Gather the first bytes until they say which door this is."""
+        assert self.first is not None
+        data = self.first + data
+        kind = choose(data)
+        if kind == "more":
+            self.first = data
+            if len(data) >= FIRST_BYTES_MAX:
+                self._unknown()
+        elif kind == "tls" and self.layer is None:
+            self._start_tls(data)
+        elif kind in DOORS:
+            self._enter(kind, data)
+        else:
+            self._unknown()
+
+    def _start_tls(self, data: bytes) -> None:
+        if self.server.tls is None:
+            self.polite(TLS_REFUSED)
+            return
+        self.layer = self.server.tls()
+        self.first = b""
+        plain = self._decrypted(data)
+        if plain:
+            self._first(plain)
+
+    def _decrypted(self, data: bytes) -> bytes:
+        assert self.layer is not None
+        plain = self.layer.receive(data)
+        answer = self.layer.data_to_send()
+        if answer:
+            self.transport.write(answer)
+        if self.layer.closing:
+            self.finish()
+        return plain
+
+    def _enter(self, kind: str, data: bytes) -> None:
+        secure = self.layer is not None
+        door = open_door(kind, self.server.config, self.address, secure, self.local)
+        if door is None:
+            self.polite(f"This server does not speak {kind} yet.\r\n".encode())
+            return
+        self.door, self.first = door, None
+        if door.name in PINGLESS:
+            option(self.transport, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
+            for name, value in KEEPALIVE:
+                option(self.transport, socket.IPPROTO_TCP, name, value)
+        self.session = self.server.chat.open(
+            time.time(),
+            nonce=secrets.token_urlsafe(24),
+            device=secrets.token_urlsafe(12),
+            door=door.name,
+            dialect=door.dialect,
+            secure=secure,
+            local=self.local,
+            address=self.address,
+        )
+        self.session.carrier = self
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        now = time.time()
+        door, session, pipe = self.door, self.session, self.pipe
+        commands = door.receive(data, now)
+        if session is not None and commands:
+            receive, audit = self.server.chat.receive, pipe.audit
+            for command in commands:
+                if audit is not None:
+                    audit.command(session, command)
+                pipe.run(receive(session, command, now))
+                if self.closing:
+                    break
+            if len(pipe.pending) > self.server.pending_max:
+                pipe.throttle(self)
+            if len(self.loads) > LOADS_MAX:
+                self.pause("loads")
+        self.told = True
+        if not self.touched:
+            self.touched = True
+            pipe.touch(self)
+
+    def _unknown(self) -> None:
+        self.polite(b"tcpchat: " + CODES["no_protocol"].text.encode() + b"\r\n")
+
+    def _bug(self) -> None:
+        logger.exception("! a fault of this server, in the connection of %s", self.address)
+        self.hang_up("internal")
+
+    # -- from the chat to the peer ---------------------------------------------------------------------------
+
+    def tell(self, event: AnyEvent) -> None:
+        """Tell this peer alone."""
+        if self.closing or self.first is not None:
+            return
+        if type(event) is Welcome or type(event) is Refused:
+            self._note(event)
+        try:
+            self.door.deliver(event)
+        except Exception:
+            self._bug()
+            return
+        self.told = True
+        if not self.touched:
+            self.touched = True
+            self.pipe.touch(self)
+
+    def share(self, data: bytes, last: int) -> None:
+        """Tell this peer what others get too, already encoded."""
+        if self.told:
+            self._gather()
+        self.out.append(data)
+        if last > self.last:
+            self.last = last
+        if not self.touched:
+            self.touched = True
+            self.pipe.touch(self)
+
+    def _gather(self) -> None:
+        self.told = False
+        data = self.door.data_to_send()
+        if data:
+            self.out.append(data)
+
+    def flush(self) -> None:
+        """Write what this turn brought, in one piece."""
+        self.touched = False
+        if self.closing:
+            return
+        out, door = self.out, self.door
+        if self.told:
+            self._gather()
+        if self.last:
+            mark = door.mark(self.last)
+            self.last = 0
+            if mark:
+                out.append(mark)
+        if out:
+            self.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+        if door.closing:
+            self.finish()
+        elif not door.ready and not self.waiting:
+            self.waiting = True
+            if self.session is not None:
+                self.server.chat.paused(self.session)
+        elif self.waiting and door.ready:
+            self.waiting = False
+            self._resumed()
+
+    def write(self, data: bytes) -> None:
+        if self.layer is not None:
+            self.layer.send(data)
+            data = self.layer.data_to_send()
+        self.transport.write(data)
+
+    def polite(self, text: bytes) -> None:
+        """Say one line to a peer that has no door, and close."""
+        if not self.closing:
+            self.write(text)
+            self.finish()
+
+    # -- back-pressure ---------------------------------------------------------------------------------------
+
+    @property
+    def stuck(self) -> bool:
+        """True while this peer cannot take another page of its feed."""
+        return self.full or not self.door.ready
+
+    def _resumed(self) -> None:
+        """The peer takes events again: go on from the log, once no older answer is on its way."""
+        if self.session is None or self.closed or self.stuck:
+            return
+        if self.loading:
+            self.resume = True
+        else:
+            self.pipe.run(self.server.chat.resumed(self.session, time.time()))
+
+    def recheck(self) -> None:
+        """After a page of the feed: it may have filled the pipe, and then the session must not be live."""
+        if self.session is not None and self.stuck:
+            self.server.chat.paused(self.session)
+
+    def after_loads(self) -> None:
+        self.unpause("loads")
+        if self.resume:
+            self.resume = False
+            self._resumed()
+
+    def pause(self, why: str) -> None:
+        """Read nothing more from this peer for now."""
+        if not self.held and not self.closing:
+            self.transport.pause_reading()
+        self.held.add(why)
+
+    def unpause(self, why: str) -> None:
+        if why in self.held:
+            self.held.remove(why)
+            if not self.held and not self.closing:
+                self.heard = self.server.ticks  # it could not be heard until now
+                self.transport.resume_reading()
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Called once a second."""
+        ticks, config = self.server.ticks, self.server.config
+        silent = (ticks - self.heard) / TICKS_PER_SECOND
+        if self.closing:
+            if ticks >= self.end:
+                self.transport.abort()
+        elif self.first is not None:
+            if silent >= config.first_bytes_seconds:
+                self.polite(b"tcpchat: no first bytes in time.\r\n")
+        elif silent >= config.dead_after and self.door.name not in PINGLESS and self._dead(silent):
+            logger.info("! %s gave no sign of life", self.address)
+            self.hang_up("timeout")
+        else:
+            self._tick_door(silent, now)
+
+    def _tick_door(self, silent: float, now: float) -> None:
+        commands = self.door.tick(now)
+        if self.session is not None:
+            for command in commands:
+                self.pipe.run(self.server.chat.receive(self.session, command, now))
+        if silent >= self.server.config.dead_after / 2 and not self.pinged and self.door.name not in PINGLESS:
+            self.pinged = True
+            self.tell(Pinged(token=str(int(now))))
+        self.told = True
+        if not self.touched:
+            self.touched = True
+            self.pipe.touch(self)
+
+    def _dead(self, silent: float) -> bool:
+        """A silent peer is dead, but one that we do not read ourselves because its pipe is full must be asked
+        another way: does its machine still answer?"""
+        if not self.held:
+            return True
+        return silent >= STALLED_SECONDS or machine_lost(self.transport)
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def hang_up(self, code: str, text: str = "") -> None:
+        """Say goodbye in the door's language, write what is left, close."""
+        self.tell(Goodbye(why=text or CODES[code].text, code=code))
+        self.finish()
+
+    def finish(self) -> None:
+        """Write what is left and close."""
+        if self.touched and self.first is None:
+            self.flush()
+        if self.closing:
+            return
+        self.closing = True
+        self.end = self.server.ticks + CLOSE_SECONDS * TICKS_PER_SECOND
+        self.transport.close()
+
+    def _note(self, event: Welcome | Refused) -> None:
+        if self.session is None:
+            return
+        if isinstance(event, Welcome):
+            self.server.audit.welcomed(self.session, event)
+        elif self.pipe.audit is not None:
+            self.pipe.audit.refused(self.session, event)
+
+
+def is_local(address: str) -> bool:
+    """Is this an address of the loopback?"""
+    return address.startswith("127.") or address == "::1" or address == ""
+
+
+def option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
+    """Set a socket option where this system has it."""
+    sock, number = transport.get_extra_info("socket"), getattr(socket, name, OPTION_NUMBERS.get(name))
+    if sock is not None and number is not None:
+        try:
+            sock.setsockopt(level, number, value)
+        except OSError:
+            pass  # not a TCP socket, or not offered here: a comfort, not a need
+
+
+def machine_lost(transport: asyncio.BaseTransport) -> bool:
+    """Has the peer's machine stopped answering TCP itself? (Linux tcp_info: retransmits and probes unanswered.)"""
+    sock, info = transport.get_extra_info("socket"), getattr(socket, "TCP_INFO", None)
+    if sock is None or info is None:
+        return False
+    try:
+        _, _, retransmits, probes = struct.unpack_from("4B", sock.getsockopt(socket.IPPROTO_TCP, info, 8))
+    except OSError:
+        return True
+    return bool(retransmits >= LOST_PROBES or probes >= LOST_PROBES)
+
+
+def why_lost(error: Exception | None) -> str:
+    """What others may be told about the end of a connection."""
+    return "" if error is None else "connection lost"

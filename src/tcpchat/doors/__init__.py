@@ -1,0 +1,54 @@
+"""Doors: sans-I/O codecs between bytes and the chat's commands and events, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Protocol
+
+from tcpchat.core.model import AnyEvent, Command
+
+
+class Door(Protocol):
+    """One connection's codec. Never raises for the peer's faults: those become Fault commands (or an answer in the
+    door's own language and ``closing``); an exception is a bug.
+
+    The driver calls ``receive`` with what came, hands the commands to the chat, calls ``deliver`` with what the chat
+    tells this session, and writes ``data_to_send()`` at the end of its turn.
+    """
+
+    name: str  # "native", "seed", "irc", "web"
+    dialect: Hashable  # events encode to the same bytes for all doors of one dialect (see encode)
+    closing: bool  # True: write what is left in data_to_send() and close
+
+    def receive(self, data: bytes, now: float) -> list[Command]:
+        """Take bytes from the peer (b"" = the peer closed its half) and return the commands they complete."""
+        ...
+
+    def deliver(self, event: AnyEvent) -> None:
+        """Encode one event for this session only; the bytes wait in data_to_send()."""
+        ...
+
+    def encode(self, event: AnyEvent) -> bytes | None:
+        """Encode an event that many sessions get, without touching this door's state.
+
+        The result is valid for every door of the same dialect. None: this kind of event needs ``deliver``.
+        """
+        ...
+
+    def mark(self, seq: int) -> bytes:
+        """Bytes to put behind a flush of shared events whose last entry is ``seq`` (IRC: a PING that asks for a
+        receipt); b"" where the peer confirms by itself."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """False while this door cannot take another event (original clients: until MESSACC)."""
+        ...
+
+    def data_to_send(self) -> bytes:
+        """Return and forget the bytes that wait for the peer."""
+        ...
+
+    def tick(self, now: float) -> list[Command]:
+        """Called about once a second: time-outs of the door's own (pacing, half-sent objects)."""
+        ...

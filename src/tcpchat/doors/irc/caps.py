@@ -1,0 +1,83 @@
+"""Capabilities: one table of what a client may ask for, with values, and what needs what. Source: https://ircv3.net/irc/"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.network import Network
+
+
+class Cap(NamedTuple):
+    """One capability: what it gives, and whether shared lines look different with it."""
+
+    what: str
+    shapes: bool = False  # part of the dialect: two doors that differ in it cannot share bytes
+
+
+CAPS: dict[str, Cap] = {
+    "account-notify": Cap("who logs in or out of an account"),
+    "account-tag": Cap("the author's account on every message", True),
+    "away-notify": Cap("who goes away and comes back"),
+    "batch": Cap("lines that belong together", True),
+    "cap-notify": Cap("capabilities that come and go"),
+    "chghost": Cap("changes of user and host names"),
+    "draft/account-registration": Cap("making an account: REGISTER"),
+    "draft/channel-rename": Cap("a room takes another name"),
+    "draft/chathistory": Cap("asking for history; missed messages come in batches"),
+    "draft/event-playback": Cap("joins, topics and tag messages in history too"),
+    "draft/extended-isupport": Cap("ISUPPORT lines before registration"),
+    "draft/extended-monitor": Cap("the older name of extended-monitor"),
+    "draft/message-redaction": Cap("taking messages back", True),
+    "draft/metadata-2": Cap("facts about people and rooms that others may read"),
+    "draft/multiline": Cap("messages of several lines", True),
+    "draft/no-implicit-names": Cap("no list of names when joining"),
+    "draft/pre-away": Cap("AWAY before registration"),
+    "draft/read-marker": Cap("how far one has read, on all devices"),
+    "echo-message": Cap("own messages come back once they are on disk"),
+    "extended-join": Cap("account and real name of who joins"),
+    "extended-monitor": Cap("more about the people one monitors"),
+    "invite-notify": Cap("who invites whom"),
+    "labeled-response": Cap("which answer belongs to which command"),
+    "message-tags": Cap("tags of clients: replies, reactions, typing, receipts", True),
+    "multi-prefix": Cap("all marks of a member, not only the highest"),
+    "sasl": Cap("proving who one is"),
+    "server-time": Cap("when it was said", True),
+    "setname": Cap("changing the real name"),
+    "soju.im/search": Cap("searching the history"),
+    "standard-replies": Cap("FAIL, WARN and NOTE"),
+    "sts": Cap("this server wants TLS"),
+    "userhost-in-names": Cap("full masks in lists of names"),
+    "znc.in/self-message": Cap("own messages from other devices"),
+}
+
+SHAPING = frozenset(name for name, cap in CAPS.items() if cap.shapes)
+IMPLIED = {"draft/multiline": ("batch", "message-tags"), "draft/chathistory": ("batch",)}
+PINNED = frozenset({"cap-notify"})  # implied by CAP LS 302; cannot be taken off
+
+
+def values(network: Network, secure: bool) -> dict[str, str]:
+    """What a client with version 302 is shown: every capability with its value, "" for none."""
+    shown = dict.fromkeys(CAPS, "")
+    shown["sasl"] = ",".join(network.mechanisms)
+    shown["draft/account-registration"] = "before-connect,custom-account-name" if network.register_early else ""
+    shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"
+    shown["draft/metadata-2"] = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
+    shown["sts"] = f"port={network.sts_port},duration={network.sts_seconds}"
+    if not network.sts_port or (secure and not network.sts_seconds):
+        del shown["sts"]
+    return shown
+
+
+def shown(network: Network, secure: bool, version: int) -> list[str]:
+    """The words of CAP LS for a client of this version."""
+    table = values(network, secure)
+    if version < 302:
+        return [name for name in table if name != "sts"]
+    return [f"{name}={value}" if value else name for name, value in table.items()]
+
+
+def dialect(caps: Iterable[str]) -> frozenset[str]:
+    """The part of the capabilities that changes how shared lines look."""
+    return SHAPING.intersection(caps)

@@ -1,0 +1,352 @@
+"""IrcDoor: one IRC connection. Lines in, commands of the chat out; events in, lines out; no sockets, no clock.
+
+Lines are handled one after the other: a line whose command waits for the chat's answer holds back those behind it,
+so that PONG means "all that was before is done". Messages are the exception: many may be on their way at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tcpchat.core.model import AnyEvent, Away, Bye, Command, Confirm, Message, Ponged, Refused, TypingNotice, Welcome
+from tcpchat.doors.irc import caps, encode, events, refusals, wire
+from tcpchat.doors.irc.answers import Answer, Tags
+from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
+from tcpchat.doors.irc.network import Network, nick_of
+from tcpchat.doors.irc.numerics import NUMERICS
+from tcpchat.doors.irc.receipts import Receipts
+from tcpchat.doors.irc.wire import Line
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.multiline import Gathering
+    from tcpchat.doors.irc.sasl import Exchange
+    from tcpchat.doors.irc.talking import Pending
+
+LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
+SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
+BYTES_MAX = wire.MAX_TAGS + wire.MAX_LINE  # of one line with its tags
+
+
+class IrcDoor:
+    """The codec of one IRC connection."""
+
+    name = "irc"
+
+    def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
+        self.network = Network.of(settings)
+        self.address, self.secure, self.local = address, secure, local
+        self.dialect: frozenset[str] = frozenset()
+        self.closing = False
+        self.now = self.network.started
+        self.buffer = b""
+        self.overlong = False
+        self.out: list[bytes] = []
+        self.commands: list[Command] = []
+        self.queue: deque[Line | Any] = deque()
+        self.running: Steps | None = None
+        self.awaiting: int | str = 0
+        self.refs = 0
+        self.batches = 0
+        self.answer: Answer | None = None
+        self.says: dict[int, Pending] = {}
+        # who this is
+        self.nick = self.login = self.account = self.user = self.real = self.away = ""
+        self.registered = self.entering = False
+        self.version = 0  # of CAP LS
+        self.caps: set[str] = set()
+        self.negotiating = self.quits = False
+        self.password_given = ""
+        self.proved: dict[str, str] = {}  # account and password that SASL has proved, for Hello
+        self.exchange: Exchange | None = None
+        self.gathering: Gathering | None = None
+        # where this is
+        self.rooms: dict[str, str] = {}  # folded room -> its name
+        self.ranks: dict[str, str] = {}  # folded room -> own marks
+        self.monitored: dict[str, str] = {}
+        self.subscribed: list[str] = []
+        self.replay: list[AnyEvent] = []
+        self.head = 0
+        self.receipts = Receipts(self)
+        self.network.strangers.add(self)
+
+    # -- the Door protocol -----------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> list[Command]:
+        """Take bytes, return the commands they complete."""
+        self.now = now
+        if not data:
+            self.queue.append(Line("QUIT", ["Connection closed"]))
+        elif not self.closing:
+            self._split(data)
+        return self.more(now)
+
+    def more(self, now: float) -> list[Command]:
+        """Commands that became possible by what was delivered since."""
+        self.now = now
+        while self.queue and self._free(self.queue[0]) and not self.closing:
+            self._handle(self.queue.popleft())
+        commands, self.commands = self.commands, []
+        return commands
+
+    def deliver(self, event: AnyEvent) -> None:
+        """Tell this client alone."""
+        ref: int | str = getattr(event, "ref", 0)
+        if ref and ref in self.says:
+            self.says.pop(ref).answered(self, event)  # type: ignore[arg-type]
+        elif (ref and ref == self.awaiting) or self._opens(event):
+            self._go_on(event)
+        else:
+            events.deliver(self, event)
+
+    def encode(self, event: AnyEvent) -> bytes | None:
+        """Messages and typing notices look the same for all doors of this dialect; the rest needs deliver()."""
+        if type(event) is Message:
+            return encode.message(self.network, event, self.dialect)
+        if type(event) is TypingNotice:
+            return encode.typing(self.network, event, self.dialect)
+        return None
+
+    def mark(self, seq: int) -> bytes:
+        """The PING whose PONG says that this client has everything up to ``seq``."""
+        return self.receipts.mark(seq)
+
+    @property
+    def ready(self) -> bool:
+        """False from the welcome until the rooms are shown: messages must not come before their room."""
+        return not self.entering
+
+    @property
+    def busy(self) -> bool:
+        """True while this peer has said more than could be handled: it is better not read just now."""
+        return len(self.queue) > LINES_WAITING
+
+    def data_to_send(self) -> bytes:
+        if self.replay and not self.entering:
+            events.flush_replay(self)
+        if self.receipts.told > self.receipts.asked:
+            self.out.append(self.receipts.mark(0))
+        if not self.out:
+            return b""
+        data = b"".join(self.out)
+        self.out.clear()
+        return data
+
+    def tick(self, now: float) -> list[Command]:
+        self.now = now
+        self.receipts.tick(now)
+        return self.more(now)
+
+    # -- lines in --------------------------------------------------------------------------------------------
+
+    def _split(self, data: bytes) -> None:
+        lines = (self.buffer + data).split(b"\n") if self.buffer else data.split(b"\n")
+        self.buffer = lines.pop()
+        for raw in lines:
+            if self.overlong:
+                self.overlong = False
+                continue
+            if raw.endswith(b"\r"):
+                raw = raw[:-1]
+            if raw:
+                self._line(raw)
+        if len(self.buffer) > BYTES_MAX:
+            self.buffer = b""
+            if not self.overlong:
+                self.queue.append(lambda: self.reply("ERR_INPUTTOOLONG"))
+            self.overlong = True
+
+    def _line(self, raw: bytes) -> None:
+        if len(raw) > wire.MAX_LINE - 2 and too_long(raw):
+            self.queue.append(lambda: self.reply("ERR_INPUTTOOLONG"))
+            return
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            line = wire.parse(raw.decode(errors="replace"))
+            self.queue.append(lambda: refusals.bad_text(self, line))
+            return
+        if "\0" in text:
+            text = text.replace("\0", "")
+        line = wire.parse(text)
+        if line.command:
+            self.queue.append(line)
+
+    def _free(self, item: Line | Any) -> bool:
+        """True when this line may be handled now."""
+        if self.running is not None:
+            return False
+        if not self.says:
+            return True
+        spec = COMMANDS.get(item.command) if isinstance(item, Line) else None
+        return spec is not None and spec.flows and len(self.says) < SAYS_WAITING
+
+    def _handle(self, line: Line | Any) -> None:
+        if not isinstance(line, Line):
+            line()
+            return
+        label = (line.tags or {}).get("label", "") if "labeled-response" in self.caps else ""
+        self.answer = Answer(label[:64]) if label else None
+        spec = self._spec(line)
+        steps = spec.handler(self, line) if spec is not None else None
+        if steps is None:
+            self._finish()
+        else:
+            self.running = steps
+            self._go_on(None)
+
+    def _spec(self, line: Line) -> Spec | None:
+        """The row of this command, or None after a refusal."""
+        spec = COMMANDS.get(line.command)
+        if spec is None:
+            self.reply("ERR_UNKNOWNCOMMAND" if self.registered else "ERR_NOTREGISTERED", line.command)
+        elif not self.registered and not spec.early:
+            self.reply("ERR_NOTREGISTERED")
+        elif len(line.params) < spec.least:
+            refusals.missing(self, spec)
+        else:
+            return spec
+        return None
+
+    # -- waiting for the chat --------------------------------------------------------------------------------
+
+    def _opens(self, event: AnyEvent) -> bool:
+        """True for what the chat sends without a ref and a step waits for."""
+        return self.awaiting != 0 and type(event).__name__ in WAITS.get(str(self.awaiting), ())
+
+    def _go_on(self, event: AnyEvent | None) -> None:
+        steps = self.running
+        assert steps is not None
+        self.awaiting = 0
+        try:
+            step = next(steps) if event is None else steps.send(event)
+        except StopIteration:
+            self.running = None
+            self._finish()
+            return
+        if isinstance(step, Wait):
+            self.awaiting = step.what
+        else:
+            self.awaiting = self.ask(step)
+
+    def ask(self, command: Command) -> int | str:
+        """Send a command to the chat; returns the ref that its answer will have."""
+        if "ref" not in command.__struct_fields__:
+            self.commands.append(command)
+            return "hello"
+        self.refs += 1
+        self.commands.append(msgspec.structs.replace(command, ref=self.refs))
+        return self.refs
+
+    def tell(self, command: Command) -> None:
+        """Send a command to the chat that has no answer."""
+        self.commands.append(command)
+
+    def _finish(self) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None and answer.waits == 0:
+            answer.flush(self)
+
+    # -- lines out -------------------------------------------------------------------------------------------
+
+    def put(self, text: str, tags: Tags = (), at: int = 0) -> None:
+        """Write one line (without CR LF), as part of the present answer if there is one."""
+        if self.answer is not None:
+            self.answer.lines.append((text, list(tags), at))
+        else:
+            self.write(text, tags, at)
+
+    def write(self, text: str, tags: Tags = (), at: int = 0) -> None:
+        """Write one line now. The time is added for those who want it."""
+        if "server-time" in self.caps:
+            tags = [("time", encode.stamp(at or int(self.now * 1000))), *tags]
+        self.out.append((wire.format_tags(tags) + wire.cut(text, 8000) + "\r\n").encode(errors="replace"))
+
+    def reply(self, name: str, *params: object, text: str | None = None) -> None:
+        """Send a numeric to this client."""
+        numeric = NUMERICS[name]
+        words = [self.nick or "*", *map(str, params)]
+        text = numeric.text if text is None else text
+        if text:
+            self.put(f":{self.network.server} {numeric.code} {' '.join(words)} :{text}")
+        else:
+            self.put(wire.join(numeric.code, words, self.network.server))
+
+    def standard(self, kind: str, command: str, code: str, *context: str, text: str) -> None:
+        """Send a standard reply: FAIL, WARN or NOTE."""
+        self.put(wire.join(kind, [command, code, *context], self.network.server) + f" :{text}")
+
+    def fail(self, command: str, code: str, *context: str, text: str) -> None:
+        self.standard("FAIL", command, code, *context, text=text)
+
+    def relay(self, login: str, command: str, *params: str, tags: Tags = (), at: int = 0) -> None:
+        """Show what somebody did."""
+        self.put(wire.join(command, params, self.network.mask(login)), self.author_tags(login, tags), at)
+
+    def notice(self, text: str, source: str = "") -> None:
+        """A line of the server, or of one of its services."""
+        mask = f"{source}!{source}@services.{self.network.name.lower()}" if source else self.network.server
+        self.put(f":{mask} NOTICE {self.nick or '*'} :{text}")
+
+    def author_tags(self, login: str, tags: Tags = ()) -> list[tuple[str, str]]:
+        face = self.network.face(login)
+        out = list(tags)
+        if face.account and "account-tag" in self.caps:
+            out.append(("account", nick_of(face.account)))
+        if "B" in face.modes and "message-tags" in self.caps:
+            out += [("bot", ""), ("draft/bot", "")]
+        return out
+
+    def batch(self, kind: str, *params: str, tags: Tags = ()) -> str:
+        """Open a batch; returns its reference, for the tag of what is in it."""
+        self.batches += 1
+        reference = f"b{self.batches}"
+        self.put(wire.join("BATCH", ["+" + reference, kind, *params], self.network.server), tags)
+        return reference
+
+    def end_batch(self, reference: str) -> None:
+        self.put(f":{self.network.server} BATCH -{reference}")
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def error(self, text: str) -> None:
+        """Say why and close."""
+        if not self.closing:
+            self.answer = None
+            self.out.append(f"ERROR :{text}\r\n".encode())
+            self.closing = True
+            self.network.strangers.discard(self)
+
+    def quit(self, why: str) -> None:
+        """This client goes, of its own will or not."""
+        if self.registered:
+            self.tell(Bye(why=why))
+        self.quits = True
+        self.error(f"Closing link: {self.address or 'client'} ({why})")
+
+    def is_me(self, login: str) -> bool:
+        return self.network.fold(login) == self.network.fold(self.login)
+
+    def recap(self, names: Iterable[str]) -> None:
+        """Have exactly these capabilities from now on."""
+        self.caps = set(names)
+        for name in list(self.caps):
+            self.caps.update(caps.IMPLIED.get(name, ()))
+        self.dialect = caps.dialect(self.caps)
+
+
+WAITS = {
+    "hello": ("Welcome", "Challenge", "Refused"),
+    "rooms": ("RoomList",),
+}
+
+
+def too_long(raw: bytes) -> bool:
+    """Tell whether a line breaks the limits: 4096 bytes of tags, 512 of the rest (message-tags, "Size limit")."""
+    if not raw.startswith(b"@"):
+        return len(raw) > wire.MAX_LINE - 2
+    tags, _, rest = raw.partition(b" ")
+    return len(tags) + 1 > wire.MAX_TAGS or len(rest) > wire.MAX_LINE - 2

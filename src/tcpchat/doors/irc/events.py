@@ -1,0 +1,428 @@
+"""What the chat tells, as IRC lines: one function per kind of event, chosen by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tcpchat.core.model import (
+    Accepted,
+    Amended,
+    AnyEvent,
+    Change,
+    Goodbye,
+    MarkRead,
+    Message,
+    Pinged,
+    Ponged,
+    Presence,
+    Receipt,
+    Refused,
+    RoomEvent,
+    TypingNotice,
+)
+from tcpchat.doors.irc import encode, metadata, wire
+from tcpchat.doors.irc.network import LETTERS, nick_of
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
+
+
+def deliver(door: IrcDoor, event: AnyEvent) -> None:
+    """Tell this client what happened."""
+    handler = HANDLERS.get(type(event))
+    if handler is not None:
+        kept, door.answer = door.answer, door.answer if caused(door, event) else None
+        handler(door, event)
+        door.answer = kept
+
+
+def caused(door: IrcDoor, event: AnyEvent) -> bool:
+    """True when the event answers the command being handled: it is this client's own doing."""
+    if door.running is None:
+        return False
+    by = getattr(event, "by", "") or getattr(event, "login", "")
+    return bool(by) and door.is_me(by)
+
+
+# -- messages ------------------------------------------------------------------------------------------------
+
+
+def on_message(door: IrcDoor, event: Message) -> None:
+    """A message for this client alone: a page of what it missed, or live while its pipe was full."""
+    if hidden(door, event.to):
+        return
+    if door.entering or event.seq <= door.head:
+        door.replay.append(event)
+        return
+    show_message(door, event)
+    door.receipts.tell(event.seq)
+
+
+def show_message(door: IrcDoor, event: Message, extra: tuple[tuple[str, str], ...] = ()) -> None:
+    if door.is_me(event.by) and event.kind == "tag" and "echo-message" not in door.caps:
+        return
+    for line in encode.lines(door.network, event, door.dialect, extra):
+        door.out.append((line + "\r\n").encode(errors="replace"))
+
+
+def flush_replay(door: IrcDoor) -> None:
+    """Show what was missed: a chathistory batch per conversation, or plain lines with their time."""
+    from tcpchat.doors.irc import history
+
+    events, door.replay = door.replay, []
+    history.show_missed(door, events)
+
+
+def on_amended(door: IrcDoor, event: Amended) -> None:
+    if hidden(door, event.to):
+        return
+    door.receipts.tell(event.seq)
+    place = place_of(door, event.to, event.by)
+    if event.removed:
+        if "draft/message-redaction" in door.caps:
+            why = [event.why] if event.why else []
+            door.relay(event.by, "REDACT", place, encode.msgid(event.target), *why, at=event.at)
+        elif not door.is_me(event.by):
+            door.put(f":{door.network.mask(event.by)} NOTICE {place} :took a message back", (), event.at)
+        return
+    tags = [("+draft/edit", encode.msgid(event.target))] if "message-tags" in door.caps else []
+    for piece in wire.pieces("(edited) " + event.text, encode.TEXT_MAX):
+        door.put(f":{door.network.mask(event.by)} PRIVMSG {place} :{piece}", tags, event.at)
+
+
+def place_of(door: IrcDoor, to: str, by: str) -> str:
+    """How a conversation is named in a line about it."""
+    return to if to.startswith("#") else nick_of(to.removeprefix("@"))
+
+
+def on_receipt(door: IrcDoor, event: Receipt) -> None:
+    door.receipts.receipt(event)
+
+
+def on_markread(door: IrcDoor, event: MarkRead) -> None:
+    target = place_of(door, event.to, "")
+    at = door.network.mark(door.login, target, event.at)
+    if "draft/read-marker" in door.caps:
+        door.put(f":{door.network.server} MARKREAD {target} {mark_word(at)}")
+
+
+def mark_word(at: int) -> str:
+    return f"timestamp={encode.stamp(at)}" if at else "*"
+
+
+def on_typing(door: IrcDoor, event: TypingNotice) -> None:
+    data = encode.typing(door.network, event, door.dialect)
+    if data:
+        door.out.append(data)
+
+
+def on_accepted(door: IrcDoor, event: Accepted) -> None:
+    """The answer to a message that nobody here waits for."""
+
+
+# -- rooms ---------------------------------------------------------------------------------------------------
+
+
+def hidden(door: IrcDoor, room: str) -> bool:
+    """True for the room of everybody when the lobby is switched off for IRC."""
+    return room == "#all" and door.network.lobby != "#all"
+
+
+def on_room(door: IrcDoor, event: RoomEvent) -> None:
+    if hidden(door, event.room) or door.entering:
+        return
+    handler = ROOM.get(event.what)
+    if handler is not None:
+        handler(door, event)
+    door.receipts.tell(event.seq)
+
+
+def on_joined(door: IrcDoor, event: RoomEvent) -> None:
+    network = door.network
+    face = network.face(event.login)
+    if event.account:
+        face.account = event.account
+    if event.name and not face.doors:
+        face.real = event.name
+    if door.is_me(event.login):
+        entered(door, event.room, event.at)
+    elif network.fold(event.room) in door.rooms and face.online:
+        show_join(door, event.login, event.room, event.at, event.seq)
+
+
+def entered(door: IrcDoor, room: str, at: int = 0) -> None:
+    """This client is in a room now: its own JOIN line, once."""
+    key = door.network.fold(room)
+    if key not in door.rooms:
+        door.rooms[key] = room
+        show_join(door, door.login, room, at, 0)
+
+
+def show_join(door: IrcDoor, login: str, room: str, at: int = 0, seq: int = 0) -> None:
+    face = door.network.face(login)
+    tags = seq_tags(door, seq)
+    if "extended-join" in door.caps:
+        account = nick_of(face.account) if face.account else "*"
+        mask = face.mask
+        door.put(f":{mask} JOIN {room} {account} :{face.real}", door.author_tags(login, tags), at)
+    else:
+        door.relay(login, "JOIN", room, tags=tags, at=at)
+    if face.away and "away-notify" in door.caps and not door.is_me(login):
+        door.relay(login, "AWAY", face.away, at=at)
+
+
+def seq_tags(door: IrcDoor, seq: int) -> list[tuple[str, str]]:
+    return [("msgid", encode.msgid(seq))] if seq and "message-tags" in door.caps else []
+
+
+def on_left(door: IrcDoor, event: RoomEvent) -> None:
+    key = door.network.fold(event.room)
+    if key not in door.rooms:
+        return
+    face = door.network.face(event.login)
+    if not door.is_me(event.login) and not face.online:
+        return  # gone already: its QUIT has been shown
+    why = [event.text] if event.text else []
+    door.relay(event.login, "PART", event.room, *why, tags=seq_tags(door, event.seq), at=event.at)
+    forget(door, event.login, key)
+
+
+def on_kicked(door: IrcDoor, event: RoomEvent) -> None:
+    key = door.network.fold(event.room)
+    if key not in door.rooms:
+        return
+    nick = nick_of(event.login)
+    mask = door.network.mask(event.by) if event.by else door.network.server
+    text = event.text or nick_of(event.by)
+    tags = door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
+    door.put(f":{mask} KICK {event.room} {nick} :{text}", tags, event.at)
+    forget(door, event.login, key)
+
+
+def forget(door: IrcDoor, login: str, key: str) -> None:
+    if door.is_me(login):
+        door.rooms.pop(key, None)
+
+
+def on_topic(door: IrcDoor, event: RoomEvent) -> None:
+    if door.network.fold(event.room) in door.rooms:
+        tags = door.author_tags(event.by, seq_tags(door, event.seq))
+        door.put(f":{door.network.mask(event.by)} TOPIC {event.room} :{event.text}", tags, event.at)
+
+
+def on_invited(door: IrcDoor, event: RoomEvent) -> None:
+    if door.is_me(event.login):
+        door.relay(event.by, "INVITE", door.nick, event.room, tags=seq_tags(door, event.seq), at=event.at)
+    elif "invite-notify" in door.caps and not door.is_me(event.by):
+        door.relay(event.by, "INVITE", nick_of(event.login), event.room, at=event.at)
+
+
+def on_mode(door: IrcDoor, event: RoomEvent) -> None:
+    if door.network.fold(event.room) not in door.rooms:
+        return
+    words = mode_words(event.changes)
+    if words:
+        mask = door.network.mask(event.by) if event.by else door.network.server
+        tags = door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
+        door.put(wire.join("MODE", [event.room, *words], mask), tags, event.at)
+
+
+def mode_words(changes: tuple[Change, ...]) -> list[str]:
+    """Changes as IRC writes them: ``+ov-t duck rabbit``."""
+    letters, arguments, sign = "", [], ""
+    for change in changes:
+        letter = LETTERS.get(change.name)
+        if letter is None:
+            continue
+        mark = "+" if change.on else "-"
+        if mark != sign:
+            letters += mark
+            sign = mark
+        letters += letter
+        if change.arg and (change.on or letter != "l"):
+            arguments.append(nick_of(change.arg))
+        elif letter == "k":
+            arguments.append("*")
+    return [letters, *arguments] if letters else []
+
+
+def on_renamed_room(door: IrcDoor, event: RoomEvent) -> None:
+    """https://ircv3.net/specs/extensions/channel-rename: those without it see a PART and a JOIN."""
+    key = door.network.fold(event.room)
+    if key not in door.rooms:
+        return
+    del door.rooms[key]
+    door.rooms[door.network.fold(event.text)] = event.text
+    why = event.name
+    if "draft/channel-rename" in door.caps:
+        door.put(f":{door.network.mask(event.by)} RENAME {event.room} {event.text} :{why}", (), event.at)
+        return
+    door.put(f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at)
+    show_join(door, door.login, event.text, event.at)
+    door.queue.append(lambda: show_again(door, event.text))
+
+
+def show_again(door: IrcDoor, room: str) -> None:
+    """Topic and names of a room that has a new name."""
+    from tcpchat.doors.irc import channels
+
+    door.running = channels.describe(door, room)
+    door._go_on(None)
+
+
+# -- people --------------------------------------------------------------------------------------------------
+
+
+def shared(door: IrcDoor, rooms: tuple[str, ...]) -> list[str]:
+    """The rooms of these that this client is in too."""
+    return [door.rooms[key] for room in rooms if (key := door.network.fold(room)) in door.rooms]
+
+
+def on_presence(door: IrcDoor, event: Presence) -> None:
+    handler = PRESENCE.get(event.what)
+    if handler is not None:
+        handler(door, event)
+
+
+def monitors(door: IrcDoor, login: str) -> bool:
+    return door.network.fold(login) in door.monitored
+
+
+def watches(door: IrcDoor, event: Presence, cap: str) -> bool:
+    """True when this client is to hear of a change of somebody: shared room, or extended-monitor."""
+    if cap and cap not in door.caps:
+        return False
+    extended = {"extended-monitor", "draft/extended-monitor"} & door.caps
+    return bool(shared(door, event.rooms)) or (bool(extended) and monitors(door, event.login))
+
+
+def on_online(door: IrcDoor, event: Presence) -> None:
+    network = door.network
+    face = network.face(event.login)
+    face.account = event.account
+    if not face.doors:
+        face.login, face.real = event.login, event.name or face.real
+        if event.bot:
+            face.modes.add("B")
+    network.arrive(event.login)
+    if door.is_me(event.login):
+        return
+    if monitors(door, event.login):
+        door.reply("RPL_MONONLINE", text=network.mask(event.login))
+    for room in shared(door, event.rooms):
+        show_join(door, event.login, room)
+
+
+def on_offline(door: IrcDoor, event: Presence) -> None:
+    network = door.network
+    mask = network.mask(event.login)
+    network.leave(event.login)
+    if door.is_me(event.login):
+        return
+    if monitors(door, event.login):
+        door.reply("RPL_MONOFFLINE", text=nick_of(network.face(event.login).login))
+    if shared(door, event.rooms):
+        why = event.text or "Quit"
+        door.put(f":{mask} QUIT :{why if why.startswith('Quit') else 'Quit: ' + why}", door.author_tags(event.login))
+
+
+def on_away(door: IrcDoor, event: Presence) -> None:
+    door.network.face(event.login).away = event.text
+    if not door.is_me(event.login) and watches(door, event, "away-notify"):
+        door.relay(event.login, "AWAY", *([event.text] if event.text else []))
+
+
+def on_renamed(door: IrcDoor, event: Presence) -> None:
+    network, new = door.network, event.text
+    old_face = network.people.get(network.fold(event.login))
+    if old_face is not None and old_face.login == event.login:
+        mask = old_face.mask
+        network.rename(event.login, new)
+    else:  # another door of this server has heard it before
+        face = network.face(new)
+        mask = f"{nick_of(event.login)}!{face.user}@{face.host}"
+    mine = door.login == event.login or door.is_me(event.login)
+    if mine:
+        door.login, door.nick = new, nick_of(new)
+    changed = network.fold(event.login) != network.fold(new)
+    if monitors(door, event.login) and changed:
+        door.reply("RPL_MONOFFLINE", text=nick_of(event.login))
+    if mine or shared(door, event.rooms):
+        door.put(f":{mask} NICK {nick_of(new)}", door.author_tags(new))
+    if monitors(door, new) and changed:
+        door.reply("RPL_MONONLINE", text=network.mask(new))
+
+
+def on_name(door: IrcDoor, event: Presence) -> None:
+    door.network.face(event.login).real = event.text
+    if watches(door, event, "setname") or (door.is_me(event.login) and "setname" in door.caps):
+        door.put(f":{door.network.mask(event.login)} SETNAME :{event.text}", door.author_tags(event.login))
+
+
+def on_account(door: IrcDoor, event: Presence) -> None:
+    door.network.face(event.login).account = event.account
+    if door.is_me(event.login):
+        door.account = event.account
+    elif watches(door, event, "account-notify"):
+        door.relay(event.login, "ACCOUNT", nick_of(event.account) or "*")
+
+
+# -- the rest ------------------------------------------------------------------------------------------------
+
+
+def on_refused(door: IrcDoor, event: Refused) -> None:
+    """A refusal that no step waits for: the connection's own, or a fault."""
+    if event.fatal or not door.registered:
+        door.error(f"Closing link: {event.text}")
+    else:
+        door.notice(event.text)
+
+
+def on_goodbye(door: IrcDoor, event: Goodbye) -> None:
+    door.error(f"Closing link: {door.address or 'client'} ({event.why})")
+
+
+def on_pinged(door: IrcDoor, event: Pinged) -> None:
+    if door.registered:
+        door.out.append(f"PING :{event.token}\r\n".encode())
+
+
+def nothing(door: IrcDoor, event: Any) -> None:
+    """Told to all doors, and nothing to say about on IRC."""
+
+
+ROOM: dict[str, Callable[[IrcDoor, RoomEvent], None]] = {
+    "invited": on_invited,
+    "joined": on_joined,
+    "kicked": on_kicked,
+    "left": on_left,
+    "made": nothing,
+    "mode": on_mode,
+    "renamed": on_renamed_room,
+    "topic": on_topic,
+}
+PRESENCE: dict[str, Callable[[IrcDoor, Presence], None]] = {
+    "account": on_account,
+    "away": on_away,
+    "back": on_away,
+    "metadata": metadata.on_change,
+    "name": on_name,
+    "offline": on_offline,
+    "online": on_online,
+    "renamed": on_renamed,
+}
+HANDLERS: dict[type, Callable[[IrcDoor, Any], None]] = {
+    Accepted: on_accepted,
+    Amended: on_amended,
+    Goodbye: on_goodbye,
+    MarkRead: on_markread,
+    Message: on_message,
+    Pinged: on_pinged,
+    Ponged: nothing,
+    Presence: on_presence,
+    Receipt: on_receipt,
+    Refused: on_refused,
+    RoomEvent: on_room,
+    TypingNotice: on_typing,
+}

@@ -1,0 +1,220 @@
+"""What all IRC connections of one server share: its settings, who is who on IRC, and what it says about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+import weakref
+from collections import OrderedDict, deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcpchat.doors.irc import wire
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
+
+PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
+WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
+MARKS_MAX = 100_000  # read marks remembered with their exact time; older ones fall back to the cursor
+CHANNEL_MODES = {  # letter -> name in core.model.Change
+    "b": "ban", "e": "except", "I": "invex", "k": "key", "l": "limit", "C": "no_ctcp", "i": "invite_only",
+    "m": "moderated", "n": "members_only", "s": "secret", "t": "topic_locked", "R": "registered_only",
+    "o": "op", "v": "voice",
+}  # fmt: skip
+LETTERS = {name: letter for letter, name in CHANNEL_MODES.items()}
+LIST_MODES, KEY_MODES, LIMIT_MODES, SWITCHES, RANKS = "Ibe", "k", "l", "CRimnst", "ov"
+USER_MODES = {
+    "B": "is a bot", "R": "takes direct messages only from people with an account", "T": "takes no CTCP",
+    "i": "is not shown to strangers", "o": "is an operator of the server", "r": "has an account",
+    "w": "hears WALLOPS", "Z": "is connected by TLS",
+}  # fmt: skip
+EXTBANS = {"a": "account", "m": "mute"}
+SHARED: weakref.WeakKeyDictionary[Any, Network] = weakref.WeakKeyDictionary()
+
+
+def nick_of(login: str) -> str:
+    """How a login is written on IRC."""
+    return login.replace(" ", "_") if " " in login else login
+
+
+class Face:
+    """What IRC shows of one login."""
+
+    __slots__ = ("account", "away", "doors", "host", "login", "modes", "online", "real", "secure", "signon", "spoke", "user")
+
+    def __init__(self, login: str, user: str = "", host: str = "") -> None:
+        self.login, self.user, self.host = login, user, host
+        self.real = self.account = self.away = ""
+        self.modes: set[str] = set()
+        self.online = self.secure = False
+        self.signon = self.spoke = 0.0
+        self.doors: list[IrcDoor] = []
+
+    @property
+    def mask(self) -> str:
+        return f"{nick_of(self.login)}!{self.user}@{self.host}"
+
+
+class Network:
+    """Settings (read from any object that has attributes of these names) and the directory."""
+
+    def __init__(self, settings: Any = None) -> None:
+        def setting(name: str, default: Any) -> Any:
+            value = getattr(settings, name, None)
+            return default if value is None else value
+
+        self.server = str(setting("server_name", "tcpchat"))
+        if "." not in self.server:  # clients tell a server from a person by the dot (modern, "Source")
+            self.server += ".chat"
+        self.name = str(setting("network", "tcpchat")).replace(" ", "_") or "tcpchat"
+        self.description = str(setting("description", "A tcpchat server"))
+        self.motd_path = str(setting("motd", ""))
+        self.lobby = str(setting("lobby", "#all"))
+        self.oper_name = str(setting("oper_name", ""))
+        self.oper_password = str(setting("oper_password", ""))
+        self.password = str(setting("connection_password", ""))
+        self.sts_port = int(setting("sts_port", 0))
+        self.sts_seconds = int(setting("sts_seconds", 2_592_000))
+        self.receipts_after = float(setting("irc_receipts_after", 5.0))
+        self.replay_max = int(setting("irc_replay_max", 5_000))
+        self.register_early = bool(setting("irc_register_before_connect", True))
+        self.email_required = bool(setting("irc_register_email", False))
+        self.mechanisms = ("PLAIN", "SCRAM-SHA-256", "EXTERNAL", "TCPCHAT-KEY")
+        self.nick_max, self.channel_max, self.topic_max, self.kick_max = 32, 64, 390, 390
+        self.away_max, self.real_max, self.user_max, self.key_max = 390, 150, 20, 23
+        self.max_bytes, self.max_lines = 4096, 32
+        self.max_subs, self.max_keys, self.max_value = 100, 100, 300
+        self.monitor_max, self.targets_max, self.list_max, self.history_max = 100, 10, 100, 100
+        self.started = time.time()
+        self.secret = secrets.token_bytes(16)
+        self.people: OrderedDict[str, Face] = OrderedDict()
+        self.gone: deque[tuple[str, str, str, str, float]] = deque(maxlen=WHOWAS_MAX)
+        self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
+        self.peak = 0
+        self.channels = 0
+
+    @classmethod
+    def of(cls, settings: Any) -> Network:
+        """The network of these settings; the same for every door of a server."""
+        if isinstance(settings, Network):
+            return settings
+        try:
+            network = SHARED.get(settings)
+            if network is None:
+                network = SHARED[settings] = cls(settings)
+        except TypeError:  # settings that cannot be weakly referenced or hashed: a network of its own
+            network = cls(settings)
+        return network
+
+    # -- the directory ---------------------------------------------------------------------------------------
+
+    def fold(self, name: str) -> str:
+        return wire.lower(name.replace(" ", "_"))
+
+    def face(self, login: str) -> Face:
+        """What IRC shows of this login; made up for people on other doors."""
+        key = self.fold(login)
+        face = self.people.get(key)
+        if face is None:
+            face = self.people[key] = Face(login, default_user(login), "user." + self.name.lower())
+            if len(self.people) > PEOPLE_MAX:
+                self._forget()
+        return face
+
+    def _forget(self) -> None:
+        for key, face in list(self.people.items())[: PEOPLE_MAX // 10]:
+            if not face.online and not face.doors:
+                del self.people[key]
+
+    def mask(self, login: str) -> str:
+        """nick!user@host of a login."""
+        return self.face(login).mask
+
+    def arrive(self, login: str) -> None:
+        """This login is here now."""
+        face = self.face(login)
+        if not face.online:
+            face.online, face.signon = True, time.time()
+            self.peak = max(self.peak, self.count())
+
+    def leave(self, login: str) -> None:
+        """This login is gone; WHOWAS remembers it."""
+        face = self.face(login)
+        if face.online:
+            face.online = False
+            face.modes.clear()
+            face.away = ""
+            self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
+
+    def rename(self, old: str, new: str) -> None:
+        """A login has another name; everything else about it stays."""
+        face = self.people.pop(self.fold(old), None)
+        if face is None or self.fold(new) in self.people and self.fold(old) != self.fold(new):
+            if face is not None:
+                self.face(new).login = new
+            return
+        if self.fold(old) != self.fold(new):
+            self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
+        face.login = new
+        self.people[self.fold(new)] = face
+
+    def count(self) -> int:
+        return sum(1 for face in self.people.values() if face.online)
+
+    def cloak(self, address: str) -> str:
+        """A host name that is the same for one address and does not tell it."""
+        return hashlib.blake2s(address.encode(), key=self.secret, digest_size=6).hexdigest() + ".ip"
+
+    # -- read marks ------------------------------------------------------------------------------------------
+
+    def mark(self, login: str, target: str, at: int) -> int:
+        """Keep a read mark (ms) if it is newer; returns the one that counts, 0 for none."""
+        key = (self.fold(login), self.fold(target))
+        at = max(at, self.marks.get(key, 0))
+        if at:
+            self.marks[key] = at
+            self.marks.move_to_end(key)
+            if len(self.marks) > MARKS_MAX:
+                self.marks.popitem(last=False)
+        return at
+
+    # -- what the server says of itself ----------------------------------------------------------------------
+
+    def motd(self) -> list[str]:
+        """The lines of the message of the day; none without a file."""
+        try:
+            return Path(self.motd_path).read_text(encoding="utf-8").splitlines() if self.motd_path else []
+        except (OSError, UnicodeDecodeError):
+            return []
+
+    def isupport(self) -> list[str]:
+        """The tokens of 005."""
+        lists, rest = LIST_MODES, f"{KEY_MODES},{LIMIT_MODES},{SWITCHES}"
+        tokens = {
+            "ACCOUNTEXTBAN": "a", "AWAYLEN": self.away_max, "BOT": "B", "CASEMAPPING": "ascii",
+            "CHANLIMIT": "#:1000", "CHANMODES": f"{lists},{rest}", "CHANNELLEN": self.channel_max,
+            "CHANTYPES": "#", "CHATHISTORY": self.history_max, "ELIST": "CMNTU", "EXCEPTS": "e",
+            "EXTBAN": ",am", "HOSTLEN": 64, "INVEX": "I", "KEYLEN": self.key_max, "KICKLEN": self.kick_max,
+            "LINELEN": wire.MAX_LINE, "MAXLIST": f"{lists}:{self.list_max}", "MAXTARGETS": self.targets_max,
+            "MODES": 20, "MONITOR": self.monitor_max, "MSGREFTYPES": "msgid,timestamp", "NAMELEN": self.real_max,
+            "NETWORK": self.name, "NICKLEN": self.nick_max, "PREFIX": "(ov)@+", "SAFELIST": "",
+            "STATUSMSG": "@+", "TARGMAX": self.targmax(), "TOPICLEN": self.topic_max, "USERLEN": self.user_max,
+            "UTF8ONLY": "", "WHOX": "",
+        }  # fmt: skip
+        return [f"{key}={value}" if value != "" else key for key, value in tokens.items()]
+
+    def targmax(self) -> str:
+        limits = {
+            "JOIN": "", "KICK": 10, "LIST": "", "MONITOR": self.monitor_max, "NAMES": 10, "NOTICE": self.targets_max,
+            "PART": "", "PRIVMSG": self.targets_max, "TAGMSG": self.targets_max, "WHOIS": 1, "WHOWAS": 10,
+        }  # fmt: skip
+        return ",".join(f"{name}:{limit}" for name, limit in limits.items())
+
+
+def default_user(login: str) -> str:
+    """A user name for somebody who never gave one."""
+    word = "".join(char for char in login.lower() if char.isascii() and char.isalnum())
+    return "~" + (word[:10] or "user")

@@ -1,0 +1,108 @@
+"""Receipts: PONG is "delivered". One PING at a time, its token stands for the last entry that was sent before it.
+
+Clients answer a PING by themselves once they have read the lines before it (soju does the same per message). The
+first one is sent a few seconds after the welcome: a client that never answers pings gets no more of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpchat.core.model import Confirm, Receipt
+from tcpchat.doors.irc import encode, wire
+from tcpchat.doors.irc.network import nick_of
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
+
+SENT_MAX = 512  # own messages whose fate /RECEIPTS and "/msg Receipts last" can tell
+
+
+class Receipts:
+    """What this client has been told, has been asked about, and has confirmed."""
+
+    def __init__(self, door: IrcDoor) -> None:
+        self.door = door
+        self.told = 0  # last entry sent
+        self.asked = 0  # entry of the last token sent
+        self.confirmed = 0
+        self.waiting = False  # a token is out
+        self.answers = False  # this client has answered one
+        self.begun = 0.0  # when the welcome was
+        self.sent: dict[str, list[int]] = {}  # folded conversation -> seqs of own messages that wait for receipts
+        self.order: list[tuple[int, str]] = []
+
+    # -- as a receiver ---------------------------------------------------------------------------------------
+
+    def tell(self, seq: int) -> None:
+        """An entry was sent to this client."""
+        if seq > self.told:
+            self.told = seq
+
+    def mark(self, seq: int) -> bytes:
+        """A PING for everything sent, or b"" when one is out or it is too early."""
+        self.tell(seq)
+        if self.waiting or self.told <= self.asked or not self.door.registered or not self.answers:
+            return b""
+        return self._ask()
+
+    def _ask(self) -> bytes:
+        self.asked, self.waiting = self.told, True
+        return f"PING :tc-{self.told:x}\r\n".encode()
+
+    def tick(self, now: float) -> None:
+        """Once a second: the first question, when the client has settled."""
+        if self.door.registered and not self.answers and not self.waiting and self.told > self.asked:
+            if now - self.begun >= self.door.network.receipts_after:
+                self.door.out.append(self._ask())
+
+    def pong(self, token: str) -> None:
+        """The client has read everything up to the token."""
+        kind, _, digits = token.partition("-")
+        if kind != "tc":
+            return
+        try:
+            seq = int(digits, 16)
+        except ValueError:
+            return
+        if seq > self.asked or seq <= self.confirmed:
+            return
+        self.confirmed = seq
+        self.answers = True
+        if seq == self.asked:
+            self.waiting = False
+        self.door.tell(Confirm(seq=seq))
+
+    # -- as an author ----------------------------------------------------------------------------------------
+
+    def said(self, to: str, seq: int) -> None:
+        """An own message was accepted."""
+        key = self.door.network.fold(to.lstrip("@"))
+        self.sent.setdefault(key, []).append(seq)
+        self.order.append((seq, to))
+        if len(self.order) > SENT_MAX:
+            old, place = self.order.pop(0)
+            waiting = self.sent.get(self.door.network.fold(place.lstrip("@")), [])
+            if old in waiting:
+                waiting.remove(old)
+
+    def receipt(self, event: Receipt) -> None:
+        """Somebody has it: a TAGMSG for every own message that this covers, for those with message-tags."""
+        door = self.door
+        place = event.to if event.to.startswith("#") else event.to.lstrip("@")
+        key = door.network.fold(place)
+        waiting = self.sent.get(key, [])
+        whole = not event.to.startswith("#") or event.have >= event.of
+        covered = [seq for seq in waiting if (seq <= event.seq if whole else seq == event.seq)]
+        if "message-tags" in door.caps:
+            for seq in covered or ([event.seq] if event.to.startswith("#") else []):
+                tags = [(f"+draft/{event.state}", encode.msgid(seq))]
+                if event.of:
+                    tags.append(("+draft/receipts", f"{event.have}/{event.of}"))
+                by = event.by or (place if not place.startswith("#") else "")
+                source = door.network.mask(by) if by else door.network.server
+                door.put(wire.join("TAGMSG", [nick_of(place)], source), tags, event.at)
+        elif event.state == "failed":
+            door.notice(f"{nick_of(place)} left without your message.", "Receipts")
+        if event.state in ("read", "failed") and whole:
+            self.sent[key] = [seq for seq in waiting if seq > event.seq]

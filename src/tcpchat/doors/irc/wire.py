@@ -1,0 +1,177 @@
+"""One IRC line: bytes to its parts and back, with tags, sources, masks and lengths; nothing about meaning.
+
+Sources: https://modern.ircdocs.horse/#message-format and https://ircv3.net/specs/extensions/message-tags
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+MAX_LINE = 512  # bytes with CR LF, without tags (RFC 1459, 2.3)
+MAX_TAGS = 4096  # bytes of client tags, with "@" and the blank behind (message-tags, "Size limit")
+MAX_PARAMS = 15  # RFC 1459, 2.3.1
+
+_UNESCAPED = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
+_ESCAPES = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
+_ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_RFC1459_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ[]\\~", "abcdefghijklmnopqrstuvwxyz{}|^")
+_HOST_PART = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z", re.IGNORECASE)
+
+
+class Line(NamedTuple):
+    """A parsed line. ``tags`` is None when there was no tag part; a tag without a value has ""."""
+
+    command: str
+    params: list[str]
+    tags: dict[str, str] | None = None
+    source: str = ""
+
+
+class Source(NamedTuple):
+    """Who a line comes from: nick!user@host, or a server name in ``nick``."""
+
+    nick: str
+    user: str = ""
+    host: str = ""
+
+
+def unescape(value: str) -> str:
+    """Give the text that an escaped tag value stands for; a lone backslash vanishes."""
+    if "\\" not in value:
+        return value
+    return _ESCAPED.sub(lambda match: _UNESCAPED.get(match[1], match[1]), value)
+
+
+def escape(value: str) -> str:
+    """Write a text so that it can stand as a tag value."""
+    return value.translate(_ESCAPES)
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """Read ``key=value;key`` (without the "@"); the last one of a key counts."""
+    tags = {}
+    for item in text.split(";"):
+        key, _, value = item.partition("=")
+        if key:
+            tags[key] = unescape(value)
+    return tags
+
+
+def format_tags(tags: Iterable[tuple[str, str]]) -> str:
+    """Write tags as ``@a=b;c `` with the blank behind, or "" when there are none."""
+    items = [f"{key}={escape(value)}" if value else key for key, value in tags]
+    return "@" + ";".join(items) + " " if items else ""
+
+
+def parse(text: str) -> Line:
+    """Take a line (without CR LF) apart. A line without a command gives the command ""."""
+    tags: dict[str, str] | None = None
+    source = ""
+    if text.startswith("@"):
+        words, _, text = text[1:].partition(" ")
+        tags = parse_tags(words)
+        text = text.lstrip(" ")
+    head, colon, trailing = text.partition(" :")
+    if head.startswith(":"):
+        if " " not in head and colon:  # ":src" then " :..." cannot hold a command
+            return Line("", [], tags, head[1:])
+        source, _, head = head[1:].partition(" ")
+    words_ = head.split()
+    if not words_:
+        return Line("", [], tags, source)
+    params = words_[1:]
+    if colon:
+        params.append(trailing)
+    if len(params) > MAX_PARAMS:
+        params[MAX_PARAMS - 1 :] = [" ".join(params[MAX_PARAMS - 1 :])]
+    return Line(words_[0].upper(), params, tags, source)
+
+
+def join(command: str, params: Iterable[str] = (), source: str = "", tags: Iterable[tuple[str, str]] = ()) -> str:
+    """Write a line, without CR LF. Only the last parameter may be empty, hold blanks or begin with a colon."""
+    words = [command, *params]
+    last = words[-1]
+    if len(words) > 1 and (not last or " " in last or last[0] == ":"):
+        words[-1] = ":" + last
+    if source:
+        words.insert(0, ":" + source)
+    return format_tags(tags) + " ".join(words)
+
+
+def parse_source(text: str) -> Source:
+    """Take nick!user@host apart; parts that are missing are ""."""
+    rest, _, host = text.partition("@")
+    nick, _, user = rest.partition("!")
+    return Source(nick, user, host)
+
+
+def lower(text: str, mapping: str = "ascii") -> str:
+    """Fold a name for comparing, by the casemapping "ascii" or "rfc1459"."""
+    return text.translate(_RFC1459_LOWER if mapping == "rfc1459" else _ASCII_LOWER)
+
+
+@lru_cache(maxsize=1024)
+def mask(pattern: str) -> re.Pattern[str]:
+    """Compile an IRC mask: ``*`` any text, ``?`` one character, a backslash before them takes them literally."""
+    out = []
+    chars = iter(lower(pattern))
+    for char in chars:
+        if char == "\\":
+            char = next(chars, "")
+            out.append(re.escape(char if char in "*?" else "\\" + char))
+        elif char == "*":
+            if out[-1:] != [".*"]:  # many stars in a row would make matching slow, and mean the same
+                out.append(".*")
+        else:
+            out.append("." if char == "?" else re.escape(char))
+    return re.compile("".join(out) + r"\Z", re.DOTALL)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a mask fits a text, whatever the case."""
+    return mask(pattern).match(lower(text)) is not None
+
+
+def full_mask(text: str) -> str:
+    """Complete a ban mask as IRC servers do: ``nick`` means nick!*@*, ``user@host`` means *!user@host."""
+    if text.startswith("$"):  # an extended ban has a shape of its own
+        return text
+    if "!" in text:
+        nick, _, rest = text.partition("!")
+        user, at, host = rest.partition("@")
+        return f"{nick or '*'}!{user or '*'}@{(host if at else '') or '*'}"
+    if "@" in text:
+        user, _, host = text.partition("@")
+        return f"*!{user or '*'}@{host or '*'}"
+    return f"{text}!*@*"
+
+
+def valid_host(text: str) -> bool:
+    """Tell whether a text can be a host name in a source: labels of letters, digits and inner hyphens, one dot at least."""
+    labels = text.split(".")
+    return len(labels) > 1 and len(text) <= 253 and all(_HOST_PART.match(label) for label in labels)
+
+
+def cut(text: str, size: int) -> str:
+    """Shorten a text to so many bytes of UTF-8 without cutting a character."""
+    data = text.encode()
+    return text if len(data) <= size else data[:size].decode(errors="ignore")
+
+
+def pieces(text: str, size: int) -> list[str]:
+    """Split a text into lines of at most so many bytes, at line ends, then at blanks, then anywhere between characters."""
+    out = []
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        while len(line) * 4 > size and len(line.encode()) > size:
+            head = cut(line, size)
+            blank = head.rfind(" ")
+            if blank > len(head) // 2:
+                head = head[: blank + 1]
+            out.append(head)
+            line = line[len(head) :]
+        out.append(line)
+    return out

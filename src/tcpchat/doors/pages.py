@@ -1,0 +1,53 @@
+"""The page's files, read once, served from memory: never a directory, never a path from a request on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+}
+# Everything from this server, nothing inline, nobody may frame the page; ws: and wss: for browsers in which 'self'
+# does not cover WebSocket (older Safari).
+SECURITY_HEADERS: tuple[tuple[str, str], ...] = (
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the page: its bytes, its media type, and the entity tag that names these bytes."""
+
+    body: bytes
+    type: str
+    etag: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """All files of the page by the name they have in a URL ("" is the page itself)."""
+    found: dict[str, Asset] = {}
+    for entry in files("tcpchat.doors").joinpath("page").iterdir():
+        kind = TYPES.get(entry.name.rpartition(".")[2])
+        if kind is None or not entry.is_file():
+            continue
+        body = entry.read_bytes()
+        found[entry.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+    if "index.html" in found:
+        found[""] = found["index.html"]
+    return found

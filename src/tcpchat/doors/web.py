@@ -1,0 +1,409 @@
+"""The web door: HTTP/1.1 (h11 parses) for the page and for posting, WebSocket for talking.
+
+A connection is one of three things: requests answered from memory, a request of the posting interface (doors/hooks.py)
+which becomes one chat session and ends with the answer, or a WebSocket with a native or an IRC door inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from email.utils import formatdate
+from ipaddress import ip_address, ip_network
+from typing import Any, Protocol
+
+import h11
+from msgspec import Struct
+from tcpchat.doors.native import ServerSide
+
+from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
+from tcpchat.doors import Door, hooks
+from tcpchat.doors.pages import SECURITY_HEADERS, assets
+from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
+
+MAX_HEAD = 16_384  # bytes of request line and headers: what Apache and nginx allow by default, rounded up
+MAX_BODY = 65_536  # bytes; a posted message is far smaller
+HEAD_SECONDS = 10.0  # for a whole request head or body, so that dripping bytes holds nothing
+IDLE_SECONDS = 60.0  # between two requests of one connection
+IRC_MAX_FRAME = 16_384
+
+Headers = list[tuple[str, str]]
+
+
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """What an operator may set about the web door."""
+
+    base_path: str = ""  # "/chat" when a reverse proxy serves the chat below that path
+    proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
+    origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
+    irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
+
+
+class Channel(Protocol):
+    """What takes the session's events once a connection is more than page requests."""
+
+    def deliver(self, event: AnyEvent) -> None: ...
+
+
+class WebDoor:
+    """One HTTP connection. Fulfils doors.Door."""
+
+    name = "web"
+
+    def __init__(
+        self, settings: WebSettings | None = None, *, address: str = "", secure: bool = False, local: bool = False
+    ) -> None:
+        self.settings = settings or WebSettings()
+        self.address, self.secure, self.local = address, secure, local
+        self.dialect: Hashable = "http"
+        self.closing = False
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._raw = bytearray()  # the present request's bytes, for the WebSocket handshake
+        self._out: list[bytes] = []
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+        self._too_large = False
+        self._since: float | None = None  # when the present request began
+        self._idle_since = 0.0
+        self._socket: WebSocket | None = None
+        self._inner: Door | None = None
+        self._call: hooks.Call | None = None
+        self._health = False
+
+    # -- in --------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> list[Command]:
+        """Take bytes; see Door.receive."""
+        if self.closing:
+            return []
+        if self._socket is not None:
+            return self._from_socket(data, now)
+        if self._call is not None:
+            # The answer is on its way and the connection ends with it: what comes now is not read,
+            # but the peer's leaving ends the session.
+            return [] if data else [Bye("closed")]
+        self._idle_since = now
+        if len(self._raw) <= 2 * MAX_HEAD:
+            self._raw += data
+        try:
+            self._http.receive_data(data)
+            return self._requests(now)
+        except h11.RemoteProtocolError as error:
+            self._bad_request(error)
+            return []
+
+    def _requests(self, now: float) -> list[Command]:
+        """Take what h11 has, request by request (pipelined ones too, in order)."""
+        while not self.closing:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue and not self._too_large:
+                    self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                return []
+            if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                self.closing = True
+            elif isinstance(event, h11.Request):
+                self._begin(event, now)
+                if self._wants_socket(event):
+                    return self._upgrade(event, now)
+            elif isinstance(event, h11.Data):
+                self._collect(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                commands = self._finish(now)
+                if commands or self._call is not None:
+                    return commands
+        return []
+
+    def _begin(self, request: h11.Request, now: float) -> None:
+        self._request, self._since = request, now
+        self._body.clear()
+        length = _header(request, b"content-length")
+        self._too_large = length.isdigit() and int(length) > MAX_BODY
+        if self._too_large:
+            self._answer(413, f"A body may have {MAX_BODY} bytes.\n", close=True)
+
+    def _collect(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > MAX_BODY:
+            self._answer(413, f"A body may have {MAX_BODY} bytes.\n", close=True)
+
+    def _finish(self, now: float) -> list[Command]:
+        """A request is whole: answer it, or turn it into a session of the chat."""
+        request, self._since = self._request, None
+        assert request is not None
+        commands = self._route(request)
+        if self._call is None and not self._health:
+            self._next_request()
+        self._idle_since = now
+        return commands
+
+    def _next_request(self) -> None:
+        """Make ready for another request on this connection, or end it (RFC 9112 section 9.3)."""
+        self._raw.clear()
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            trailing, _ = self._http.trailing_data
+            self._raw += trailing
+            self._http.start_next_cycle()
+        elif self._http.our_state is not h11.IDLE:
+            self.closing = True
+
+    # -- routes ----------------------------------------------------------------------------------------------
+
+    def _route(self, request: h11.Request) -> list[Command]:
+        self._believe_proxy(request)
+        target = request.target.decode("ascii", "replace")
+        path, _, query = target.partition("?")
+        if path.startswith(("http://", "https://")):  # absolute form, RFC 9112 section 3.2.2
+            path = "/" + path.split("://", 1)[1].partition("/")[2]
+        base = self.settings.base_path.rstrip("/")
+        if base and (path == base or path.startswith(base + "/")):
+            if path == base:
+                self._answer(308, "The chat is below here.\n", [("Location", base + "/")])
+                return []
+            path = path[len(base) :]
+        method = request.method.decode("ascii")
+        if path == "/healthz" and method in ("GET", "HEAD"):
+            self._health = True
+            return [Status(ref="health")]
+        if path == "/openapi.json" and method in ("GET", "HEAD"):
+            self._answer(200, hooks.openapi(base), [("Content-Type", "application/json")])
+            return []
+        if path.lstrip("/") in assets() and path.count("/") == 1:
+            self._asset(path[1:], request, method)
+            return []
+        return self._hook(method, path, query, request)
+
+    def _asset(self, name: str, request: h11.Request, method: str) -> None:
+        if method not in ("GET", "HEAD"):
+            self._answer(405, "Only GET.\n", [("Allow", "GET, HEAD")])
+            return
+        asset = assets()[name]
+        headers = [("Content-Type", asset.type), ("ETag", asset.etag), ("Cache-Control", "no-cache")]
+        tags = [tag.strip().removeprefix("W/") for tag in _header(request, b"if-none-match").split(",")]
+        if asset.etag in tags or tags == ["*"]:
+            self._answer(304, b"", headers)
+        else:
+            self._answer(200, asset.body, headers)
+
+    def _hook(self, method: str, path: str, query: str, request: h11.Request) -> list[Command]:
+        """The posting interface: from here on this connection is one session, and its answer ends it."""
+        call = hooks.parse(method, path, query, _header(request, b"authorization"),
+                           _header(request, b"content-type"), bytes(self._body))  # fmt: skip
+        if isinstance(call, hooks.Problem):
+            extra = [("Content-Type", "application/json")] if call.json else []
+            if call.status == 401:
+                extra.append(("WWW-Authenticate", "Bearer"))
+            if call.allow:
+                extra.append(("Allow", call.allow))
+            self._answer(call.status, call.body, extra)
+            return []
+        self._call = call
+        return call.start()
+
+    def _believe_proxy(self, request: h11.Request) -> None:
+        """Take the client's address from a proxy that the operator named, and from nobody else."""
+        if not self.settings.proxies or not _inside(self.address, self.settings.proxies):
+            return
+        hops = [hop.strip() for hop in _header(request, b"x-forwarded-for").split(",") if hop.strip()]
+        while hops:
+            hop = hops.pop()
+            if not hops or not _inside(hop, self.settings.proxies):
+                self.address, self.local = hop, _loopback(hop)
+                break
+        self.secure = _header(request, b"x-forwarded-proto").lower() == "https"
+
+    # -- WebSocket -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _wants_socket(request: h11.Request) -> bool:
+        return "websocket" in _header(request, b"upgrade").lower()
+
+    def _upgrade(self, request: h11.Request, now: float) -> list[Command]:
+        self._believe_proxy(request)
+        # A page of another site must not talk with the visitor's rights: Origin has to be this very host.
+        host = _header(request, b"host")
+        allowed: list[str | None] = [None, f"http://{host}", f"https://{host}", *self.settings.origins]
+        socket = WebSocket(allowed)
+        raw, self._raw = bytes(self._raw), bytearray()
+        messages = socket.receive(raw)
+        self._out.append(socket.data_to_send())
+        if not socket.open:
+            self.closing = True
+            return []
+        self._socket, self._since = socket, None
+        self._inner = self._inner_door(socket.subprotocol)
+        self.dialect = ("ws", socket.binary, self._inner.dialect)
+        return self._messages(messages, now)
+
+    def _inner_door(self, subprotocol: str) -> Door:
+        where = {"address": self.address, "secure": self.secure, "local": self.local}
+        if subprotocol in (IRC_TEXT, IRC_BINARY):
+            from tcpchat.doors.irc.door import IrcDoor
+
+            return IrcDoor(self.settings.irc, **where)  # type: ignore[arg-type,unused-ignore]
+        return ServerSide(**where)  # type: ignore[arg-type]
+
+    def _from_socket(self, data: bytes, now: float) -> list[Command]:
+        assert self._socket is not None
+        messages = self._socket.receive(data)
+        commands = self._messages(messages, now)
+        self._out.append(self._socket.data_to_send())
+        if self._socket.finished or not data:
+            self.closing = True
+            commands.append(Bye("closed"))
+        return commands
+
+    def _messages(self, messages: list[bytes], now: float) -> list[Command]:
+        """Each message is one line of the door inside (or several, for native clients that batch)."""
+        inner = self._inner
+        assert inner is not None
+        commands: list[Command] = []
+        for message in messages:
+            commands += inner.receive(message.rstrip(b"\r\n") + b"\r\n", now)
+        if self.dialect != ("ws", self._binary, inner.dialect):
+            self.dialect = ("ws", self._binary, inner.dialect)
+        return commands
+
+    @property
+    def _binary(self) -> bool:
+        return self._socket is not None and self._socket.binary
+
+    # -- out -------------------------------------------------------------------------------------------------
+
+    def deliver(self, event: AnyEvent) -> None:
+        """Encode one event for this connection."""
+        if self._inner is not None:
+            self._inner.deliver(event)
+            if isinstance(event, Goodbye):
+                self._flush_inner()
+                if self._socket is not None:
+                    self._socket.close(reason=event.why)
+        elif self._health:
+            self._tell_health(event)
+        elif self._call is not None:
+            self._out += self._call.deliver(event, self._begin_answer)
+            self.closing = self.closing or self._call.done
+
+    def encode(self, event: AnyEvent) -> bytes | None:
+        """Frames that every WebSocket of this dialect can be sent; None for plain HTTP."""
+        if self._inner is None or self._socket is None:
+            return None
+        inner = self._inner.encode(event)
+        return None if inner is None else _framed(inner, self._socket.binary)
+
+    def mark(self, seq: int) -> bytes:
+        """The receipt request of the door inside, as a frame."""
+        if self._inner is None or self._socket is None:
+            return b""
+        return _framed(self._inner.mark(seq), self._socket.binary)
+
+    @property
+    def ready(self) -> bool:
+        """See Door.ready."""
+        return self._inner is None or self._inner.ready
+
+    def data_to_send(self) -> bytes:
+        """See Door.data_to_send."""
+        self._flush_inner()
+        if self._socket is not None:
+            self._out.append(self._socket.data_to_send())
+            if self._socket.finished:
+                self.closing = True
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def _flush_inner(self) -> None:
+        if self._inner is None or self._socket is None:
+            return
+        if data := self._inner.data_to_send():
+            if self._socket.open:
+                self._out.append(self._socket.data_to_send())
+                self._out.append(_framed(data, self._socket.binary))
+        if self._inner.closing and self._socket.open:
+            self._socket.close(1000)
+
+    def tick(self, now: float) -> list[Command]:
+        """End connections that drip a request, or idle between two."""
+        if self._inner is not None:
+            return self._inner.tick(now)
+        if self._call is not None:
+            self._out += self._call.tick(now, self._begin_answer)
+            self.closing = self.closing or self._call.done
+        elif (self._since is not None and now - self._since > HEAD_SECONDS) or (self._raw and self._since is None and now - self._idle_since > HEAD_SECONDS):
+            self._answer(408, "The request took too long.\n", close=True)
+        elif self._idle_since and now - self._idle_since > IDLE_SECONDS:
+            self.closing = True
+        return []
+
+    def _tell_health(self, event: AnyEvent) -> None:
+        status, body, done = hooks.health(event)
+        if done:
+            self._health = False
+            self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
+            self._next_request()
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    def _send(self, event: h11.Event) -> None:
+        if data := self._http.send(event):
+            self._out.append(data)
+
+    def _begin_answer(self, status: int, headers: Headers) -> list[bytes]:
+        """Start an answer whose length is not known (the end of the connection ends it)."""
+        self._answer_head(status, [*headers, ("Connection", "close")])
+        out, self._out = self._out, []
+        return out
+
+    def _answer_head(self, status: int, headers: Headers) -> None:
+        if self._http.our_state is not h11.SEND_RESPONSE and self._http.our_state is not h11.IDLE:
+            return
+        everything = [("Date", formatdate(usegmt=True)), ("Server", "tcpchat"), *SECURITY_HEADERS, *headers]
+        self._send(h11.Response(status_code=status, headers=everything))
+
+    def _answer(self, status: int, body: bytes | str, headers: Headers | None = None, close: bool = False) -> None:
+        """One whole answer (HEAD gets only its headers)."""
+        data = body.encode() if isinstance(body, str) else body
+        extra = list(headers or [])
+        if not any(name == "Content-Type" for name, _ in extra) and status != 304:
+            extra.append(("Content-Type", "text/plain; charset=utf-8"))
+        if status != 304:
+            extra.append(("Content-Length", str(len(data))))
+        if close:
+            extra.append(("Connection", "close"))
+            self.closing = True
+        try:
+            self._answer_head(status, extra)
+            if self._request is None or self._request.method != b"HEAD":
+                self._send(h11.Data(data=data))
+            self._send(h11.EndOfMessage())
+        except h11.LocalProtocolError:
+            self.closing = True  # an answer was on its way already; nothing sensible can follow it
+
+    def _bad_request(self, error: h11.RemoteProtocolError) -> None:
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._answer(error.error_status_hint, f"{error}.\n", close=True)
+        self.closing = True
+
+
+def _framed(data: bytes, binary: bool) -> bytes:
+    """Lines as messages: one frame a line (IRC wants that; native clients do not mind)."""
+    return b"".join(frame(line, binary) for line in data.replace(b"\r\n", b"\n").split(b"\n") if line)
+
+
+def _header(request: h11.Request, name: bytes) -> str:
+    """All values of a header joined as RFC 9110 section 5.3 says; "" without it."""
+    return ", ".join(value.decode("latin-1") for key, value in request.headers if key == name)
+
+
+def _inside(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        place = ip_address(address.partition("%")[0])
+        return any(place in ip_network(network, strict=False) for network in networks)
+    except ValueError:
+        return False
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

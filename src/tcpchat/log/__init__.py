@@ -1,0 +1,52 @@
+"""The ordered log: what happened, in order, durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tcpchat.core.model import Append, Entry, Keep, Query, Result
+
+
+class LogError(Exception):
+    """The log cannot be used; the text says why and what to do."""
+
+
+class LogUnavailable(LogError):
+    """A write failed (disk full, I/O error). Nothing of the batch is in the log; writing may work again later."""
+
+
+class Log(Protocol):
+    """The chat's memory. Single writer; all methods are called on the event loop's thread."""
+
+    head: int  # last seq that is durable
+
+    async def open(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
+        """Open or make the log. Returns (seq, state) of the last snapshot (0, None without one) and the cursors kept
+        as (user, place, seq, at). Raises LogError."""
+        ...
+
+    async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:
+        """Hand all entries behind ``after`` to ``take``, in order, in pages."""
+        ...
+
+    async def append(self, batch: Sequence[Append], at: int) -> list[Entry]:
+        """Give each fact the next seq and make them durable together. One call at a time (the driver gathers what
+        comes meanwhile). Raises LogUnavailable: then none of the batch was kept."""
+        ...
+
+    def keep(self, cursors: Sequence[Keep]) -> None:
+        """Remember cursors (merged by max); they become durable with the next append or soon after."""
+        ...
+
+    async def ask(self, query: Query) -> Result:
+        """Answer a question, also about the newest entries."""
+        ...
+
+    async def snapshot(self, seq: int, state: bytes) -> None:
+        """Keep the chat's state as of ``seq``, so that a start need not replay from 1."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is left and close. Idempotent."""
+        ...

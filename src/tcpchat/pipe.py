@@ -1,0 +1,381 @@
+"""The pipe: what the chat wants done is done here, in order.
+
+Facts gather while the log makes the batch before them durable (group commit); a durable batch goes through
+``Chat.applied``, its events are encoded once per (event, dialect), joined once per (audience, dialect), and every
+receiver gets one write. Nothing in here decides anything about the chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from tcpchat.core.chat import Chat
+from tcpchat.core.errors import CODES
+from tcpchat.core.model import (
+    AnyEffect,
+    Append,
+    Check,
+    Entry,
+    FanOut,
+    HangUp,
+    Keep,
+    Load,
+    Refused,
+    Said,
+    Tell,
+)
+from tcpchat.log import Log, LogError, LogUnavailable
+
+if TYPE_CHECKING:
+    from tcpchat.auditlog import AuditLog
+    from tcpchat.connection import Connection
+    from tcpchat.core.feed import Session
+
+logger = logging.getLogger("tcpchat.server")
+
+PENDING_MAX = 4096  # facts that wait for the log; who adds more is not read until they are durable
+BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of milliseconds
+CHECKERS = 2  # threads for signatures and argon2: password guesses may take their turn, never the loop
+
+
+class Parcel:
+    """What one audience gets of a batch in one dialect: encoded once, joined once."""
+
+    __slots__ = ("joined", "last", "pieces", "places", "sender", "skips")
+
+    def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
+        encode = sender.door.encode
+        self.sender = sender
+        self.places = members
+        self.pieces = [encode(fan.event) for _, fan in members]
+        self.skips = {fan.skip for _, fan in members if fan.skip is not None}
+        self.last = max(getattr(fan.event, "seq", 0) for _, fan in members)
+        self.joined = None if None in self.pieces else b"".join(self.pieces)  # type: ignore[arg-type]
+
+
+class Pipe:
+    """Executes effects for one chat over one log."""
+
+    def __init__(self, chat: Chat, log: Log, audit: AuditLog | None = None) -> None:
+        self.chat, self.log, self.audit = chat, log, audit
+        self.pending: list[Append] = []
+        self.in_flight = False
+        self._work = asyncio.Event()
+        self._dirty: list[Connection] = []
+        self._kept: list[Keep] = []
+        self._throttled: list[Connection] = []
+        self._barriers: list[tuple[int, Callable[[], None]]] = []
+        self._batches = 0
+        self._flush_due = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._checkers: ThreadPoolExecutor | None = None
+        self._loop = asyncio.get_running_loop()
+        self._last_at = 0
+        self._do: dict[type, Callable[[Any], None]] = {
+            Keep: self._kept.append,
+            Load: self._load,
+            Check: self._check,
+            HangUp: self._hang_up,
+        }
+
+    # -- effects, one after the other ------------------------------------------------------------------------
+
+    def run(self, effects: Sequence[AnyEffect]) -> None:
+        """Carry out effects in their order; what they write leaves at the end of this turn of the loop."""
+        for effect in effects:
+            kind = type(effect)
+            if kind is Append:
+                self.pending.append(effect)  # type: ignore[arg-type]
+            elif kind is Tell:
+                carrier = effect.session.carrier  # type: ignore[union-attr]
+                if carrier is not None:
+                    carrier.tell(effect.event)  # type: ignore[union-attr]
+            elif kind is FanOut:
+                self._fan_out((effect,))  # type: ignore[arg-type]
+            else:
+                self._do[kind](effect)
+        if self.pending and not self.in_flight:
+            self._work.set()
+        if self._kept:
+            self.soon()
+
+    def _run_answers_first(self, effects: Sequence[AnyEffect]) -> None:
+        """Effects of a run of messages: the authors' answers, then all that is shared, joined."""
+        fans = [effect for effect in effects if type(effect) is FanOut]
+        self.run([effect for effect in effects if type(effect) is not FanOut])
+        if fans:
+            self._fan_out(fans)
+
+    def _hang_up(self, effect: HangUp) -> None:
+        if effect.session.carrier is not None:
+            effect.session.carrier.finish()
+
+    # -- fan-out: the hot loop -------------------------------------------------------------------------------
+
+    def _fan_out(self, fans: Sequence[FanOut]) -> None:
+        """Give every live session of the audiences its events, in order, as few and as shared bytes as possible."""
+        groups: dict[Any, list[tuple[int, FanOut]]] = {}
+        for place, fan in enumerate(fans):
+            group = groups.get(fan.audience)
+            if group is None:
+                groups[fan.audience] = [(place, fan)]
+            else:
+                group.append((place, fan))
+        touched: list[Session] = []
+        for audience, members in groups.items():
+            for sessions in audience.by_dialect.values():
+                self._address(members, sessions, touched)
+        for session in touched:
+            carrier: Connection = session.carrier
+            parcels = carrier.parcels
+            if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].skips:
+                carrier.share(parcels[0].joined, parcels[0].last)
+            else:
+                take(session, parcels)
+            parcels.clear()
+
+    def _address(
+        self, members: list[tuple[int, FanOut]], sessions: dict[Session, None], touched: list[Session]
+    ) -> None:
+        parcel: Parcel | None = None
+        for session in sessions:
+            if not session.live:
+                continue
+            carrier = session.carrier
+            if carrier is None or carrier.closed:
+                continue
+            if parcel is None:
+                parcel = Parcel(members, carrier)
+            if not carrier.parcels:
+                touched.append(session)
+            carrier.parcels.append(parcel)
+
+    # -- the end of a turn -----------------------------------------------------------------------------------
+
+    def touch(self, connection: Connection) -> None:
+        """This connection has something to write at the end of the turn."""
+        self._dirty.append(connection)
+        if not self._flush_due:
+            self.soon()
+
+    def soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """One write per connection that has something to say, and the cursors of this turn to the log."""
+        self._flush_due = False
+        while self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for connection in dirty:
+                connection.flush()
+        if self._kept:
+            self.log.keep(self._kept)
+            self._kept.clear()
+
+    # -- group commit ----------------------------------------------------------------------------------------
+
+    async def pump(self) -> None:
+        """Make facts durable, batch after batch, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self.pending:
+                await self._commit()
+
+    async def _commit(self) -> None:
+        batch = self.pending[:BATCH_MAX]
+        del self.pending[:BATCH_MAX]
+        self.in_flight = True
+        self._last_at = at = max(self._last_at, int(time.time() * 1000))
+        try:
+            entries = await self.log.append(batch, at)
+        except LogUnavailable as error:
+            logger.error("! the log takes nothing: %s", error)
+            self.run(self.chat.failed(batch, time.time()))
+        else:
+            self._applied(entries)
+        finally:
+            self.in_flight = False
+        self.flush()
+        self._batches += 1
+        self._release()
+
+    def _applied(self, entries: list[Entry]) -> None:
+        now = time.time()
+        if self.audit is not None:
+            self.audit.entries(entries)
+        for run, messages in runs(entries):
+            try:
+                effects = self.chat.applied(run, now)
+                (self._run_answers_first if messages else self.run)(effects)
+            except Exception:
+                logger.exception("! entries %d to %d could not be applied", run[0].seq, run[-1].seq)
+                self._apologise(run)
+
+    def _apologise(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.origin is not None and entry.origin.session.carrier is not None:
+                event = Refused(code="internal", text=CODES["internal"].text, ref=entry.origin.ref)
+                entry.origin.session.carrier.tell(event)
+
+    def throttle(self, connection: Connection) -> None:
+        """Read no more from this connection until what it asked for is durable."""
+        connection.pause("pending")
+        self._throttled.append(connection)
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """Call back once everything that is pending now is durable (or refused) and told."""
+        if self.pending or self.in_flight:
+            ahead = (1 if self.in_flight else 0) + -(-len(self.pending) // BATCH_MAX)
+            self._barriers.append((self._batches + ahead, then))
+        else:
+            self._loop.call_soon(then)
+
+    def _release(self) -> None:
+        if self._throttled and len(self.pending) < PENDING_MAX:
+            throttled, self._throttled = self._throttled, []
+            for connection in throttled:
+                connection.unpause("pending")
+        if self._barriers:
+            due = [then for batch, then in self._barriers if batch <= self._batches]
+            self._barriers = [(b, then) for b, then in self._barriers if b > self._batches]
+            for then in due:
+                self._loop.call_soon(then)
+
+    async def drained(self, timeout: float) -> None:
+        """Wait until everything that is pending is durable and told; at most ``timeout`` seconds."""
+        done = self._loop.create_future()
+        self.when_durable(lambda: done.done() or done.set_result(None))
+        try:
+            await asyncio.wait_for(done, timeout)
+        except TimeoutError:
+            logger.error("! %d facts could not be stored before the end", len(self.pending))
+
+    # -- questions to the log and to trust -------------------------------------------------------------------
+
+    def _own(self, work: Any, name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("! %s failed", task.get_name(), exc_info=task.exception())
+
+    def _load(self, load: Load) -> None:
+        """One question at a time per session: answers come in the order of the questions."""
+        connection: Connection | None = load.session.carrier
+        if connection is None or connection.closed:
+            return
+        connection.loads.append(load)
+        if not connection.loading:
+            connection.loading = True
+            self._own(self._answer(connection), "load")
+
+    async def _answer(self, connection: Connection) -> None:
+        try:
+            while connection.loads and not connection.closed:
+                load = connection.loads.popleft()
+                self.flush()
+                # A feed whose pipe is full stops here; Chat.resumed asks again from where it was.
+                if load.query.kind == "feed" and connection.stuck:
+                    continue
+                await self._ask(connection, load)
+        finally:
+            connection.loading = False
+        connection.after_loads()
+
+    async def _ask(self, connection: Connection, load: Load) -> None:
+        try:
+            result = await self.log.ask(load.query)
+        except LogError as error:
+            logger.error("! the log does not answer: %s", error)
+            if load.command is None:
+                connection.hang_up("unavailable")  # its feed; the peer comes back and goes on from its cursor
+            else:
+                ref = getattr(load.command, "ref", 0)
+                connection.tell(Refused(code="unavailable", text=CODES["unavailable"].text, ref=ref))
+            return
+        if not connection.closed:
+            self.run(self.chat.loaded(load, result, time.time()))
+            self.flush()
+            connection.recheck()
+
+    def _check(self, check: Check) -> None:
+        self._own(self._checked(check), "check")
+
+    async def _checked(self, check: Check) -> None:
+        if self._checkers is None:
+            self._checkers = ThreadPoolExecutor(CHECKERS, "tcpchat-check")
+        answer = await self._loop.run_in_executor(self._checkers, examine, check)
+        if check.session.carrier is not None and not check.session.carrier.closed:
+            self.run(self.chat.checked(check, answer, time.time()))
+
+    async def close(self) -> None:
+        """End the tasks of this pipe."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._checkers is not None:
+            self._checkers.shutdown(wait=False, cancel_futures=True)
+
+
+def runs(entries: list[Entry]) -> Iterator[tuple[list[Entry], bool]]:
+    """Split a batch into runs of messages and single other facts.
+
+    Facts other than messages may change who hears what; applying them one by one keeps an audience as it was at
+    the entry: who leaves behind a message still gets it, who joins behind it does not.
+    """
+    start = 0
+    for place, entry in enumerate(entries):
+        if type(entry.fact) is not Said:
+            if start < place:
+                yield entries[start:place], True
+            yield [entry], False
+            start = place + 1
+    if start < len(entries):
+        yield (entries[start:] if start else entries), True
+
+
+def take(session: Session, parcels: list[Parcel]) -> None:
+    """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
+    own: list[tuple[int, bytes | None, FanOut]] = []
+    for parcel in parcels:
+        own += [
+            (place, piece, fan)
+            for (place, fan), piece in zip(parcel.places, parcel.pieces, strict=True)
+            if fan.skip is not session
+        ]
+    if len(parcels) > 1:
+        own.sort(key=lambda item: item[0])
+    carrier: Connection = session.carrier
+    for _, piece, fan in own:
+        if piece is None:
+            carrier.tell(fan.event)
+        else:
+            carrier.share(piece, getattr(fan.event, "seq", 0))
+
+
+def examine(check: Check) -> str:
+    """Check or make a credential (in a thread). "" means that it does not fit."""
+    try:
+        if check.what == "key":
+            from tcpchat.trust import keys
+
+            return "ok" if keys.verify(check.against, check.text, check.secret) else ""
+        import argon2
+
+        if check.what == "hash":
+            return argon2.PasswordHasher().hash(check.secret)
+        return "ok" if argon2.PasswordHasher().verify(check.against, check.secret) else ""
+    except Exception as error:  # a malformed key or hash is a wrong one
+        logger.info("! %s check: %s", check.what, type(error).__name__)
+        return ""

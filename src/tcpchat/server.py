@@ -1,0 +1,358 @@
+"""The server: one port, one chat, one log. Embeddable.
+
+    async with tcpchat.Server(port=0, data=None) as server:
+        print(server.port)
+        await server.serve_forever()
+
+Or in a thread of its own, from code that knows nothing of asyncio: ``with tcpchat.Server.in_thread(port=0) as server``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import errno
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from tcpchat.auditlog import AuditLog
+from tcpchat.config import Config
+from tcpchat.connection import TICKS_PER_SECOND, Connection, Layer
+from tcpchat.core.chat import Chat
+from tcpchat.log import Log
+from tcpchat.pipe import PENDING_MAX, Pipe
+
+logger = logging.getLogger("tcpchat.server")
+
+BACKLOG = 1024  # connections the kernel holds while the loop is busy
+STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
+
+
+class PortInUse(OSError):
+    """Another program listens on this port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(errno.EADDRINUSE, f"port {port} on {host} is in use")
+        self.host, self.port = host, port
+
+
+class Server:
+    """A chat server.
+
+    ``data`` is the folder of the messages; None keeps them in memory. ``log`` replaces the log altogether. ``syslog``
+    is a text file for the original's log lines (None: the file named by the settings, if there is a folder).
+    ``console`` is called with a line when somebody joins or leaves. ``settings`` are those of tcpchat.config.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 6060,
+        data: str | Path | None = ".",
+        log: Log | None = None,
+        *,
+        syslog: TextIO | str | None = None,
+        console: Callable[[str], None] | None = None,
+        **settings: Any,
+    ) -> None:
+        if isinstance(syslog, str):
+            settings["syslog"] = syslog
+        self.config = Config(host=host, port=port, data=str(data or ""), **settings)
+        self.host, self.port = host, port
+        self.data = None if data is None else Path(data)
+        self.tls: Callable[[], Layer] | None = None  # makes the encryption of a connection; None = plain only
+        self.log: Log | None = log
+        self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
+        self.pending_max = PENDING_MAX
+        self.connections: set[Connection] = set()
+        self.chat: Chat
+        self.pipe: Pipe
+        self.audit = AuditLog(None if isinstance(syslog, str) else syslog, console)
+        self._addresses: dict[str, int] = {}
+        self._wheel: list[set[Connection]] = [set() for _ in range(TICKS_PER_SECOND)]
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._pump: asyncio.Task[None] | None = None
+        self._snapshot: asyncio.Task[None] | None = None
+        self._snapshot_seq, self._snapshot_tick = 0, 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._own_syslog: TextIO | None = None
+
+    @classmethod
+    def from_config(cls, config: Config, console: Callable[[str], None] | None = None) -> Server:
+        """A server with settings read by tcpchat.config.load."""
+        values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+        return cls(console=console, **values)
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the log, restore the chat, listen. Raises LogError, PortInUse, OSError."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        sockets = listen(self.host, self.port)
+        self.port = int(sockets[0].getsockname()[1])
+        try:
+            await self._restore()
+            self._open_syslog()
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            raise
+        assert self.log is not None
+        self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.writing else None)
+        self._pump = loop.create_task(self.pipe.pump(), name="pump")
+        self._pump.add_done_callback(self._pump_ended)
+        for sock in sockets:
+            self._listeners.append(
+                await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG)
+            )
+        self._timer = loop.call_later(1 / TICKS_PER_SECOND, self._tick)
+        logger.info("= listening on port %d", self.port)
+
+    async def _restore(self) -> None:
+        self.chat = Chat(self.config.limits())
+        if self.log is None:
+            self.log = default_log(self.data)
+        seq, state, cursors = await self.log.open()
+        self.chat.restore(seq, state, cursors)
+        await self.log.replay(seq, self.chat.replay)
+        self._snapshot_seq = seq
+
+    def _open_syslog(self) -> None:
+        name = self.config.syslog
+        if self.audit.sink is None and self.data is not None and name not in ("", "off"):
+            # Held open for the life of the server; closed by stop().
+            self._own_syslog = open(self.data / name, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
+            self.audit.sink = self._own_syslog
+
+    async def stop(self, why: str = "stopping") -> None:
+        """Take nothing more, make durable what came, say goodbye in every door's language, close. Idempotent."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(why), name="stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, why: str) -> None:
+        if self._timer is None:
+            return
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self.connections):
+            connection.pause("stopping")
+        await self.pipe.drained(STOP_SECONDS)
+        self._timer.cancel()
+        await self._goodbye(why)
+        await self._end()
+        logger.info("= stopped")
+
+    async def _goodbye(self, why: str) -> None:
+        for connection in list(self.connections):
+            connection.hang_up("stopping", "" if why == "stopping" else why)
+        end = time.monotonic() + STOP_SECONDS
+        while self.connections and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _end(self) -> None:
+        self.pipe.flush()
+        await self.pipe.drained(STOP_SECONDS)
+        if self._pump is not None:
+            self._pump.cancel()
+        if self._snapshot is not None:
+            await asyncio.gather(self._snapshot, return_exceptions=True)
+        await self.pipe.close()
+        assert self.log is not None
+        if self.log.head > self._snapshot_seq:
+            await self._take_snapshot()
+        await self.log.close()
+        self.audit.flush()
+        if self._own_syslog is not None:
+            self._own_syslog.close()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def serve_forever(self) -> None:
+        """Return when the server has been stopped; raise if it stopped because of a fault of its own."""
+        assert self._ended is not None, "start() first"
+        await asyncio.shield(self._ended)
+
+    def _pump_ended(self, task: asyncio.Task[None]) -> None:
+        """The log did something unforeseen: stop loudly; clients come back and go on where they were."""
+        if task.cancelled() or self._ended is None or self._ended.done():
+            return
+        error = task.exception() or RuntimeError("the pump ended")
+        logger.critical("! the log failed in an unforeseen way; stopping", exc_info=error)
+        self._ended.set_exception(error)
+
+    # -- connections -----------------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> bytes:
+        """Count a new connection; b"" lets it in, else the line it is refused with."""
+        self.connections.add(connection)
+        self._wheel[id(connection) // 64 % TICKS_PER_SECOND].add(connection)
+        here = self._addresses[connection.address] = self._addresses.get(connection.address, 0) + 1
+        if here > self.config.connections_per_address:
+            return b"tcpchat: too many connections from your address.\r\n"
+        if len(self.connections) > self.config.connections:
+            return b"tcpchat: this server is full.\r\n"
+        return b""
+
+    def leave(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        self._wheel[id(connection) // 64 % TICKS_PER_SECOND].discard(connection)
+        left = self._addresses.get(connection.address, 1) - 1
+        if left > 0:
+            self._addresses[connection.address] = left
+        else:
+            self._addresses.pop(connection.address, None)
+        if connection.session is not None:
+            self.audit.left(connection.session.user)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Ten times a second; every connection has its turn once a second."""
+        self._timer = asyncio.get_running_loop().call_later(1 / TICKS_PER_SECOND, self._tick)
+        self.ticks += 1
+        now = time.time()
+        try:
+            self.pipe.run(self.chat.tick(now))
+        except Exception:
+            logger.exception("! a fault of this server, in tick")
+        for connection in list(self._wheel[self.ticks % TICKS_PER_SECOND]):
+            connection.tick(now)
+        self.audit.flush()
+        if self.ticks % TICKS_PER_SECOND == 0:
+            self._consider_snapshot()
+
+    def _consider_snapshot(self) -> None:
+        assert self.log is not None
+        new = self.log.head - self._snapshot_seq
+        idle = not self.pipe.in_flight and not self.pipe.pending
+        waited = (self.ticks - self._snapshot_tick) / TICKS_PER_SECOND >= self.config.snapshot_seconds
+        if self._snapshot is None and (
+            new >= self.config.snapshot_entries or (new > 0 and waited and idle)
+        ):
+            self._snapshot = asyncio.get_running_loop().create_task(self._take_snapshot(), name="snapshot")
+            self._snapshot.add_done_callback(self._snapshot_done)
+
+    async def _take_snapshot(self) -> None:
+        assert self.log is not None
+        seq, state = self.chat.snapshot()
+        await self.log.snapshot(seq, state)
+        self._snapshot_seq, self._snapshot_tick = seq, self.ticks
+
+    def _snapshot_done(self, task: asyncio.Task[None]) -> None:
+        self._snapshot = None
+        self._snapshot_tick = self.ticks
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("! no snapshot: %s", task.exception())
+
+    # -- a thread of its own ---------------------------------------------------------------------------------
+
+    @classmethod
+    @contextlib.contextmanager
+    def in_thread(cls, *args: Any, **settings: Any) -> Iterator[Server]:
+        """A running server in a thread, stopped at the end of the block."""
+        server = cls(*args, **settings)
+        thread = ServerThread(server)
+        thread.begin()
+        try:
+            yield server
+        finally:
+            thread.end()
+
+
+class ServerThread(threading.Thread):
+    """Runs one server on a loop of its own."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(name="tcpchat-server", daemon=True)
+        self.server = server
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.error: BaseException | None = None
+        self._ready = threading.Event()
+
+    def begin(self) -> None:
+        """Start; return when the server listens, raise what it raised."""
+        self.start()
+        self._ready.wait()
+        if self.error is not None:
+            self.join()
+            raise self.error
+
+    def end(self) -> None:
+        """Stop the server and wait for the thread. From any other thread."""
+        if self.loop is not None and self.is_alive():
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself meanwhile
+                asyncio.run_coroutine_threadsafe(self.server.stop(), self.loop)
+        self.join()
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        async with self.server:
+            self.loop = asyncio.get_running_loop()
+            self._ready.set()
+            await self.server.serve_forever()
+
+
+def default_log(data: Path | None) -> Log:
+    """The embedded log in this folder; None: in memory."""
+    from tcpchat.log.sqlite import SqliteLog
+
+    if data is None:
+        return SqliteLog(":memory:")
+    data.mkdir(parents=True, exist_ok=True)
+    return SqliteLog(data / "tcpchat.db")
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on every address of the host, all on one port. Raises PortInUse, OSError."""
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], port, *address[2:]))
+            sock.listen(BACKLOG)
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
+                continue  # "localhost" may name ::1 on a machine without IPv6
+            for other in sockets:
+                other.close()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(host, port) from None
+            raise
+        port = int(sock.getsockname()[1])
+        sockets.append(sock)
+    if not sockets:
+        raise OSError(errno.EADDRNOTAVAIL, f"{host} is not an address of this machine")
+    return sockets

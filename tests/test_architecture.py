@@ -1,0 +1,113 @@
+"""The rooms of the house import one way only, stay readable in size, and hold nothing that does not belong there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parent.parent / "src"
+
+# What a room may import of the others. Everything may import itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "core": set(),
+    "doors": {"core"},
+    "log": {"core"},
+    "trust": {"core"},
+    "i18n": set(),
+    "config": {"core"},
+    "server": {"core", "doors", "log", "trust", "config"},
+    "client": {"core", "doors", "trust"},
+    "menu": {"core", "client", "i18n"},
+    "tui": {"core", "client", "i18n"},
+    "cli": {"core", "doors", "log", "trust", "config", "server", "client", "menu", "tui", "i18n"},
+    "tcp": {"core", "doors", "log", "trust", "config", "server", "client", "menu", "i18n"},
+    "tcpchat": {"server", "client", "core"},
+}
+# Files that make up the room "server" (the driver is three files, not a package).
+SERVER_FILES = {"server", "connection", "pipe", "auditlog"}
+FUNCTION_LINES = 60
+FILE_LINES = 500
+
+
+def room_of(module: str) -> str:
+    """The room a dotted module name lives in."""
+    parts = module.split(".")
+    if parts[0] != "tcpchat":
+        return parts[0]
+    if len(parts) == 1 or parts[1] == "__init__":
+        return "tcpchat"
+    if parts[1] == "__main__":
+        return "cli"
+    return "server" if parts[1] in SERVER_FILES else parts[1]
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in SRC.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(SRC).with_suffix("").parts)
+
+
+def own_imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if node.module == "tcpchat":
+                yield from (f"tcpchat.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_name)
+def test_imports_point_one_way(path: Path) -> None:
+    here = room_of(module_name(path))
+    allowed = MAY_IMPORT[here] | {here}
+    for name in own_imports(ast.parse(path.read_text(encoding="utf-8"))):
+        if name.split(".")[0] not in {"tcpchat", "tcp"}:
+            continue
+        there = room_of(name)
+        if there not in MAY_IMPORT:  # `from tcpchat import Client`: a public name of the package itself
+            there = "tcpchat"
+            assert here in {"cli", "tcp", "tui", "menu"}, f"{path}: {name}"
+            continue
+        assert there in allowed, f"{here} must not import {there} ({name})"
+
+
+FORBIDDEN_IN_CORE = {
+    "asyncio",
+    "socket",
+    "sqlite3",
+    "time",
+    "random",
+    "secrets",
+    "os",
+    "threading",
+    "datetime",
+}
+
+
+@pytest.mark.parametrize("path", sorted((SRC / "tcpchat" / "core").rglob("*.py")), ids=lambda p: p.name)
+def test_core_is_pure(path: Path) -> None:
+    for name in own_imports(ast.parse(path.read_text(encoding="utf-8"))):
+        assert name.split(".")[0] not in FORBIDDEN_IN_CORE, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((SRC / "tcpchat" / "doors").rglob("*.py")), ids=lambda p: p.name)
+def test_doors_do_no_io(path: Path) -> None:
+    for name in own_imports(ast.parse(path.read_text(encoding="utf-8"))):
+        assert name.split(".")[0] not in {"asyncio", "socket", "sqlite3", "threading"}, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_name)
+def test_sizes_stay_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= FILE_LINES, "split this file along a topic"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert size <= FUNCTION_LINES, f"{node.name} has {size} lines"
