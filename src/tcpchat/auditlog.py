@@ -9,11 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tcpchat.core.model import Bye, Command, Confirm, Entry, Refused, Renamed, Said, Status, Welcome, Who
+from tcpchat.core.model import Bye, Command, Confirm, Entry, Refused, Said, Status, Who
 from tcpchat.core.text import clean_line
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Session
+    from tcpchat.core.state import User
 
 logger = logging.getLogger("tcpchat.server")
 
@@ -25,7 +26,7 @@ class AuditLog:
 
     def __init__(self, sink: TextIO | None = None, console: Callable[[str], None] | None = None) -> None:
         self.sink, self.console = sink, console
-        self.online: dict[int, list[Any]] = {}  # user -> [login, sessions]
+        self.online: dict[int, tuple[User, int]] = {}  # uid -> the user, its sessions
         self.state = "WAIT4CLIENTS"
         self._lines: list[str] = []
         self._notes: dict[type, Callable[[str, Any], None]] = {
@@ -62,52 +63,45 @@ class AuditLog:
     def command(self, session: Session, command: Command) -> None:
         """A peer asked for something."""
         note = self._notes.get(type(command))
-        if note is not None:
-            known = self.online.get(session.user)
-            if known is not None:
-                note(known[0], command)
+        if note is not None and session.user is not None:
+            note(session.user.login, command)
 
     def _who(self, login: str, command: Who) -> None:
         if not command.to:
-            logins = [str(known[0]) for known in self.online.values()]
+            logins = [user.login for user, _ in self.online.values()]
             self.write(f"{login} asks server about active connections - {logins}")
 
     def refused(self, session: Session, event: Refused) -> None:
         """A message could not be taken."""
-        known = self.online.get(session.user)
-        if known is not None and event.n:
-            self.write(f"{known[0]} <sending failure>")
+        if event.n and session.user is not None:
+            self.write(f"{session.user.login} <sending failure>")
 
     def entries(self, entries: list[Entry]) -> None:
         """A batch is durable."""
         for entry in entries:
-            fact = entry.fact
-            if type(fact) is Said:
-                self.write(said(fact))
-            elif type(fact) is Renamed and fact.user in self.online:
-                self.online[fact.user][0] = fact.login
+            if type(entry.fact) is Said:
+                self.write(said(entry.fact))
 
-    def welcomed(self, session: Session, event: Welcome) -> None:
-        """A session is open."""
-        known = self.online.setdefault(session.user, [event.login, 0])
-        known[0], known[1] = event.login, known[1] + 1
-        if known[1] > 1:
+    def came(self, user: User) -> None:
+        """A session of this user is open."""
+        known = self.online.get(user.uid)
+        if known is not None:
+            self.online[user.uid] = (user, known[1] + 1)
             return
-        self.write(f"Accepted new user {event.login}")
-        self._console(f"{event.login} has joined --- len users {len(self.online)}")
+        self.online[user.uid] = (user, 1)
+        self.write(f"Accepted new user {user.login}")
+        self._console(f"{user.login} has joined --- len users {len(self.online)}")
         self._count()
 
-    def left(self, user: int) -> None:
+    def left(self, user: User) -> None:
         """A session of this user has ended."""
-        known = self.online.get(user)
-        if known is None:
+        sessions = self.online[user.uid][1] - 1
+        if sessions:
+            self.online[user.uid] = (user, sessions)
             return
-        known[1] -= 1
-        if known[1] > 0:
-            return
-        del self.online[user]
-        self.write(f"User {known[0]} has left ...")
-        self._console(f"{known[0]} has left ... len users {len(self.online)}")
+        del self.online[user.uid]
+        self.write(f"User {user.login} has left ...")
+        self._console(f"{user.login} has left ... len users {len(self.online)}")
         self._count()
 
     def _count(self) -> None:
@@ -126,5 +120,3 @@ def said(fact: Said) -> str:
     if not fact.to.startswith("#"):
         return f"{fact.by} > {fact.text}"
     return f"{fact.by} <{'broadcast' if fact.room == 1 else fact.to}> {fact.text}"
-
-

@@ -35,18 +35,22 @@ class ConfigError(Exception):
 
 def _row(default: Any, help: str, *, group: str, secret: bool = False, later: bool = False) -> Any:
     """One row of the table. ``secret``: no flag, since others see command lines. ``later``: not offered yet."""
-    return dataclasses.field(
-        default=default, metadata={"help": help, "group": group, "secret": secret, "later": later}
-    )
+    return dataclasses.field(default=default, metadata={"help": help, "group": group, "secret": secret, "later": later})
+
+
+_CORE = Limits()
+
+
+def _limit(name: str, help: str, *, group: str = "limits") -> Any:
+    """A row that is a limit of the core; its default stands there."""
+    return _row(getattr(_CORE, name), help, group=group)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Every setting of a server, with its default."""
 
-    host: str = _row(
-        "localhost", "Address to listen on; 0.0.0.0 opens the chat to other machines.", group="server"
-    )
+    host: str = _row("localhost", "Address to listen on; 0.0.0.0 opens the chat to other machines.", group="server")
     port: int = _row(6060, "Port to listen on; 0 takes a free one and prints it.", group="server")
     data: str = _row(".", "Folder of the messages (tcpchat.db) and of the text log.", group="server")
     syslog: str = _row("syslog", "Text log, relative to the data folder; off = none.", group="server")
@@ -58,15 +62,33 @@ class Config:
 
     connections: int = _row(20_000, "Connections in all.", group="limits")
     connections_per_address: int = _row(1_000, "Connections from one address.", group="limits")
-    write_buffer: int = _row(
-        262_144, "Bytes that may wait for one reader before its feed stops.", group="limits"
-    )
+    write_buffer: int = _row(262_144, "Bytes that may wait for one reader before its feed stops.", group="limits")
+
+    max_text: int = _limit("max_text", "Bytes of one message.")
+    max_topic: int = _limit("max_topic", "Bytes of a room's topic.")
+    max_why: int = _limit("max_why", "Bytes of a reason.")
+    max_login: int = _limit("max_login", "Characters of a login.")
+    max_room: int = _limit("max_room", "Characters of a room's name, without #.")
+    page: int = _limit("page", "Messages in one answer at most.")
+    feed_page: int = _limit("feed_page", "Messages read from the log at a time for one reader.")
+    rooms: int = _limit("rooms", "Rooms in all.")
+    rooms_per_login: int = _limit("rooms_per_login", "Rooms one login may be in.")
+    list_entries: int = _limit("list_entries", "Bans, exceptions and invitations of one room.")
+    keys_per_login: int = _limit("keys_per_login", "Keys of one login.")
+    messages_per_second: float = _limit("messages_per_second", "Messages of one login, sustained; 0 = any.")
+    message_burst: int = _limit("message_burst", "Messages of one login that may come at once.")
+    bytes_per_second: float = _limit("bytes_per_second", "Bytes of text of one login, sustained; 0 = any.")
+    byte_burst: int = _limit("byte_burst", "Bytes of text of one login that may come at once.")
+    guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
+    auth_seconds: float = _limit("auth_seconds", "Seconds until a connection must have said who it is.")
+    guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
+    invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")
 
     require_tls: bool = _row(False, "Take only TLS.", group="tls", later=True)
     tls_cert: str = _row("", "Certificate chain (PEM); empty = made at first start.", group="tls", later=True)
     tls_key: str = _row("", "Its private key (PEM).", group="tls", later=True)
 
-    server_name: str = _row("tcpchat", "Name of this server.", group="names")
+    server_name: str = _limit("server_name", "Name of this server.", group="names")
     network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="names", later=True)
     description: str = _row("A tcpchat server", "One line about this server.", group="names", later=True)
     motd: str = _row("", "File with the message of the day.", group="names", later=True)
@@ -102,6 +124,11 @@ class Setting:
     def environment(self) -> str:
         return ENVIRONMENT + self.name.upper()
 
+    @property
+    def shown(self) -> str:
+        """The default as one would write it in the file."""
+        return str(self.default).lower() if self.type is bool else str(self.default)
+
     def read(self, value: object, where: str) -> Any:
         """The value as this row's type; ConfigError names the place it came from."""
         try:
@@ -114,9 +141,7 @@ class Setting:
 def _table() -> dict[str, Setting]:
     types = typing.get_type_hints(Config)
     return {
-        field.name: Setting(
-            name=field.name, type=types[field.name], default=field.default, **dict(field.metadata)
-        )
+        field.name: Setting(name=field.name, type=types[field.name], default=field.default, **dict(field.metadata))
         for field in dataclasses.fields(Config)
     }
 
@@ -129,7 +154,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     for setting in SETTINGS.values():
         if setting.secret or setting.later:
             continue
-        text = f"{setting.help} [{setting.default}; {setting.environment}]".replace("%", "%%")
+        text = f"{setting.help} [{setting.shown}; {setting.environment}]".replace("%", "%%")
         if setting.type is bool:
             parser.add_argument(setting.flag, action=BooleanOptionalAction, default=SUPPRESS, help=text)
         else:
@@ -158,9 +183,7 @@ def read_file(path: Path) -> dict[str, Any]:
     return dict(table)
 
 
-def load(
-    flags: Mapping[str, object], environment: Mapping[str, str] | None = None, file: Path | None = None
-) -> Config:
+def load(flags: Mapping[str, object], environment: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
     """Settings by precedence. Without ``file``: TCPCHAT_CONFIG, else the default place if there is one."""
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["TCPCHAT_CONFIG"]) if environment.get("TCPCHAT_CONFIG") else None)
@@ -184,7 +207,8 @@ def documentation() -> str:
         if setting.later:
             continue
         flag = "(file or environment only)" if setting.secret else f"`{setting.flag}`"
-        default = f"`{setting.default}`" if setting.default != "" else ""
+        default = f"`{setting.shown}`" if setting.default != "" else ""
+
         lines.append(f"| `{setting.name}` | {flag} | `{setting.environment}` | {default} | {setting.help} |")
     return "\n".join(lines)
 

@@ -24,6 +24,7 @@ from tcpchat.doors.choose import choose
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Session
+    from tcpchat.core.state import User
     from tcpchat.pipe import Parcel
     from tcpchat.server import Server
 
@@ -82,8 +83,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "address", "closed", "closing", "door", "end", "first", "full", "heard", "held", "last", "layer",
-        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "resume", "server", "session", "told",
-        "touched", "transport", "waiting",
+        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
+        "touched", "transport", "user", "waiting",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -101,7 +102,8 @@ class Connection(asyncio.Protocol):
         self.full = self.waiting = False  # transport above its high-water mark; door not ready
         self.held: set[str] = set()  # why this peer is not read just now
         self.loads: deque[Load] = deque()
-        self.loading = self.resume = False
+        self.loading = False
+        self.user: User | None = None  # who has been welcomed here, quiet sessions aside
         self.heard = server.ticks
         self.pinged = self.closed = self.closing = False
         self.end = 0  # tick at which a closing connection is cut
@@ -224,6 +226,7 @@ class Connection(asyncio.Protocol):
             secure=secure,
             local=self.local,
             address=self.address,
+            binding=self.server.fingerprint if secure else "",
         )
         self.session.carrier = self
         self._received(data)
@@ -337,24 +340,16 @@ class Connection(asyncio.Protocol):
         return self.full or not self.door.ready
 
     def _resumed(self) -> None:
-        """The peer takes events again: go on from the log, once no older answer is on its way."""
+        """The peer takes events again: answer its questions, go on with its feed from the log."""
         if self.session is None or self.closed or self.stuck:
             return
-        if self.loading:
-            self.resume = True
-        else:
-            self.pipe.run(self.server.chat.resumed(self.session, time.time()))
+        self.pipe.run(self.server.chat.resumed(self.session, time.time()))
+        self.pipe.answer(self)
 
     def recheck(self) -> None:
         """After a page of the feed: it may have filled the pipe, and then the session must not be live."""
         if self.session is not None and self.stuck:
             self.server.chat.paused(self.session)
-
-    def after_loads(self) -> None:
-        self.unpause("loads")
-        if self.resume:
-            self.resume = False
-            self._resumed()
 
     def pause(self, why: str) -> None:
         """Read nothing more from this peer for now."""
@@ -428,7 +423,10 @@ class Connection(asyncio.Protocol):
         if self.session is None:
             return
         if isinstance(event, Welcome):
-            self.server.audit.welcomed(self.session, event)
+            if self.user is None and not self.session.quiet:
+                self.user = self.session.user
+                if self.user is not None:
+                    self.server.audit.came(self.user)
         elif self.pipe.audit is not None:
             self.pipe.audit.refused(self.session, event)
 

@@ -276,22 +276,24 @@ class Pipe:
         if connection is None or connection.closed:
             return
         connection.loads.append(load)
-        if not connection.loading:
+        self.answer(connection)
+
+    def answer(self, connection: Connection) -> None:
+        """Go on with the questions of a connection, if there are any and nobody is at it."""
+        if connection.loads and not connection.loading:
             connection.loading = True
             self._own(self._answer(connection), "load")
 
     async def _answer(self, connection: Connection) -> None:
         try:
             while connection.loads and not connection.closed:
-                load = connection.loads.popleft()
                 self.flush()
-                # A feed whose pipe is full stops here; Chat.resumed asks again from where it was.
-                if load.query.kind == "feed" and connection.stuck:
-                    continue
-                await self._ask(connection, load)
+                if connection.stuck:
+                    return  # goes on when there is room for the answer
+                await self._ask(connection, connection.loads.popleft())
         finally:
             connection.loading = False
-        connection.after_loads()
+        connection.unpause("loads")
 
     async def _ask(self, connection: Connection, load: Load) -> None:
         try:

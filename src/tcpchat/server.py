@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
+import importlib.metadata
 import logging
 import socket
 import threading
@@ -20,6 +21,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+import msgspec
 
 from tcpchat.auditlog import AuditLog
 from tcpchat.config import Config
@@ -67,6 +70,7 @@ class Server:
         self.host, self.port = host, port
         self.data = None if data is None else Path(data)
         self.tls: Callable[[], Layer] | None = None  # makes the encryption of a connection; None = plain only
+        self.fingerprint = ""  # of the certificate; proofs of a login are bound to it
         self.log: Log | None = log
         self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
         self.pending_max = PENDING_MAX
@@ -83,6 +87,7 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
 
     @classmethod
@@ -111,14 +116,12 @@ class Server:
         self._pump = loop.create_task(self.pipe.pump(), name="pump")
         self._pump.add_done_callback(self._pump_ended)
         for sock in sockets:
-            self._listeners.append(
-                await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG)
-            )
+            self._listeners.append(await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG))
         self._timer = loop.call_later(1 / TICKS_PER_SECOND, self._tick)
         logger.info("= listening on port %d", self.port)
 
     async def _restore(self) -> None:
-        self.chat = Chat(self.config.limits())
+        self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=version()))
         if self.log is None:
             self.log = default_log(self.data)
         seq, state, cursors = await self.log.open()
@@ -155,9 +158,10 @@ class Server:
     async def _goodbye(self, why: str) -> None:
         for connection in list(self.connections):
             connection.hang_up("stopping", "" if why == "stopping" else why)
-        end = time.monotonic() + STOP_SECONDS
-        while self.connections and time.monotonic() < end:
-            await asyncio.sleep(0.01)
+        if self.connections:
+            self._vacant = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._vacant.wait(), STOP_SECONDS)
         for connection in list(self.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
@@ -222,8 +226,10 @@ class Server:
             self._addresses[connection.address] = left
         else:
             self._addresses.pop(connection.address, None)
-        if connection.session is not None:
-            self.audit.left(connection.session.user)
+        if self._vacant is not None and not self.connections:
+            self._vacant.set()
+        if connection.user is not None:
+            self.audit.left(connection.user)
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -247,9 +253,7 @@ class Server:
         new = self.log.head - self._snapshot_seq
         idle = not self.pipe.in_flight and not self.pipe.pending
         waited = (self.ticks - self._snapshot_tick) / TICKS_PER_SECOND >= self.config.snapshot_seconds
-        if self._snapshot is None and (
-            new >= self.config.snapshot_entries or (new > 0 and waited and idle)
-        ):
+        if self._snapshot is None and (new >= self.config.snapshot_entries or (new > 0 and waited and idle)):
             self._snapshot = asyncio.get_running_loop().create_task(self._take_snapshot(), name="snapshot")
             self._snapshot.add_done_callback(self._snapshot_done)
 
@@ -318,6 +322,14 @@ class ServerThread(threading.Thread):
             self.loop = asyncio.get_running_loop()
             self._ready.set()
             await self.server.serve_forever()
+
+
+def version() -> str:
+    """The version of the installed package; "" when it runs from bare sources."""
+    try:
+        return importlib.metadata.version("tcpchat")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def default_log(data: Path | None) -> Log:

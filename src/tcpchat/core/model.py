@@ -40,6 +40,7 @@ class Hello(Command, frozen=True):
     token: str = ""  # invite or link code
     proto: int = 1  # version of the native protocol that the peer speaks
     quiet: bool = False  # do not count as present (one-shot scripts)
+    host: str = ""  # IRC: "user@host" as masks of bans see it; only the IRC door is believed
 
 
 class Proof(Command, frozen=True):
@@ -224,10 +225,11 @@ class Who(Command, frozen=True):
 
 
 class Rooms(Command, frozen=True):
-    """The rooms one is in and one's direct conversations; ``all`` adds the public ones."""
+    """The rooms one is in and one's direct conversations; ``all`` adds the public ones; ``to`` asks about one alone."""
 
     all: bool = False
     ref: int | str = 0
+    to: str = ""
 
 
 class Receipts(Command, frozen=True):
@@ -810,6 +812,7 @@ class Query(Struct, frozen=True, kw_only=True):
     words: str = ""
     user: int = 0
     seq: int = 0
+    cursors: dict[int, int] | None = None  # count: room -> behind which seq
 
 
 class Result(Struct, frozen=True):

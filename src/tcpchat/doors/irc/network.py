@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tcpchat.core import text
 from tcpchat.doors.irc import wire
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ def nick_of(login: str) -> str:
 class Face:
     """What IRC shows of one login."""
 
-    __slots__ = ("account", "away", "doors", "host", "login", "modes", "online", "real", "secure", "signon", "spoke", "user")
+    __slots__ = ("accepted", "account", "away", "doors", "host", "login", "modes", "online", "real", "secure", "signon", "spoke", "user")
 
     def __init__(self, login: str, user: str = "", host: str = "") -> None:
         self.login, self.user, self.host = login, user, host
         self.real = self.account = self.away = ""
         self.modes: set[str] = set()
+        self.accepted: set[str] = set()  # folded logins that may write in spite of +R
         self.online = self.secure = False
         self.signon = self.spoke = 0.0
         self.doors: list[IrcDoor] = []
@@ -86,6 +88,7 @@ class Network:
         self.away_max, self.real_max, self.user_max, self.key_max = 390, 150, 20, 23
         self.max_bytes, self.max_lines = 4096, 32
         self.max_subs, self.max_keys, self.max_value = 100, 100, 300
+        self.rooms_max = 100
         self.monitor_max, self.targets_max, self.list_max, self.history_max = 100, 10, 100, 100
         self.started = time.time()
         self.secret = secrets.token_bytes(16)
@@ -112,7 +115,12 @@ class Network:
     # -- the directory ---------------------------------------------------------------------------------------
 
     def fold(self, name: str) -> str:
-        return wire.lower(name.replace(" ", "_"))
+        return text.fold(name)
+
+    def face_online(self, nick: str) -> bool:
+        """True when somebody of this name is here."""
+        face = self.people.get(self.fold(nick))
+        return face is not None and face.online
 
     def face(self, login: str) -> Face:
         """What IRC shows of this login; made up for people on other doors."""
@@ -195,7 +203,7 @@ class Network:
         lists, rest = LIST_MODES, f"{KEY_MODES},{LIMIT_MODES},{SWITCHES}"
         tokens = {
             "ACCOUNTEXTBAN": "a", "AWAYLEN": self.away_max, "BOT": "B", "CASEMAPPING": "ascii",
-            "CHANLIMIT": "#:1000", "CHANMODES": f"{lists},{rest}", "CHANNELLEN": self.channel_max,
+            "CHANLIMIT": f"#:{self.rooms_max}", "CHANMODES": f"{lists},{rest}", "CHANNELLEN": self.channel_max,
             "CHANTYPES": "#", "CHATHISTORY": self.history_max, "ELIST": "CMNTU", "EXCEPTS": "e",
             "EXTBAN": ",am", "HOSTLEN": 64, "INVEX": "I", "KEYLEN": self.key_max, "KICKLEN": self.kick_max,
             "LINELEN": wire.MAX_LINE, "MAXLIST": f"{lists}:{self.list_max}", "MAXTARGETS": self.targets_max,

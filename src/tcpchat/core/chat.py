@@ -1,0 +1,338 @@
+"""Chat: the one gate. Commands come in through ``receive``, facts through ``applied``; effects go out.
+
+Pure and synchronous: no sockets, no SQL, no clock. The driver carries out the effects in order. Handlers live in
+modules by topic and append to ``out``; the tables at the end say which handler takes what.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from tcpchat.core import entering, operators, people, queries, receipts, rooms, talking
+from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
+from tcpchat.core.rules import ALL, READY, WAITING, Limits
+from tcpchat.core.state import Room, State, User
+
+Effects = list[m.AnyEffect]
+RECENT = 512  # newest entries kept at hand, so that a reader that is nearly there catches up without the log
+
+
+class Chat:
+    """The chat itself. Time, ids and random values come in with the calls; the same entries give the same state."""
+
+    def __init__(self, settings: Limits | None = None) -> None:
+        self.limits = settings or Limits()
+        self.state = State()
+        self.sessions: dict[int, Session] = {}
+        self.guests: dict[int, User] = {}  # guests by number, for tick
+        self.recent: deque[m.Entry] = deque(maxlen=RECENT)
+        self.dirty_rooms: dict[int, Room] = {}  # rooms whose receipts have to be counted
+        self.count_at = 0.0
+        self.guests_at = self.rules_at = 0.0
+        self.online = 0
+        self.started = 0.0
+        self.ready = WAITING
+        self._numbers = 0
+
+    @property
+    def head(self) -> int:
+        """The last seq that was applied."""
+        return self.state.seq
+
+    @property
+    def everyone(self) -> Audience:
+        """All open sessions."""
+        return self.state.rooms[ALL].audience
+
+    # -- from the log at the start ---------------------------------------------------------------------------
+
+    def restore(self, seq: int, state: bytes | None, cursors: list[tuple[int, str, int, int]]) -> None:
+        """Take over a snapshot and the kept cursors (user, place, seq, at). Call ``replay`` with the rest next."""
+        if state is not None:
+            self.state = State.load(state)
+            self.state.seq = seq
+        self._cursors = cursors
+        self._merge_cursors()
+
+    def _merge_cursors(self) -> None:
+        for uid, place, seq, at in self._cursors:
+            user = self.state.users.get(uid)
+            if user is not None:
+                receipts.merge(user, place, seq, at)
+
+    def replay(self, entries: list[m.Entry]) -> None:
+        """Apply entries to the state alone: nobody hears of them."""
+        for entry in entries:
+            self.state.seq = entry.seq
+            APPLY[type(entry.fact)](self, entry, entry.fact, None)
+            self.recent.append(entry)
+        # Cursors of users that only these entries made.
+        self._merge_cursors()
+        self.guests = {uid: user for uid, user in self.state.users.items() if not user.claimed}
+
+    def snapshot(self) -> tuple[int, bytes]:
+        """The state as of the last applied entry: (seq, bytes)."""
+        return self.state.seq, self.state.dump()
+
+    # -- sessions --------------------------------------------------------------------------------------------
+
+    def open(
+        self, now: float, *, nonce: str, device: str, door: str, dialect: Hashable, secure: bool = False,
+        local: bool = False, address: str = "", trusted: bool = False, binding: str = "",
+    ) -> Session:  # fmt: skip
+        """A connection has come. ``device`` is the random id of a peer that gives none of its own; ``binding`` what a
+        proof has to be bound to (the certificate's fingerprint)."""
+        self._numbers += 1
+        session = Session(self._numbers, now)
+        session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
+        session.secure, session.local, session.address = secure, local, address
+        session.trusted, session.binding = trusted, binding
+        self.sessions[session.id] = session
+        if not self.started:
+            self.started = now
+        return session
+
+    def close(self, session: Session, now: float, why: str = "") -> Effects:
+        """The connection is gone."""
+        out: Effects = []
+        self.sessions.pop(session.id, None)
+        if session.stage != CLOSED:
+            entering.leave(self, session, now, why, out)
+        session.stage = CLOSED
+        return out
+
+    def paused(self, session: Session) -> None:
+        """Its pipe is full: the feed stops here."""
+        if session.live:
+            session.live = False
+            session.sent = self.state.seq
+        session.stopped = True
+
+    def resumed(self, session: Session, now: float) -> Effects:
+        """Its pipe has room again: read on."""
+        out: Effects = []
+        session.stopped = False
+        if session.stage == OPEN and not session.live and not session.asking and not _deaf(session):
+            queries.advance(self, session, out)
+        return out
+
+    # -- the gate --------------------------------------------------------------------------------------------
+
+    def receive(self, session: Session, command: m.Command, now: float) -> Effects:
+        """Check a command against the state of now; propose facts, answer, or refuse."""
+        out: Effects = []
+        kind = type(command)
+        if session.stage != OPEN and kind not in BEFORE:
+            if session.stage == CLOSED:
+                return out
+            if session.stage == NEW:
+                refuse(session, command, "hello_first", out)
+                return out
+            self._wait(session, command)
+            return out
+        if session.user is not None:
+            session.user.seen = int(now * 1000)
+        handler = RECEIVE.get(kind)
+        if handler is None:
+            refuse(session, command, "unsupported", out)
+        else:
+            handler(self, session, command, now, out)
+        return out
+
+    def _wait(self, session: Session, command: m.Command) -> None:
+        """Commands sent behind Hello in one go wait until the session is open (bounded by the window)."""
+        queue = entering.EARLY.setdefault(session, [])
+        if len(queue) < entering.EARLY_MAX:
+            queue.append(command)
+
+    def applied(self, entries: list[m.Entry], now: float) -> Effects:
+        """A durable batch, in order: the state changes, then everybody concerned is told."""
+        out: Effects = []
+        state, recent = self.state, self.recent
+        for entry in entries:
+            state.seq = entry.seq
+            fact = entry.fact
+            APPLY[type(fact)](self, entry, fact, out)
+            recent.append(entry)
+        return out
+
+    def failed(self, batch: list[m.Append], now: float) -> Effects:
+        """The log refused the batch: nothing of it happened, and those who wait are told."""
+        out: Effects = []
+        for append in batch:
+            fact, origin = append.fact, append.origin
+            if type(fact) is m.Said:
+                talking.withdraw(self, fact, origin, out)
+            elif origin is not None:
+                if origin.session.stage not in (OPEN, CLOSED):
+                    origin.session.stage = NEW
+                out.append(m.Tell(origin.session, refusal("unavailable", origin.ref, after=1.0)))
+        return out
+
+    def loaded(self, load: m.Load, result: m.Result, now: float) -> Effects:
+        """The log has answered."""
+        out: Effects = []
+        if load.session.stage != CLOSED:
+            queries.loaded(self, load, result, now, out)
+        return out
+
+    def checked(self, check: m.Check, answer: str, now: float) -> Effects:
+        """A credential was checked (answer "ok" or "") or made (the hash)."""
+        out: Effects = []
+        if check.session.stage != CLOSED:
+            entering.checked(self, check, answer, now, out)
+        return out
+
+    def tick(self, now: float) -> Effects:
+        """About ten times a second: receipts of rooms, guests that stayed away, connections that never said hello."""
+        out: Effects = []
+        receipts.tick(self, now, out)
+        entering.tick(self, now, out)
+        operators.tick(self, now, out)
+        return out
+
+    # -- for the modules -------------------------------------------------------------------------------------
+
+    def tell_user(self, user: User, event: m.AnyEvent, out: Effects, but: Session | None = None) -> None:
+        """Tell every session of a user."""
+        for session in user.sessions:
+            if session is not but:
+                out.append(m.Tell(session, event))
+
+    def audience(self, number: int) -> Audience | None:
+        """Who hears a room, or a direct conversation (made when somebody of it is online)."""
+        if number > 0:
+            room = self.state.rooms.get(number)
+            return room.audience if room else None
+        return talking.direct_audience(self, number)
+
+    def update_ready(self, out: Effects) -> None:
+        """Push WAIT4CLIENTS or READY2SERV when it has changed."""
+        ready = READY if self.online >= 2 else WAITING
+        if ready != self.ready:
+            self.ready = ready
+            out.append(m.FanOut(self.status(0.0), self.everyone))
+
+    def status(self, now: float) -> m.State:
+        limits = self.limits
+        uptime = int(now - self.started) if now else 0
+        return m.State(self.ready, self.online, self.state.seq, limits.server_name, limits.version, uptime=uptime)
+
+
+def _deaf(session: Session) -> bool:
+    return session.sent < 0
+
+
+def refusal(
+    code: str, ref: int | str = 0, n: int = 0, text: str = "", after: float = 0.0, expected: int = 0,
+    about: tuple[str, ...] = (), fatal: bool = False,
+) -> m.Refused:  # fmt: skip
+    """A Refused with the code's own text unless another is given."""
+    return m.Refused(code, text or CODES[code].text, ref, n, after, expected, fatal, about)
+
+
+def refuse(
+    session: Session, command: m.Command, code: str, out: Effects, *, text: str = "", about: tuple[str, ...] = (),
+    after: float = 0.0, expected: int = 0,
+) -> None:  # fmt: skip
+    """Answer a command with a refusal."""
+    event = refusal(code, getattr(command, "ref", 0), getattr(command, "n", 0), text, after, expected, about)
+    out.append(m.Tell(session, event))
+
+
+def _status(chat: Chat, session: Session, command: m.Status, now: float, out: Effects) -> None:
+    state = chat.status(now)
+    event = m.State(
+        state.state, state.online, state.head, state.server, state.version, session.secure, state.uptime, command.ref
+    )
+    out.append(m.Tell(session, event))
+
+
+def _ping(chat: Chat, session: Session, command: m.Ping, now: float, out: Effects) -> None:
+    out.append(m.Tell(session, m.Ponged(command.token)))
+
+
+def _nothing(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> None:
+    pass  # its arrival was the message
+
+
+def _bye(chat: Chat, session: Session, command: m.Bye, now: float, out: Effects) -> None:
+    if session.stage != CLOSED:
+        entering.leave(chat, session, now, command.why, out)
+        session.stage = CLOSED
+    out.append(m.HangUp(session, command.why))
+
+
+def _fault(chat: Chat, session: Session, command: m.Fault, now: float, out: Effects) -> None:
+    code = command.code if command.code in CODES else "bad_command"
+    text = f"{CODES[code].text} {command.hint}".strip()
+    out.append(m.Tell(session, refusal(code, command.ref, text=text, fatal=command.fatal)))
+    if command.fatal:
+        out.append(m.HangUp(session, code))
+
+
+Handler = Callable[[Any, Session, Any, float, Effects], None]
+Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
+
+# Commands that may come before the session is open.
+BEFORE = {m.Hello, m.Proof, m.Password, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+
+RECEIVE: dict[type, Handler] = {
+    m.Hello: entering.hello,
+    m.Proof: entering.proof,
+    m.Password: entering.password,
+    m.Say: talking.say,
+    m.Edit: talking.edit,
+    m.Remove: talking.remove,
+    m.Typing: talking.typing,
+    m.Confirm: receipts.confirm,
+    m.Read: receipts.read,
+    m.Receipts: receipts.who_has,
+    m.Join: rooms.join,
+    m.Leave: rooms.leave,
+    m.Topic: rooms.topic,
+    m.Invite: rooms.invite,
+    m.Kick: rooms.kick,
+    m.Mode: rooms.mode,
+    m.Rename: people.rename,
+    m.Set: people.prefer,
+    m.Away: people.away,
+    m.Key: people.key,
+    m.Who: people.who,
+    m.Rooms: queries.rooms,
+    m.History: queries.history,
+    m.Search: queries.search,
+    m.Status: _status,
+    m.Admin: operators.admin,
+    m.Ping: _ping,
+    m.Pong: _nothing,
+    m.Bye: _bye,
+    m.Fault: _fault,
+}
+
+APPLY: dict[type, Applier] = {
+    m.Arrived: entering.arrived,
+    m.Gone: entering.gone,
+    m.Claimed: people.claimed,
+    m.KeyAdded: people.key_added,
+    m.KeyRevoked: people.key_revoked,
+    m.PasswordSet: people.password_set,
+    m.Renamed: people.renamed,
+    m.Deleted: people.deleted,
+    m.Preferred: people.preferred,
+    m.Ruled: operators.ruled,
+    m.RoomMade: rooms.made,
+    m.Joined: rooms.joined,
+    m.Left: rooms.left,
+    m.TopicSet: rooms.topic_set,
+    m.Invited: rooms.invited,
+    m.Moded: rooms.moded,
+    m.RoomRenamed: rooms.renamed,
+    m.Said: talking.said,
+    m.Edited: talking.edited,
+    m.Removed: talking.removed,
+}

@@ -1,0 +1,461 @@
+"""Coming in and leaving: who somebody is, proofs, guests, devices that come back, presence."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core import operators, people, queries
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, NEW, OPEN, Session
+from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login
+from tcpchat.core.state import Device, User
+from tcpchat.core.text import fold, skeleton
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+EARLY_MAX = 80  # commands that may be sent behind Hello before it is answered: a window and a little
+TRIES = 3  # wrong proofs of one connection
+DEVICES_PER_LOGIN = 200
+GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
+
+# Commands that came before their session was open; here and not on the session, since few ever need it.
+EARLY: dict[Session, list[m.Command]] = {}
+
+
+def refuse(
+    session: Session, code: str, out: Effects, *, fatal: bool = True, ref: int | str = 0, text: str = ""
+) -> None:
+    """A refusal of the hello: the peer may try another one unless the connection ends here."""
+    login = session.hello.login if session.hello else ""
+    out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, ref, fatal=fatal, about=(login,))))
+    if fatal and session.door != "irc":
+        out.append(m.HangUp(session, code))
+
+
+# -- hello -----------------------------------------------------------------------------------------------------------
+
+
+def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> None:
+    """Find out who this is: welcome, challenge, or refuse."""
+    if session.stage not in (NEW, CHALLENGED):
+        return
+    session.hello = command
+    session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
+    if command.device:
+        session.device_id = command.device[:128]
+    ban = banned(chat, session, command.login, now)
+    if ban:
+        refuse(session, "banned", out, text=ban)
+        return
+    if command.token and operators.enter_by_token(chat, session, command, now, out):
+        return
+    login = good_login(command.login, chat.limits)
+    if not login:
+        refuse(session, "bad_name", out, fatal=False)
+        return
+    user = chat.state.find(login)
+    other = chat.state.lookalike(login)
+    if other is not None and (user is None or not user.claimed) and (other.claimed or other.sessions):
+        text = f"{CODES['in_use'].text} It looks like {other.login}."
+        refuse(session, "in_use", out, fatal=False, text=text)
+    elif user is not None and user.claimed:
+        _known(chat, session, command, user, now, out)
+    else:
+        _unclaimed(chat, session, command, login, user, now, out)
+
+
+def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
+    """The login belongs to somebody: it has to be proved, unless it has been already."""
+    if session.account is user or session.trusted:
+        session.account = None
+        welcome(chat, session, user, now, out)
+        return
+    methods = []
+    if user.keys:
+        methods.append("key")
+    if user.password:
+        methods.append("password")
+    if not methods or (session.door == "seed"):
+        refuse(session, "claimed", out)
+        return
+    session.stage = CHALLENGED
+    out.append(m.Tell(session, m.Challenge(session.nonce, tuple(methods), user.login)))
+
+
+def _unclaimed(
+    chat: Chat, session: Session, command: m.Hello, login: str, user: User | None, now: float, out: Effects
+) -> None:
+    if user is not None and user.sessions and _family(user.device) != _family(session.device_id):
+        refuse(session, "in_use", out, fatal=False)
+        return
+    if command.key and command.claim and people.may_claim(chat, session):
+        session.stage = CHALLENGED
+        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), login)))
+        return
+    if not chat.limits.guests and not session.trusted and session.account is None:
+        refuse(session, "closed", out)
+        return
+    _guest(chat, session, command, login, user, now, out)
+
+
+def _family(device: str) -> str:
+    """Devices of one browser share what is before the first dot: two windows of one guest are one guest."""
+    return device.partition(".")[0]
+
+
+def _guest(
+    chat: Chat, session: Session, command: m.Hello, login: str, user: User | None, now: float, out: Effects
+) -> None:
+    if user is not None and _family(user.device) == _family(session.device_id):
+        welcome(chat, session, user, now, out)
+        return
+    if user is not None:
+        # Somebody else's name who has left: that guest's direct messages are not for the newcomer.
+        out.append(m.Append(m.Gone(user.uid)))
+    session.stage = ARRIVING
+    fact = m.Arrived(login, session.device_id, command.name)
+    out.append(m.Append(fact, m.Origin(session, 0, command)))
+
+
+def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) -> None:
+    """A guest is known from here on; of two that arrived at once the first has the name."""
+    session = entry.origin.session if entry.origin is not None else None
+    if chat.state.find(fact.login) is not None:
+        if out is not None and session is not None and session.stage == ARRIVING:
+            session.stage = NEW
+            refuse(session, "in_use", out, fatal=False)
+        return
+    user = chat.state.add_user(fact.login, entry.seq)
+    user.device, user.name = fact.device, fact.name
+    user.delivered = entry.seq
+    chat.guests[user.uid] = user
+    if out is not None and session is not None and session.stage == ARRIVING:
+        welcome(chat, session, user, entry.at / 1000, out)
+
+
+def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
+    """A guest is forgotten; those who wait for it to have their message learn that it never will."""
+    user = chat.state.users.get(fact.user)
+    if user is None or user.claimed or user.sessions:
+        return
+    if out is not None:
+        _failed(chat, user, entry.at, out)
+        for number in list(user.rooms):
+            room = chat.state.rooms[number]
+            event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
+            out.append(m.FanOut(event, room.audience))
+    chat.guests.pop(user.uid, None)
+    chat.state.drop_user(user)
+
+
+def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
+    for number, seq in user.awaiting.items():
+        peer = chat.state.users.get(user.directs.get(number, 0))
+        if peer is not None:
+            chat.tell_user(peer, m.Receipt("@" + user.login, seq, "failed", user.login, 0, 0, at), out)
+
+
+# -- proofs ----------------------------------------------------------------------------------------------------------
+
+
+def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effects) -> None:
+    """A signature over the challenge. Each connection has its own nonce, so nothing can be replayed."""
+    offer = session.hello
+    if session.stage != CHALLENGED or offer is None:
+        refuse(session, "wrong_proof", out, fatal=False)
+        return
+    key = command.key or offer.key
+    user = chat.state.find(offer.login)
+    claiming = user is None or not user.claimed
+    if not key or (not claiming and user is not None and key not in user.keys):
+        _wrong(session, "wrong_proof", out)
+        return
+    session.stage = CHECKING
+    text = challenge_text(session.nonce, offer.login, session.binding)
+    out.append(m.Check(session, "key", command.signature, key, text, command))
+
+
+def password(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
+    """A password: to prove a login, to vouch for a guest (IRC), or to set a new one."""
+    if not (session.secure or session.local or session.trusted):
+        event = m.Refused("insecure", CODES["insecure"].text, command.ref, about=(command.account,))
+        out.append(m.Tell(session, event))
+        return
+    if command.new:
+        people.set_password(chat, session, command, out)
+        return
+    name = command.account or (session.hello.login if session.hello else "")
+    user = chat.state.find(name) if name else None
+    if session.stage == CHALLENGED:
+        session.stage = CHECKING
+    against = user.password if user is not None and user.claimed else ""
+    # Without such a login a hash is checked all the same: the time taken tells nothing about who exists.
+    out.append(m.Check(session, "password", command.password, against, "", command))
+
+
+def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -> None:
+    """What trust has found."""
+    session, command = check.session, check.command
+    match command:
+        case m.Proof():
+            _proved(chat, session, check, answer, now, out)
+        case m.Password() if command.new:
+            people.password_checked(chat, session, check, answer, out)
+        case m.Password():
+            _password_checked(chat, session, command, answer, now, out)
+        case m.Key():
+            people.key_checked(chat, session, command, answer, out)
+        case m.Admin():
+            operators.checked(chat, session, command, answer, now, out)
+
+
+def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: float, out: Effects) -> None:
+    offer = session.hello
+    assert offer is not None
+    if not answer:
+        _wrong(session, "wrong_proof", out)
+        return
+    user = chat.state.find(offer.login)
+    if user is not None and user.claimed:
+        if check.against not in user.keys:  # revoked while it was being checked
+            _wrong(session, "wrong_proof", out)
+            return
+        welcome(chat, session, user, now, out)
+        return
+    session.stage = ARRIVING
+    fact = m.Claimed(
+        good_login(offer.login, chat.limits), user.uid if user else 0, check.against, "", offer.label, session.device_id,
+        offer.name,
+    )  # fmt: skip
+    out.append(m.Append(fact, m.Origin(session, 0, offer)))
+
+
+def _password_checked(chat: Chat, session: Session, command: m.Password, answer: str, now: float, out: Effects) -> None:
+    name = command.account or (session.hello.login if session.hello else "")
+    user = chat.state.find(name) if name else None
+    if not answer or user is None:
+        session.stage = CHALLENGED if session.stage == CHECKING else session.stage
+        _wrong(session, "wrong_password", out, command.ref)
+        return
+    if session.stage == OPEN:
+        _identify(chat, session, user, command, now, out)
+        return
+    if session.hello is not None and fold(session.hello.login) == user.fold:
+        welcome(chat, session, user, now, out)
+        return
+    session.account = user
+    session.stage = NEW
+    out.append(m.Tell(session, m.Done(command.ref, data={"account": user.login})))
+
+
+def _identify(chat: Chat, session: Session, user: User, command: m.Password, now: float, out: Effects) -> None:
+    """An open guest session has shown an account's password: the account vouches for the guest's words."""
+    session.account = user
+    out.append(m.Tell(session, m.Done(command.ref, data={"account": user.login})))
+    if session.user is not None:
+        event = m.Presence(session.user.login, "account", rooms_of(chat, session.user), "", user.login)
+        out.append(m.FanOut(event, chat.everyone))
+
+
+def _wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
+    session.tries += 1
+    fatal = session.tries >= TRIES and session.stage != OPEN
+    if session.stage == CHECKING:
+        session.stage = CHALLENGED
+    out.append(m.Tell(session, m.Refused(code, CODES[code].text, ref, fatal=fatal)))
+    if fatal:
+        out.append(m.HangUp(session, code))
+
+
+# -- in --------------------------------------------------------------------------------------------------------------
+
+
+def welcome(chat: Chat, session: Session, user: User, now: float, out: Effects) -> None:
+    """Let somebody in who is who they say; counts of unread messages come from the log when there can be any."""
+    offer = session.hello
+    assert offer is not None
+    session.user = user
+    if user.claimed and banned(chat, session, user.login, now):
+        refuse(session, "banned", out)
+        return
+    _take_device(chat, session, user, now, out)
+    session.stage = OPEN
+    if user.directs or user.rooms or user.reads or chat.state.rooms[ALL].head > user.since:
+        session.asking = True
+        out.append(m.Load(session, queries.count_query(user), offer))
+    else:
+        begin(chat, session, {}, now, out)
+
+
+def _take_device(chat: Chat, session: Session, user: User, now: float, out: Effects) -> None:
+    """This device's numbering; an older connection of the same device is dead or wrong and makes room."""
+    name = session.device_id
+    device = user.devices.get(name)
+    if device is None:
+        device = user.devices[name] = Device()
+        if len(user.devices) > DEVICES_PER_LOGIN:
+            _forget_devices(user)
+    older = device.session
+    if older is not None and older is not session and older.stage != CLOSED:
+        leave(chat, older, now, "replaced", out)
+        older.stage = CLOSED
+        out.append(m.Tell(older, m.Goodbye(CODES["replaced"].text, "replaced")))
+        out.append(m.HangUp(older, "replaced"))
+    device.session = session
+    session.device = device
+
+
+def _forget_devices(user: User) -> None:
+    for name in [name for name, device in user.devices.items() if device.session is None and not device.last]:
+        del user.devices[name]
+
+
+def start(chat: Chat, session: Session, user: User, offer: m.Hello) -> int:
+    """Where this session's feed begins."""
+    head = chat.state.seq
+    device = session.device
+    if offer.after is not None:
+        return head if offer.after < 0 else min(offer.after, head)
+    if device is not None and device.cursor:
+        return min(device.cursor, head)
+    return min(user.delivered, head) if user.delivered else max(user.since, 0)
+
+
+def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out: Effects) -> None:
+    """Welcome, the rooms, the state, and then the feed."""
+    user, offer, device = session.user, session.hello, session.device
+    if user is None or offer is None or device is None or session.stage != OPEN:
+        return
+    session.asking = False
+    session.sent = after = start(chat, session, user, offer)
+    limits = chat.limits
+    account = user.account or (session.account.login if session.account else "")
+    out.append(
+        m.Tell(
+            session,
+            m.Welcome(
+                user.login, chat.state.seq, after, device.last, device.recent(), limits.server_name, limits.version,
+                user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text, session.binding,
+                int(now * 1000),
+            ),
+        )
+    )  # fmt: skip
+    _present(chat, session, user, now, out)
+    out.append(m.Tell(session, queries.room_list(chat, session, m.Rooms(), counts)))
+    if not session.hook:
+        out.append(m.Tell(session, chat.status(now)))
+    if offer.after is not None and offer.after > 0 and after > user.delivered:
+        from tcpchat.core.receipts import delivered
+
+        delivered(chat, user, after, int(now * 1000), out)
+    if session.quiet and offer.after is None:
+        session.sent = -1  # a one-shot script: answers and receipts, no feed
+    else:
+        queries.advance(chat, session, out)
+    for command in EARLY.pop(session, ()):
+        out += chat.receive(session, command, now)
+
+
+def _present(chat: Chat, session: Session, user: User, now: float, out: Effects) -> None:
+    """Count it as present, and let it hear its rooms."""
+    was = user.online
+    user.sessions.append(session)
+    user.seen = int(now * 1000)
+    if not (session.quiet and session.hello and session.hello.after is None):
+        for room in chat.state.rooms_of(user):
+            room.audience.add(session)
+        for number in user.directs:
+            if (audience := chat.state.directs.get(number)) is not None:
+                audience.add(session)
+    if was or not user.online:
+        return
+    user.online_since = int(now * 1000)
+    chat.online += 1
+    account = user.account or (session.account.login if session.account else "")
+    event = m.Presence(user.login, "online", rooms_of(chat, user), "", account, user.name, session.bot)
+    out.append(m.FanOut(event, chat.everyone, session))
+    chat.update_ready(out)
+
+
+def rooms_of(chat: Chat, user: User) -> tuple[str, ...]:
+    """Names of the rooms that others may know this user is in."""
+    return tuple(room.name for room in chat.state.rooms_of(user))
+
+
+# -- out -------------------------------------------------------------------------------------------------------------
+
+
+def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
+    """A session ends: nobody is online by it any more."""
+    EARLY.pop(session, None)
+    user = session.user
+    session.live = False
+    if session.device is not None and session.device.session is session:
+        session.device.session = None
+    if user is None or session not in user.sessions:
+        return
+    was = user.online
+    user.sessions.remove(session)
+    for room in chat.state.rooms_of(user):
+        room.audience.remove(session)
+    for number in user.directs:
+        audience = chat.state.directs.get(number)
+        if audience is not None:
+            audience.remove(session)
+            if not audience.size:
+                del chat.state.directs[number]
+    user.seen = int(now * 1000)
+    if not user.sessions:
+        user.offline_since = now
+    if was and not user.online:
+        chat.online -= 1
+        event = m.Presence(user.login, "offline", rooms_of(chat, user), why, user.account)
+        out.append(m.FanOut(event, chat.everyone))
+        chat.update_ready(out)
+
+
+def tick(chat: Chat, now: float, out: Effects) -> None:
+    """Forget guests that did not come back; end connections that never said who they are."""
+    for session in list(chat.sessions.values()) if chat.limits.auth_seconds else ():
+        if (
+            session.stage in (NEW, CHALLENGED)
+            and now - session.opened > chat.limits.auth_seconds
+            and session.door != "http"
+        ):
+            refuse(session, "timeout", out)
+            session.opened = now
+    if now < chat.guests_at:
+        return
+    chat.guests_at = now + GUEST_CHECK
+    for user in chat.guests.values():
+        if user.sessions or user.claimed:
+            continue
+        if not user.offline_since:
+            user.offline_since = now  # it was here before the last restart
+        elif now - user.offline_since > chat.limits.guest_grace:
+            user.offline_since = now
+            out.append(m.Append(m.Gone(user.uid)))
+
+
+def banned(chat: Chat, session: Session, login: str, now: float) -> str:
+    """Why this login or address may not come in; "" if it may."""
+    for key, details in chat.state.rules.get("ban", {}).items():
+        until = int(details.get("until", "0"))
+        if until and until < now * 1000:
+            continue
+        kind, _, what = key.partition(":")
+        hit = skeleton(what) == skeleton(login) if kind == "login" else _inside(session.address, what)
+        if hit:
+            why = details.get("why", "")
+            return f"{CODES['banned'].text} {why}".strip()
+    return ""
+
+
+def _inside(address: str, network: str) -> bool:
+    try:
+        return ip_address(address.partition("%")[0]) in ip_network(network, strict=False)
+    except ValueError:
+        return False

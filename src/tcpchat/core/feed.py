@@ -1,0 +1,90 @@
+"""Sessions and audiences: who hears what live, and where each reader is in the log.
+
+A session is *live* when it has everything up to the head; then it hears through its audiences. When its pipe is full it
+is not live, its feed remembers one number, and later it reads on from the log. That is all the back-pressure there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tcpchat.core.model import Hello
+    from tcpchat.core.state import Device, User
+
+NEW, CHALLENGED, CHECKING, ARRIVING, OPEN, CLOSED = "new", "challenged", "checking", "arriving", "open", "closed"
+
+
+class Session:
+    """One connection, as the chat sees it."""
+
+    __slots__ = (
+        "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
+        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "quiet", "secure", "sent", "stage", "stopped",
+        "tries", "trusted", "user",
+    )  # fmt: skip
+
+    def __init__(self, number: int, now: float) -> None:
+        self.id = number
+        self.stage = NEW
+        self.user: User | None = None
+        self.device: Device | None = None
+        self.device_id = ""
+        self.label = ""
+        self.door = ""
+        self.dialect: Hashable = ""
+        self.secure = self.local = self.trusted = False
+        self.address = ""
+        self.nonce = ""
+        self.binding = ""
+        self.hello: Hello | None = None
+        self.account: User | None = None  # whose credentials were shown, when that is not the login itself
+        self.hook = 0  # room number, when this session came in by a room token
+        self.live = False  # hears through audiences
+        self.stopped = False  # the pipe is full
+        self.asking = False  # a page of its feed is on its way from the log
+        self.sent = 0  # last seq that was given to the door; kept only while not live
+        self.quiet = False
+        self.bot = False
+        self.away = ""
+        self.tries = 0
+        self.opened = now
+        self.carrier: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.user.login if self.user else '?'} {self.stage}>"
+
+
+class Audience:
+    """The sessions that hear a room, by dialect, in the order in which they came."""
+
+    __slots__ = ("by_dialect", "size")
+
+    def __init__(self) -> None:
+        self.by_dialect: dict[Hashable, dict[Session, None]] = {}
+        self.size = 0
+
+    def add(self, session: Session) -> None:
+        group = self.by_dialect.setdefault(session.dialect, {})
+        if session not in group:
+            group[session] = None
+            self.size += 1
+
+    def remove(self, session: Session) -> None:
+        group = self.by_dialect.get(session.dialect)
+        if group is not None and session in group:
+            del group[session]
+            self.size -= 1
+            if not group:
+                del self.by_dialect[session.dialect]
+
+    def __iter__(self) -> Iterator[Session]:
+        for group in self.by_dialect.values():
+            yield from group
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __contains__(self, session: Session) -> bool:
+        return session in self.by_dialect.get(session.dialect, ())

@@ -1,0 +1,414 @@
+"""Operators' acts: roles, bans, mutes, deletion, announcements, codes and tokens. One table; every act is a fact.
+
+Who may: owners everything, moderators what is marked so, room operators their room's tokens; a trusted session (the
+command line on the server's own machine) is an owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import CLOSED, OPEN, Session
+from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
+from tcpchat.core.state import User
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+LOG_LIMIT = 500  # acts shown by `admin log`
+EXPIRY_CHECK = 10.0  # seconds between two looks for what has run out
+
+
+class Act(NamedTuple):
+    """One act: who may do it, which arguments it takes, and what it proposes."""
+
+    roles: tuple[str, ...]
+    takes: str
+    propose: Callable[[Chat, Session, m.Admin, User | None, float, Effects], None]
+    about: str
+
+
+def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
+    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0), about=about)))
+
+
+def rank(session: Session) -> str:
+    """The role that this session acts in."""
+    return OWNER if session.trusted else session.user.role if session.user is not None else ""
+
+
+def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effects) -> None:
+    """Check who asks, find whom it is about, propose."""
+    act = ACTS.get(command.do)
+    if act is None:
+        _refuse(session, command, "bad_command", out, command.do)
+        return
+    if rank(session) not in act.roles and not _rules_the_room(chat, session, command):
+        _refuse(session, command, "not_allowed", out, command.do)
+        return
+    login = command.args.get("login", "")
+    user = chat.state.find(login) if login else None
+    if login and user is None and "login" in act.takes.split() and command.do not in ("account", "ban", "unban"):
+        _refuse(session, command, "no_such_login", out, login)
+        return
+    if user is not None and user.role == OWNER and rank(session) != OWNER:
+        _refuse(session, command, "not_allowed", out, login)
+        return
+    act.propose(chat, session, command, user, now, out)
+
+
+def _rules_the_room(chat: Chat, session: Session, command: m.Admin) -> bool:
+    """Operators of a room handle its tokens."""
+    room = chat.state.room(command.args.get("room", "")) if command.do.startswith("token") else None
+    return room is not None and session.user is not None and room.is_op(session.user.uid)
+
+
+def _rule(session: Session, command: m.Admin, user: User | None, out: Effects, **args: str) -> None:
+    by = session.user.uid if session.user is not None else 0
+    given = {key: value for key, value in command.args.items() if key not in ("why", "secret")}
+    fact = m.Ruled(by, command.do, user.uid if user else 0, {**given, **args}, command.args.get("why", ""))
+    out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+
+
+def _until(command: m.Admin, now: float) -> str:
+    """The end of a ban or mute in ms, from its length in seconds; "0" = no end."""
+    seconds = command.args.get("seconds", "")
+    return str(int((now + float(seconds)) * 1000)) if seconds.replace(".", "", 1).isdigit() else "0"
+
+
+# -- proposals -------------------------------------------------------------------------------------------------------
+
+
+def _role(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    if user is None or command.args.get("role", "") not in ROLES:
+        _refuse(session, command, "bad_command", out)
+    elif not user.claimed:
+        _refuse(session, command, "guest", out, user.login)
+    else:
+        _rule(session, command, user, out)
+
+
+def _ban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    login, address = command.args.get("login", ""), command.args.get("address", "")
+    if not login and not address:
+        _refuse(session, command, "bad_command", out)
+        return
+    _rule(
+        session, command, user, out, key=f"login:{login}" if login else f"network:{address}", until=_until(command, now)
+    )
+
+
+def _unban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    login, address = command.args.get("login", ""), command.args.get("address", "")
+    key = f"login:{login}" if login else f"network:{address}"
+    if key not in chat.state.rules.get("ban", {}):
+        _refuse(session, command, "no_such_login", out, login or address)
+        return
+    _rule(session, command, user, out, key=key)
+
+
+def _mute(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    until = _until(command, now)
+    _rule(session, command, user, out, until=until if until != "0" else "-1")
+
+
+def _about_user(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    if user is None:
+        _refuse(session, command, "bad_command", out)
+    else:
+        _rule(session, command, user, out)
+
+
+def _delete(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    if user is None:
+        _refuse(session, command, "bad_command", out)
+        return
+    by = session.user.uid if session.user is not None else 0
+    fact = m.Deleted(user.uid, by, command.args.get("erase", "") in ("1", "yes", "true", "on"))
+    out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+
+
+def _announce(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    if not command.args.get("text"):
+        _refuse(session, command, "empty", out)
+    else:
+        _rule(session, command, None, out)
+
+
+def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    """Make a login, or give one a new password."""
+    secret = command.args.get("secret", "")
+    if user is None and not good_login(command.args.get("login", ""), chat.limits):
+        _refuse(session, command, "bad_name", out)
+    elif not secret:
+        _refuse(session, command, "empty", out)
+    else:
+        out.append(m.Check(session, "hash", secret, "", "", command))
+
+
+def checked(chat: Chat, session: Session, command: m.Admin, answer: str, now: float, out: Effects) -> None:
+    """The hash of an account's password has been made."""
+    login = command.args.get("login", "")
+    user = chat.state.find(login)
+    by = session.user.uid if session.user is not None else 0
+    fact: m.AnyFact
+    if user is not None and user.claimed:
+        fact = m.PasswordSet(user.uid, answer, by)
+    else:
+        fact = m.Claimed(good_login(login, chat.limits), user.uid if user else 0, password=answer)
+    out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+
+
+def _list(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    """What is in force: bans, invite codes, tokens (of one room)."""
+    table = chat.state.rules.get({"bans": "ban", "invites": "invite", "tokens": "token"}[command.do], {})
+    room = command.args.get("room", "")
+    shown = {
+        key[:12] if command.do == "tokens" else key: dict(details)
+        for key, details in table.items()
+        if not room or details.get("room") == room
+    }
+    out.append(m.Tell(session, m.Done(command.ref, data={command.do: shown})))
+
+
+def _users(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    rows = [
+        {"login": one.login, "role": one.role, "claimed": one.claimed, "online": one.online, "keys": len(one.keys),
+         "password": bool(one.password), "muted": one.muted, "seen": one.seen}
+        for one in chat.state.users.values()
+    ]  # fmt: skip
+    out.append(m.Tell(session, m.Done(command.ref, data={"users": rows})))
+
+
+def _code(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    """An invite code: made by who asks (random values come from outside), kept as it is, used once."""
+    if len(command.args.get("code", "")) < 8:
+        _refuse(session, command, "bad_command", out, "code")
+    else:
+        _rule(session, command, None, out, until=_until(command, now))
+
+
+def _token(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    """A token that lets a machine post to one room under one name. Only its hash is kept."""
+    room, name = chat.state.room(command.args.get("room", "")), good_login(command.args.get("name", ""), chat.limits)
+    secret = command.args.get("secret", "")
+    if room is None:
+        _refuse(session, command, "no_such_room", out, command.args.get("room", ""))
+    elif not name or len(secret) < 16:
+        _refuse(session, command, "bad_name" if not name else "bad_command", out)
+    elif (owner := chat.state.find(name)) is not None and not is_hook(chat, owner):
+        _refuse(session, command, "exists", out, name)
+    else:
+        if owner is None:
+            out.append(m.Append(m.Claimed(name, name=f"posts to {room.name}")))
+        _rule(session, command, None, out, hash=hash_token(secret), room=room.name, name=name)
+
+
+def hash_token(secret: str) -> str:
+    """What is kept of a token: it is long and random, so one SHA-256 is enough."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def is_hook(chat: Chat, user: User) -> bool:
+    """Does this login exist only to post by tokens?"""
+    return user.claimed and not user.keys and not user.password
+
+
+def _token_revoke(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    start = command.args.get("token", "")
+    full = [key for key in chat.state.rules.get("token", {}) if start and key.startswith(start)]
+    if len(full) != 1:
+        _refuse(session, command, "bad_command", out, start)
+    else:
+        _rule(session, command, None, out, hash=full[0])
+
+
+def _show_log(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    query = m.Query(kind="page", rooms=(0,), limit=LOG_LIMIT, events=True)
+    out.append(m.Load(session, query, command))
+
+
+def logged(chat: Chat, session: Session, command: m.Admin, result: m.Result, out: Effects) -> None:
+    """The acts, oldest first, with the names of now."""
+    rows = []
+    for row in result.rows:
+        if isinstance(row.fact, m.Ruled | m.Deleted | m.Claimed | m.Renamed):
+            rows.append(_told(chat, row))
+    out.append(m.Tell(session, m.Done(command.ref, data={"log": rows})))
+
+
+def _told(chat: Chat, row: m.Row) -> dict[str, object]:
+    def name(uid: int) -> str:
+        user = chat.state.users.get(uid)
+        return user.login if user else ("the server's machine" if not uid else f"#{uid}")
+
+    fact = row.fact
+    if isinstance(fact, m.Ruled):
+        args = {key: value for key, value in fact.args.items() if key not in ("hash", "code")}
+        who = name(fact.user) if fact.user else ""
+        return {
+            "seq": row.seq,
+            "at": row.at,
+            "by": name(fact.by),
+            "do": fact.do,
+            "login": who,
+            "args": args,
+            "why": fact.why,
+        }
+    if isinstance(fact, m.Deleted):
+        return {
+            "seq": row.seq,
+            "at": row.at,
+            "by": name(fact.by),
+            "do": "delete",
+            "login": name(fact.user),
+            "args": {},
+            "why": "",
+        }
+    login = fact.login if isinstance(fact, m.Claimed | m.Renamed) else ""
+    do = "claim" if isinstance(fact, m.Claimed) else "rename"
+    return {"seq": row.seq, "at": row.at, "by": login, "do": do, "login": login, "args": {}, "why": ""}
+
+
+STAFF = (OWNER, MODERATOR)
+ACTS: dict[str, Act] = {
+    "role": Act((OWNER,), "login role", _role, "Give a login a role: owner, moderator, member."),
+    "ban": Act(STAFF, "login address seconds why", _ban, "Keep out a login, an address or a network."),
+    "unban": Act(STAFF, "login address", _unban, "Let in again."),
+    "bans": Act(STAFF, "", _list, "List what is banned."),
+    "mute": Act(STAFF, "login seconds why", _mute, "A login may read but not write."),
+    "unmute": Act(STAFF, "login", _about_user, "It may write again."),
+    "kick": Act(STAFF, "login why", _about_user, "Close the connections of a login."),
+    "delete": Act((OWNER,), "login erase", _delete, "Delete a login; erase=on erases its messages' text too."),
+    "announce": Act(STAFF, "text", _announce, "Tell everybody who is here."),
+    "account": Act((OWNER,), "login secret", _account, "Make a login with a password, or set a new password."),
+    "users": Act(STAFF, "", _users, "List all logins."),
+    "invite": Act(STAFF, "code seconds", _code, "Make an invite code for a closed server."),
+    "invites": Act(STAFF, "", _list, "List invite codes."),
+    "token": Act(STAFF, "room name secret", _token, "Make a token that posts to a room."),
+    "tokens": Act(STAFF, "room", _list, "List tokens."),
+    "token_revoke": Act(STAFF, "room token", _token_revoke, "Revoke a token."),
+    "log": Act(STAFF, "", _show_log, "Show the acts of operators."),
+}
+
+
+# -- applied ---------------------------------------------------------------------------------------------------------
+
+
+def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> None:
+    """An act takes effect."""
+    user = chat.state.users.get(fact.user)
+    _change(chat, fact, user)
+    if out is None:
+        return
+    if fact.do == "kick" and user is not None:
+        hang_up(chat, user, entry.at / 1000, f"{CODES['banned'].text} {fact.why}", out)
+    if fact.do == "ban":
+        _enforce_bans(chat, entry.at / 1000, out)
+    if fact.do == "announce":
+        actor = chat.state.users.get(fact.by)
+        by = actor.login if actor else chat.limits.server_name
+        out.append(
+            m.FanOut(m.Message(entry.seq, entry.at, by, "#all", fact.args["text"], kind="notice"), chat.everyone)
+        )
+    if entry.origin is not None and entry.origin.session.stage == OPEN:
+        out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
+
+
+def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
+    rules, args = chat.state.rules, fact.args
+    match fact.do:
+        case "role" if user is not None:
+            user.role = args["role"]
+        case "mute" if user is not None:
+            user.muted = int(args.get("until", "-1"))
+        case "unmute" if user is not None:
+            user.muted = 0
+        case "ban":
+            rules.setdefault("ban", {})[args["key"]] = {
+                "until": args.get("until", "0"),
+                "why": fact.why,
+                "by": str(fact.by),
+            }
+        case "unban":
+            rules.get("ban", {}).pop(args["key"], None)
+        case "expire":
+            rules.get(args["kind"], {}).pop(args["key"], None)
+        case "invite":
+            rules.setdefault("invite", {})[args["code"]] = {"until": args.get("until", "0")}
+        case "token":
+            rules.setdefault("token", {})[args["hash"]] = {"room": args["room"], "name": args["name"]}
+        case "token_revoke":
+            rules.get("token", {}).pop(args["hash"], None)
+
+
+def hang_up(chat: Chat, user: User, now: float, why: str, out: Effects) -> None:
+    """End all sessions of a login."""
+    from tcpchat.core.entering import leave
+
+    for session in list(user.sessions):
+        leave(chat, session, now, why, out)
+        session.stage = CLOSED
+        out.append(m.Tell(session, m.Goodbye(why, "banned")))
+        out.append(m.HangUp(session, "banned"))
+
+
+def _enforce_bans(chat: Chat, now: float, out: Effects) -> None:
+    from tcpchat.core.entering import banned
+
+    for session in list(chat.sessions.values()):
+        user = session.user
+        if (
+            user is not None
+            and session.stage == OPEN
+            and not session.trusted
+            and (why := banned(chat, session, user.login, now))
+        ):
+            hang_up(chat, user, now, why, out)
+
+
+def kick_from_chat(chat: Chat, session: Session, command: m.Kick, out: Effects) -> None:
+    """Kick without a room: the connections of a login end."""
+    target = chat.state.find(command.login)
+    if rank(session) not in STAFF:
+        _refuse(session, command, "not_allowed", out, command.login)
+    elif target is None:
+        _refuse(session, command, "no_such_login", out, command.login)
+    else:
+        by = session.user.uid if session.user is not None else 0
+        fact = m.Ruled(by, "kick", target.uid, {}, command.why)
+        out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+
+
+def enter_by_token(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> bool:
+    """A hello with a room token: the session may post to that room, read it, and nothing else."""
+    from tcpchat.core.entering import refuse, welcome
+
+    details = chat.state.rules.get("token", {}).get(hash_token(command.token))
+    if details is None:
+        if command.login:
+            return False  # an invite code, looked at when it claims
+        refuse(session, "not_allowed", out)
+        return True
+    room, user = chat.state.room(details["room"]), chat.state.find(details["name"])
+    if room is None or user is None:
+        refuse(session, "no_such_room", out)
+        return True
+    session.hook = room.number
+    welcome(chat, session, user, now, out)
+    return True
+
+
+def tick(chat: Chat, now: float, out: Effects) -> None:
+    """Forget bans and invite codes that have run out: a fact like any other, so that every replay forgets them too."""
+    if now < chat.rules_at:
+        return
+    chat.rules_at = now + EXPIRY_CHECK
+    for kind, table in chat.state.rules.items():
+        for key, details in table.items():
+            if 0 < int(details.get("until", "0")) < now * 1000:
+                out.append(m.Append(m.Ruled(0, "expire", args={"kind": kind, "key": key})))

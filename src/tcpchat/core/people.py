@@ -1,0 +1,366 @@
+"""People: claiming, keys, passwords, names, preferences, who is here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
+from tcpchat.core.rules import MODERATOR, OWNER, good_login, good_room
+from tcpchat.core.state import User, default_role
+from tcpchat.core.text import utf8_length
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+PREFERENCES_MAX = 50  # of one login or room
+PREFERENCE_BYTES = 1_000
+PASSWORD_BYTES = 1_024
+
+
+def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
+    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0), about=about)))
+
+
+def _done(entry: m.Entry, out: Effects, **data: str) -> None:
+    if entry.origin is not None and entry.origin.session.stage == OPEN:
+        out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq, dict(data))))
+
+
+# -- claiming --------------------------------------------------------------------------------------------------------
+
+
+def may_claim(chat: Chat, session: Session) -> bool:
+    """Is claiming open, or does the hello bring an invite code?"""
+    if not chat.limits.invite_only_server or session.trusted:
+        return True
+    token = session.hello.token if session.hello else ""
+    return token in chat.state.rules.get("invite", {})
+
+
+def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) -> None:
+    """A login has an owner; of two claims the first in the log counts."""
+    from tcpchat.core.entering import refuse, rooms_of, welcome
+
+    state, session = chat.state, entry.origin.session if entry.origin is not None else None
+    user = state.find(fact.login)
+    if user is not None and (user.claimed or (fact.user and user.uid != fact.user)):
+        if out is not None and session is not None:
+            if session.stage == ARRIVING:
+                session.stage = NEW
+                refuse(session, "claimed", out)
+            else:
+                _refuse(
+                    session, m.Key("claim", ref=entry.origin.ref if entry.origin else 0), "claimed", out, fact.login
+                )
+        return
+    if user is None:
+        user = state.add_user(fact.login, entry.seq)
+        user.delivered = entry.seq
+    _claim(chat, user, fact)
+    if out is None or session is None:
+        return
+    if session.stage == ARRIVING:
+        welcome(chat, session, user, entry.at / 1000, out)
+    else:
+        _done(entry, out, login=user.login)
+        if user.sessions:
+            out.append(m.FanOut(m.Presence(user.login, "account", rooms_of(chat, user), "", user.login), chat.everyone))
+
+
+def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
+    user.role = user.role or default_role(chat.state)
+    user.claimed = True
+    user.name = fact.name or user.name
+    user.password = fact.password or user.password
+    if fact.key:
+        user.keys[fact.key] = fact.label
+    chat.guests.pop(user.uid, None)
+
+
+def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) -> None:
+    """List, add, revoke keys; claim the own guest login with one."""
+    user = session.user
+    assert user is not None
+    if command.do == "list":
+        out.append(m.Tell(session, m.Done(command.ref, data={"keys": dict(user.keys)})))
+    elif command.do in ("add", "claim"):
+        if command.do == "add" and not user.claimed:
+            _refuse(session, command, "guest", out)
+        elif len(user.keys) >= chat.limits.keys_per_login:
+            _refuse(session, command, "too_many", out)
+        elif command.do == "claim" and user.claimed:
+            _refuse(session, command, "exists", out)
+        else:
+            from tcpchat.core.rules import challenge_text
+
+            text = challenge_text(session.nonce, user.login, session.binding)
+            out.append(m.Check(session, "key", command.signature, command.key, text, command))
+    elif command.do == "revoke" and command.key in user.keys:
+        out.append(m.Append(m.KeyRevoked(user.uid, command.key), m.Origin(session, command.ref)))
+    else:
+        _refuse(session, command, "bad_command", out)
+
+
+def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: Effects) -> None:
+    """The owner of the session has shown that the key is theirs."""
+    user = session.user
+    if not answer or user is None:
+        _refuse(session, command, "wrong_proof", out)
+    elif command.do == "claim":
+        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id)
+        out.append(m.Append(fact, m.Origin(session, command.ref)))
+    else:
+        out.append(m.Append(m.KeyAdded(user.uid, command.key, command.label), m.Origin(session, command.ref)))
+
+
+def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None) -> None:
+    user = chat.state.users.get(fact.user)
+    if user is not None:
+        user.keys[fact.key] = fact.label
+        if out is not None:
+            _done(entry, out)
+
+
+def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | None) -> None:
+    user = chat.state.users.get(fact.user)
+    if user is not None:
+        user.keys.pop(fact.key, None)
+        if out is not None:
+            _done(entry, out)
+
+
+def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
+    """A new password for the own login (the old one is needed where there is one), or for a guest: a claim."""
+    user = session.user
+    if user is None or session.stage != OPEN:
+        _refuse(session, command, "hello_first", out)
+    elif utf8_length(command.new) > PASSWORD_BYTES:
+        _refuse(session, command, "too_long", out)
+    elif user.claimed and user.password and command.password:
+        out.append(m.Check(session, "password", command.password, user.password, "", command))
+    elif user.claimed and user.password:
+        _refuse(session, command, "wrong_password", out)
+    elif not user.claimed and not may_claim(chat, session):
+        _refuse(session, command, "closed", out)
+    else:
+        out.append(m.Check(session, "hash", command.new, "", "", command))
+
+
+def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, out: Effects) -> None:
+    """The old password fits (then the new one is hashed), or the hash of the new one is made."""
+    command, user = check.command, session.user
+    assert isinstance(command, m.Password)
+    if user is None or not answer:
+        _refuse(session, command, "wrong_password", out)
+    elif check.what == "password":
+        out.append(m.Check(session, "hash", command.new, "", "", command))
+    elif user.claimed:
+        out.append(m.Append(m.PasswordSet(user.uid, answer, user.uid), m.Origin(session, command.ref)))
+    else:
+        fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id)
+        out.append(m.Append(fact, m.Origin(session, command.ref)))
+
+
+def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects | None) -> None:
+    user = chat.state.users.get(fact.user)
+    if user is not None:
+        user.password = fact.password
+        if out is not None:
+            _done(entry, out)
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Effects) -> None:
+    """Another login for oneself, or another name for a room."""
+    if command.room:
+        _rename_room(chat, session, command, out)
+        return
+    user = session.user
+    assert user is not None
+    login = good_login(command.to, chat.limits)
+    if not login or session.hook:
+        _refuse(session, command, "bad_name", out, command.to)
+        return
+    other = chat.state.find(login) or chat.state.lookalike(login)
+    if other is not None and other is not user:
+        if other.claimed or other.sessions:
+            _refuse(session, command, "claimed" if other.claimed else "in_use", out, login)
+            return
+        out.append(m.Append(m.Gone(other.uid)))
+    if login == user.login:
+        out.append(m.Tell(session, m.Done(command.ref)))
+        return
+    out.append(m.Append(m.Renamed(user.uid, login), m.Origin(session, command.ref)))
+
+
+def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) -> None:
+    user, room, name = session.user, chat.state.room(command.room), good_room(command.to, chat.limits)
+    assert user is not None
+    if room is None:
+        _refuse(session, command, "no_such_room", out, command.room)
+    elif not name:
+        _refuse(session, command, "bad_name", out, room.name, command.to)
+    elif not (room.is_op(user.uid) or user.role in (OWNER, MODERATOR)) or room.number == 1:
+        _refuse(session, command, "not_allowed", out, room.name, name)
+    elif chat.state.room(name) not in (None, room):
+        _refuse(session, command, "exists", out, room.name, name)
+    else:
+        fact = m.RoomRenamed(room.number, user.uid, name, command.why)
+        out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+
+
+def renamed(chat: Chat, entry: m.Entry, fact: m.Renamed, out: Effects | None) -> None:
+    """The user goes by another login; whoever else got it meanwhile keeps it."""
+    from tcpchat.core.entering import rooms_of
+
+    user, other = chat.state.users.get(fact.user), chat.state.find(fact.login)
+    if user is None:
+        return
+    session = entry.origin.session if entry.origin is not None else None
+    if other is not None and other is not user:
+        if out is not None and session is not None:
+            _refuse(
+                session, m.Rename(fact.login, ref=entry.origin.ref if entry.origin else 0), "in_use", out, fact.login
+            )
+        return
+    old = user.login
+    chat.state.rename_user(user, fact.login)
+    if out is not None:
+        event = m.Presence(old, "renamed", rooms_of(chat, user), user.login, user.account)
+        out.append(m.FanOut(event, chat.everyone))
+        _done(entry, out, login=user.login)
+
+
+def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) -> None:
+    """A login is gone; the log erases its texts if that was asked for."""
+    from tcpchat.core.entering import leave
+
+    user = chat.state.users.get(fact.user)
+    if user is None:
+        return
+    if out is not None:
+        for session in list(user.sessions):
+            leave(chat, session, entry.at / 1000, "deleted", out)
+            session.stage = "closed"
+            out.append(m.Tell(session, m.Goodbye("This login was deleted.", "banned")))
+            out.append(m.HangUp(session, "deleted"))
+    chat.state.drop_user(user)
+    if out is not None:
+        _done(entry, out)
+
+
+# -- preferences, away -----------------------------------------------------------------------------------------------
+
+
+def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effects) -> None:
+    """A lasting preference of the login, or of a room by its operators."""
+    user = session.user
+    assert user is not None
+    if not command.key or len(command.key) > 64 or utf8_length(command.value) > PREFERENCE_BYTES:
+        _refuse(session, command, "bad_command", out, command.key)
+        return
+    number, prefs = 0, user.prefs
+    if command.room:
+        room = chat.state.room(command.room)
+        if room is None or not (room.is_op(user.uid) or user.role in (OWNER, MODERATOR)):
+            _refuse(session, command, "not_allowed" if room else "no_such_room", out, command.room, command.key)
+            return
+        number, prefs = room.number, room.prefs
+    if command.key not in prefs and len(prefs) >= PREFERENCES_MAX:
+        _refuse(session, command, "too_many", out, command.key)
+        return
+    fact = m.Preferred(user.uid, command.key, command.value, number)
+    out.append(m.Append(fact, m.Origin(session, command.ref)))
+
+
+def preferred(chat: Chat, entry: m.Entry, fact: m.Preferred, out: Effects | None) -> None:
+    user = chat.state.users.get(fact.user)
+    room = chat.state.rooms.get(fact.room) if fact.room else None
+    prefs = room.prefs if room is not None else user.prefs if user is not None else None
+    if prefs is None:
+        return
+    if fact.value:
+        prefs[fact.key] = fact.value
+    else:
+        prefs.pop(fact.key, None)
+    if out is None:
+        return
+    if user is not None and not fact.room and fact.key == "name":
+        from tcpchat.core.entering import rooms_of
+
+        user.name = fact.value
+        event = m.Presence(user.login, "name", rooms_of(chat, user), fact.value, user.account, fact.value)
+        out.append(m.FanOut(event, chat.everyone))
+    _done(entry, out, key=fact.key, value=fact.value)
+
+
+def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects) -> None:
+    """Away holds for the session; the login is away when all its sessions are."""
+    from tcpchat.core.entering import rooms_of
+
+    user = session.user
+    assert user is not None
+    why = command.why
+    if utf8_length(why) > chat.limits.max_why:
+        why = why[: chat.limits.max_why // 4]
+    before = away_text(user)
+    session.away = why
+    after = away_text(user)
+    out.append(m.Tell(session, m.Done(command.ref, data={"away": why})))
+    if before != after:
+        event = m.Presence(user.login, "away" if after else "back", rooms_of(chat, user), after, user.account)
+        out.append(m.FanOut(event, chat.everyone))
+
+
+def away_text(user: User) -> str:
+    """Why the login is away; "" while one of its sessions is here."""
+    texts = [session.away for session in user.sessions if not session.quiet]
+    return texts[-1] if texts and all(texts) else ""
+
+
+# -- who -------------------------------------------------------------------------------------------------------------
+
+
+def person(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
+    """One login as others may see it."""
+    shown = tuple(
+        room.name
+        for room in chat.state.rooms_of(user)
+        if "secret" not in room.modes or chat.state.is_member(asker, room)
+    )
+    sessions = user.sessions
+    account = user.account or next((s.account.login for s in sessions if s.account), "")
+    return m.Person(
+        user.login, user.online, account, user.name, away_text(user), user.role if role is None else role,
+        tuple(dict.fromkeys(session.label or session.door for session in sessions)), user.online_since if sessions else 0,
+        user.seen, shown, any(session.bot for session in sessions), bool(sessions) and all(s.secure for s in sessions),
+    )  # fmt: skip
+
+
+def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) -> None:
+    """Everybody online, a room's members, or one login."""
+    asker, to = session.user, command.to
+    assert asker is not None
+    if to.startswith("#"):
+        room = chat.state.room(to)
+        if room is None or ("secret" in room.modes and not chat.state.is_member(asker, room)):
+            _refuse(session, command, "no_such_room", out, to)
+            return
+        found = [
+            person(chat, user, asker, room.role(user.uid))
+            for user in chat.state.members(room)
+            if command.all or user.online
+        ]
+    elif to:
+        user = chat.state.find(to.removeprefix("@"))
+        if user is None:
+            _refuse(session, command, "no_such_login", out, to)
+            return
+        found = [person(chat, user, asker)]
+    else:
+        found = [person(chat, user, asker) for user in chat.state.users.values() if command.all or user.online]
+    out.append(m.Tell(session, m.People(to, tuple(found), command.ref)))

@@ -1,0 +1,295 @@
+"""Questions to the log and their answers: feeds that catch up, history pages, search, the list of rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core import receipts, talking
+from tcpchat.core.feed import OPEN, Session
+from tcpchat.core.rules import ALL, dm_room
+from tcpchat.core.state import Room, User
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+Shown = m.Message | m.Amended | m.RoomEvent
+
+
+# -- entries as events -----------------------------------------------------------------------------------------------
+
+
+def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
+    """What a session is told of an entry, with the names of now; None for entries that are nobody's news."""
+    fact = row.fact
+    if type(fact) is m.Said:
+        edited, removed, snippet = (row.edited, row.removed, row.snippet) if isinstance(row, m.Row) else (0, False, "")
+        author = chat.state.users.get(fact.user)
+        to = talking.conversation(chat, fact.room, fact.user) or fact.to
+        by = author.login if author else fact.by
+        return m.Message(
+            row.seq, row.at, by, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, edited, removed, snippet
+        )
+    if isinstance(fact, m.Edited | m.Removed):
+        return talking.amended_event(chat, row.seq, row.at, fact)
+    return room_event(chat, row.seq, row.at, fact)
+
+
+def room_event(chat: Chat, seq: int, at: int, fact: m.AnyFact) -> m.RoomEvent | None:
+    """The event of something that happened to a room."""
+    room = chat.state.rooms.get(fact.room)
+    if room is None:
+        return None
+
+    def event(what: str, by: int = 0, who: int = 0, text: str = "", changes: tuple[m.Change, ...] = ()) -> m.RoomEvent:
+        user, actor = chat.state.users.get(who), chat.state.users.get(by)
+        login, account, name = (user.login, user.account, user.name) if user else ("", "", "")
+        return m.RoomEvent(seq, at, what, room.name, actor.login if actor else "", login, account, name, text, changes)
+
+    match fact:
+        case m.Joined():
+            return event("joined", who=fact.user)
+        case m.Left():
+            return event("kicked" if fact.by else "left", by=fact.by, who=fact.user, text=fact.why)
+        case m.TopicSet():
+            return event("topic", by=fact.by, text=fact.text)
+        case m.Invited():
+            return event("invited", by=fact.by, who=fact.user)
+        case m.Moded():
+            return event("mode", by=fact.by, changes=_named(chat, fact.changes))
+        case m.RoomRenamed():
+            return event("renamed", by=fact.by, text=fact.name)
+    return None
+
+
+def _named(chat: Chat, changes: tuple[m.Change, ...]) -> tuple[m.Change, ...]:
+    """Changes with logins instead of the numbers of users."""
+    out = []
+    for change in changes:
+        if change.name in ("op", "voice"):
+            user = chat.state.users.get(int(change.arg or 0))
+            change = m.Change(change.name, change.on, user.login if user else "")
+        out.append(change)
+    return tuple(out)
+
+
+# -- the feed --------------------------------------------------------------------------------------------------------
+
+
+def visible(chat: Chat, user: User, row: m.Row | m.Entry) -> bool:
+    """May this entry be in the user's feed? Rooms from the entry with which they were joined on, and what is said
+    directly to or by the user."""
+    number = row.fact.room
+    if number < 0:
+        return number in user.directs and type(row.fact) in (m.Said, m.Edited, m.Removed)
+    if number == ALL:
+        return row.seq >= user.since
+    room = chat.state.rooms.get(number)
+    member = room.members.get(user.uid) if room else None
+    return member is not None and row.seq >= member.since
+
+
+def advance(chat: Chat, session: Session, out: Effects) -> None:
+    """Bring a session that is not live nearer to the head: from the newest entries at hand, else from the log."""
+    if session.stopped or session.stage != OPEN or session.live:
+        return
+    recent, user = chat.recent, session.user
+    assert user is not None
+    if session.sent >= chat.state.seq or (recent and recent[0].seq <= session.sent + 1):
+        for entry in recent:
+            if entry.seq > session.sent and visible(chat, user, entry) and (event := shown(chat, entry)):
+                out.append(m.Tell(session, event))
+        session.live = True
+        return
+    session.asking = True
+    numbers = (ALL, *user.rooms, *user.directs)
+    query = m.Query(kind="feed", rooms=numbers, after=session.sent, limit=chat.limits.feed_page, seq=chat.state.seq)
+    out.append(m.Load(session, query))
+
+
+def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Effects) -> None:
+    session.asking = False
+    user = session.user
+    assert user is not None
+    for row in result.rows:
+        if row.seq > session.sent and visible(chat, user, row) and (event := shown(chat, row)):
+            out.append(m.Tell(session, event))
+    last = result.rows[-1].seq if result.rows else session.sent
+    # Without more rows the log has nothing for this session up to the head at the time of asking.
+    session.sent = max(session.sent, last, 0 if result.more else query.seq)
+    advance(chat, session, out)
+
+
+# -- answers of the log ----------------------------------------------------------------------------------------------
+
+
+def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects) -> None:
+    """Turn the log's answer into what the session is told."""
+    session, command = load.session, load.command
+    row = result.rows[0] if result.rows else None
+    match command:
+        case None:
+            _fed(chat, session, load.query, result, out)
+        case m.Edit() | m.Remove():
+            talking.amend(chat, session, command, row, out)
+        case m.Receipts():
+            receipts.tell_who_has(chat, session, command, row, out)
+        case m.History():
+            _page(chat, session, command, result, out)
+        case m.Search():
+            messages = tuple(event for one in result.rows if (event := shown(chat, one)))
+            out.append(m.Tell(session, m.Page(command.to, messages, result.more, command.ref)))
+        case m.Rooms():
+            out.append(m.Tell(session, room_list(chat, session, command, result.counts)))
+        case m.Hello():
+            from tcpchat.core.entering import begin
+
+            begin(chat, session, result.counts, now, out)
+        case m.Admin():
+            from tcpchat.core.operators import logged
+
+            logged(chat, session, command, result, out)
+
+
+def _page(chat: Chat, session: Session, command: m.History, result: m.Result, out: Effects) -> None:
+    user = session.user
+    assert user is not None
+    number, name = receipts.place_of(chat, user, command.to)
+    if session.hook:
+        number, name = session.hook, chat.state.rooms[session.hook].name
+    if not number:
+        _refuse(session, command, "not_member", out)
+        return
+    messages = tuple(event for row in result.rows if (event := shown(chat, row)))
+    delivered, seen = receipts.others(chat, user, number)
+    out.append(m.Tell(session, m.Page(name, messages, result.more, command.ref, delivered, seen)))
+
+
+def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:
+    from tcpchat.core.chat import refuse
+
+    refuse(session, command, code, out, about=(getattr(command, "to", ""),))
+
+
+# -- commands --------------------------------------------------------------------------------------------------------
+
+
+def history(chat: Chat, session: Session, command: m.History, now: float, out: Effects) -> None:
+    """A page of a conversation the asker is in."""
+    user = session.user
+    assert user is not None
+    if session.hook:
+        room = chat.state.room(command.to)
+        number = room.number if room and room.number == session.hook else 0
+    else:
+        number, _ = receipts.place_of(chat, user, command.to)
+    if not number:
+        known = chat.state.room(command.to) if command.to.startswith("#") else None
+        code = "not_member" if known else "no_such_room" if command.to.startswith("#") else "no_such_login"
+        _refuse(session, command, code, out)
+        return
+    limit = max(1, min(command.limit, chat.limits.page))
+    query = m.Query(
+        kind="page", rooms=(number,), before=command.before, after=command.after, around=command.around, at=command.at,
+        until=command.until, limit=limit, events=command.events,
+    )  # fmt: skip
+    out.append(m.Load(session, query, command))
+
+
+def search(chat: Chat, session: Session, command: m.Search, now: float, out: Effects) -> None:
+    """Messages with these words, in the asker's own conversations only."""
+    user = session.user
+    assert user is not None
+    numbers: tuple[int, ...] = (ALL, *user.rooms, *user.directs)
+    if command.to:
+        number, _ = receipts.place_of(chat, user, command.to)
+        if not number:
+            _refuse(session, command, "not_member" if command.to.startswith("#") else "no_such_login", out)
+            return
+        numbers = (number,)
+    author = chat.state.find(command.by) if command.by else None
+    if command.by and author is None:
+        _refuse(session, command, "no_such_login", out)
+        return
+    if not command.words.strip() and author is None:
+        _refuse(session, command, "empty", out)
+        return
+    query = m.Query(
+        kind="search", rooms=numbers, words=command.words, user=author.uid if author else 0, since=command.since,
+        until=command.until, before=command.before, limit=max(1, min(command.limit, chat.limits.page)),
+    )  # fmt: skip
+    out.append(m.Load(session, query, command))
+
+
+def rooms(chat: Chat, session: Session, command: m.Rooms, now: float, out: Effects) -> None:
+    """The asker's conversations with their counts."""
+    user = session.user
+    assert user is not None
+    out.append(m.Load(session, count_query(user), command))
+
+
+def count_query(user: User) -> m.Query:
+    """How many messages are behind the read cursor of each conversation."""
+    cursors = {number: user.reads.get(number, 0) for number in (*user.rooms, *user.directs)}
+    cursors[ALL] = max(user.reads.get(ALL, 0), user.since)
+    for number in user.rooms:
+        cursors[number] = cursors[number] or 0
+    return m.Query(kind="count", rooms=tuple(cursors), cursors=cursors)
+
+
+def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, int]) -> m.RoomList:
+    """The answer to Rooms."""
+    user = session.user
+    assert user is not None
+    infos = [info(chat, user, room, counts) for room in chat.state.rooms_of(user)]
+    infos += [direct for number in user.directs if (direct := _direct_info(chat, user, number, counts))]
+    if command.all:
+        for room in chat.state.rooms.values():
+            if not chat.state.is_member(user, room) and "secret" not in room.modes:
+                infos.append(outside(chat, room))
+    return m.RoomList(tuple(infos), command.ref)
+
+
+def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomInfo:
+    """A room as one of its members sees it."""
+    delivered, seen = receipts.others(chat, user, room.number) if len(chat.state.users) <= 2000 else (0, 0)
+    total = len(chat.state.users) if room.number == ALL else len(room.members)
+    return m.RoomInfo(
+        room.name, True, room.topic, room.topic_by, room.topic_at, total, len({s.user for s in room.audience}),
+        room.role(user.uid), room.changes(), room.created, room.head, user.reads.get(room.number, 0),
+        counts.get(room.number, 0), len(user.mentions.get(room.number, ())), delivered, seen,
+    )  # fmt: skip
+
+
+def outside(chat: Chat, room: Room) -> m.RoomInfo:
+    """A room as others see it."""
+    return m.RoomInfo(
+        room.name, False, room.topic, room.topic_by, room.topic_at, len(room.members), len({s.user for s in room.audience}),
+        "", tuple(change for change in room.changes() if change.name != "key"), room.created,
+    )  # fmt: skip
+
+
+def _direct_info(chat: Chat, user: User, number: int, counts: dict[int, int]) -> m.RoomInfo | None:
+    peer = chat.state.users.get(user.directs[number])
+    if peer is None:
+        return None
+    delivered, seen = receipts.others(chat, user, number)
+    unread = counts.get(number, 0)
+    return m.RoomInfo(
+        "@" + peer.login, True, members=2, online=int(peer.online), read=user.reads.get(number, 0), unread=unread,
+        mentions=unread, delivered=delivered, seen=seen, head=0,
+    )  # fmt: skip
+
+
+__all__ = [
+    "advance",
+    "count_query",
+    "dm_room",
+    "history",
+    "info",
+    "loaded",
+    "room_event",
+    "room_list",
+    "search",
+    "shown",
+]

@@ -1,0 +1,104 @@
+"""Names, lengths, rates, and who may do what: every limit has its name and default here. Pure yes or no."""
+
+from __future__ import annotations
+
+import unicodedata
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+from tcpchat.core.text import fold, is_clean
+
+ALL = 1  # the number of #all, to which everyone belongs
+ALL_NAME = "#all"
+WINDOW = 64  # messages of one device that may be unanswered; so many places of its last messages are remembered
+READY, WAITING = "READY2SERV", "WAIT4CLIENTS"
+OWNER, MODERATOR, MEMBER = "owner", "moderator", "member"
+ROLES = (OWNER, MODERATOR, MEMBER)
+OP, VOICE = "op", "voice"
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Every limit of the chat itself. Rates of 0 mean unlimited."""
+
+    max_text: int = 8_000  # bytes of UTF-8 of one message
+    max_topic: int = 1_000  # bytes
+    max_why: int = 500  # bytes of a reason
+    max_login: int = 32  # characters
+    max_room: int = 50  # characters without "#"
+    page: int = 500  # rows of one answer at most
+    feed_page: int = 200  # rows that a replay reads from the log at a time
+    rooms_per_login: int = 200
+    rooms: int = 20_000
+    list_entries: int = 100  # bans, exceptions and invitations of one room
+    keys_per_login: int = 20
+    messages_per_second: float = 50.0  # per login, sustained
+    message_burst: int = 500  # messages that may come at once before the rate counts
+    bytes_per_second: float = 200_000.0  # of text per login, sustained
+    byte_burst: int = 2_000_000
+    guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
+    auth_seconds: float = 30.0  # until a connection must have said who it is
+    guests: bool = True  # may unclaimed logins enter?
+    invite_only_server: bool = False  # claim only with an invite code
+    server_name: str = "tcpchat"
+    version: str = ""
+
+
+def dm_room(a: int, b: int) -> int:
+    """The room number of the direct conversation of two users: negative, computed, never allocated."""
+    return -((a << 31 | b) if a < b else (b << 31 | a))
+
+
+def dm_users(room: int) -> tuple[int, int]:
+    """The two users of a direct conversation."""
+    return -room >> 31, -room & 0x7FFFFFFF
+
+
+def challenge_text(nonce: str, login: str, binding: str) -> str:
+    """What a key signs to prove a login: bound to this connection's nonce, the name, and the server's certificate."""
+    return f"tcpchat-auth-1\n{nonce}\n{fold(login)}\n{binding}"
+
+
+def good_login(login: str, limits: Limits) -> str:
+    """The login as it will be shown (NFC, single spaces), or "" when it cannot be one."""
+    name = unicodedata.normalize("NFC", login).strip()
+    if not name or len(name) > limits.max_login or name[0] in "#@:&$%+~" or not is_clean(name):
+        return ""
+    if any(char in ",!*?\n\t\r\\/\"'<>" for char in name) or "  " in name:
+        return ""
+    ok = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in name)
+    return name if ok and fold(name).strip() else ""
+
+
+def good_room(room: str, limits: Limits) -> str:
+    """The room's name with "#", or "" when it cannot be one."""
+    name = unicodedata.normalize("NFC", room if room.startswith("#") else "#" + room)
+    if not 2 <= len(name) <= limits.max_room + 1 or not is_clean(name):
+        return ""
+    if any(char in " ,:\n\t\r*?@!" or unicodedata.category(char)[0] in "CZ" for char in name[1:]):
+        return ""
+    return name
+
+
+def mask_matches(mask: str, login: str, account: str, host: str = "tcpchat") -> bool:
+    """Does a ban mask fit? ``nick!user@host`` with ``*`` and ``?``, or the extban ``~a:ACCOUNT``."""
+    kind, _, rest = mask.partition(":")
+    if kind in ("~a", "~account"):
+        return bool(account) and fnmatchcase(fold(account), fold(rest))
+    if kind in ("m", "~q", "~quiet", "~m"):
+        return False  # a mute: asked for by muting_mask
+    shown = login.replace(" ", "_")
+    nick = mask.partition("!")[0] if "!" in mask else mask
+    full = mask if "!" in mask or "@" in mask else f"{nick}!*@*"
+    if "!" not in full:
+        full = "*!" + full
+    plain = full.replace("[", "[[]")  # only * and ? are wild
+    return fnmatchcase(fold(f"{shown}!~u@{host}"), fold(plain))
+
+
+def muting_mask(mask: str) -> str:
+    """The mask inside a mute extban (``m:MASK``), or ""."""
+    for prefix in ("m:", "~q:", "~quiet:", "~m:"):
+        if mask.startswith(prefix):
+            return mask[len(prefix) :]
+    return ""

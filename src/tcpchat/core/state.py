@@ -1,0 +1,402 @@
+"""The state of the chat: users, rooms, devices. Changed by facts in log order and by nothing else, but for cursors.
+
+What is here is what a restart has again: a snapshot is these structs in MessagePack, and the entries behind it are
+replayed through the same appliers. Sessions and audiences hang on users and rooms but are not part of the state.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from tcpchat.core.feed import Audience, Session
+from tcpchat.core.model import Change
+from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, VOICE, WINDOW
+from tcpchat.core.text import fold, skeleton
+
+OUTSTANDING = 256  # newest messages of a room whose receipts are still being counted for their authors
+MENTIONS_MAX = 100  # unread mentions remembered for one login
+
+
+class Device:
+    """One device's numbering: the last number, and the places of the last 64."""
+
+    __slots__ = ("cursor", "last", "proposed", "ring", "session")
+
+    def __init__(self, last: int = 0) -> None:
+        self.last = self.proposed = last
+        self.cursor = 0  # what this device has confirmed
+        self.ring: array[int] | None = None
+        self.session: Session | None = None
+
+    def note(self, n: int, seq: int) -> None:
+        ring = self.ring
+        if ring is None:
+            ring = self.ring = array("Q", bytes(8 * WINDOW))
+        ring[n % WINDOW] = seq
+        self.last = n
+        if self.proposed < n:
+            self.proposed = n
+
+    def place(self, n: int) -> int:
+        """The seq that number ``n`` got; 0 when it is older than what is remembered."""
+        return self.ring[n % WINDOW] if self.ring is not None and self.last - WINDOW < n <= self.last else 0
+
+    def recent(self) -> tuple[int, ...]:
+        return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
+
+
+class User:
+    """Somebody the chat knows: a guest, or the owner of a claimed login."""
+
+    __slots__ = (
+        "awaiting",
+        "byte_tokens",
+        "bytes_at",
+        "claimed",
+        "delivered",
+        "delivered_at",
+        "device",
+        "devices",
+        "directs",
+        "fold",
+        "keys",
+        "login",
+        "mentions",
+        "muted",
+        "name",
+        "offline_since",
+        "online_since",
+        "password",
+        "prefs",
+        "reads",
+        "reads_at",
+        "role",
+        "rooms",
+        "seen",
+        "sessions",
+        "since",
+        "tokens",
+        "tokens_at",
+        "uid",
+    )  # fmt: skip
+
+    def __init__(self, uid: int, login: str, since: int) -> None:
+        self.uid, self.login, self.fold = uid, login, fold(login)
+        self.since = since  # seq of the entry that made it: nothing before it is shown in #all's feed
+        self.claimed = False
+        self.device = ""  # of a guest: the device that is this guest
+        self.name = ""
+        self.role = ""
+        self.muted = 0  # ms until when, -1 = for good
+        self.keys: dict[str, str] = {}  # public key -> label
+        self.password = ""
+        self.prefs: dict[str, str] = {}
+        self.rooms: dict[int, None] = {}  # besides #all
+        self.directs: dict[int, int] = {}  # direct conversation -> the other user
+        self.devices: dict[str, Device] = {}
+        self.mentions: dict[int, list[int]] = {}
+        # cursors: merged by max, kept outside the log
+        self.delivered = 0
+        self.delivered_at = 0
+        self.reads: dict[int, int] = {}
+        self.reads_at: dict[int, int] = {}
+        # of this run only
+        self.sessions: list[Session] = []
+        self.awaiting: dict[int, int] = {}  # direct conversation -> last seq in it that this user has not confirmed
+        self.online_since = 0
+        self.seen = 0
+        self.offline_since = 0.0
+        self.tokens = -1.0
+        self.byte_tokens = -1.0
+        self.tokens_at = self.bytes_at = 0.0
+
+    @property
+    def online(self) -> bool:
+        return any(not session.quiet for session in self.sessions)
+
+    @property
+    def account(self) -> str:
+        return self.login if self.claimed else ""
+
+
+class Member:
+    """Membership of one room."""
+
+    __slots__ = ("role", "since")
+
+    def __init__(self, since: int, role: str = "") -> None:
+        self.since, self.role = since, role
+
+
+class Room:
+    """A room: who is in it, its switches, and the newest messages whose receipts are still counted."""
+
+    __slots__ = (
+        "audience", "created", "dirty", "head", "invited", "lists", "members", "modes", "name", "number", "outstanding",
+        "prefs", "topic", "topic_at", "topic_by", "unread_by",
+    )  # fmt: skip
+
+    def __init__(self, number: int, name: str, created: int) -> None:
+        self.number, self.name, self.created = number, name, created
+        self.topic = self.topic_by = ""
+        self.topic_at = 0
+        self.head = 0
+        self.members: dict[int, Member] = {}
+        self.modes: dict[str, str] = {}
+        self.lists: dict[str, list[Change]] = {}
+        self.invited: set[int] = set()
+        self.prefs: dict[str, str] = {}
+        self.audience = Audience()
+        self.outstanding: deque[list[int]] = deque(maxlen=OUTSTANDING)  # [seq, author, of, told]
+        self.unread_by: deque[list[int]] = deque(maxlen=OUTSTANDING)
+        self.dirty = False
+
+    def role(self, uid: int) -> str:
+        member = self.members.get(uid)
+        return member.role if member else ""
+
+    def is_op(self, uid: int) -> bool:
+        return OP in self.role(uid).split(",")
+
+    def has_voice(self, uid: int) -> bool:
+        roles = self.role(uid).split(",")
+        return OP in roles or VOICE in roles
+
+    def changes(self) -> tuple[Change, ...]:
+        """Its switches that are on, without the lists."""
+        return tuple(Change(name, True, arg) for name, arg in sorted(self.modes.items()))
+
+
+# -- what a snapshot holds -------------------------------------------------------------------------------------------
+
+
+class UserRecord(Struct, array_like=True):
+    uid: int
+    login: str
+    since: int
+    claimed: bool
+    device: str
+    name: str
+    role: str
+    muted: int
+    keys: dict[str, str]
+    password: str
+    prefs: dict[str, str]
+    rooms: list[int]
+    directs: dict[int, int]
+    devices: dict[str, tuple[int, tuple[int, ...]]]
+    mentions: dict[int, list[int]]
+
+
+class RoomRecord(Struct, array_like=True):
+    number: int
+    name: str
+    created: int
+    topic: str
+    topic_by: str
+    topic_at: int
+    head: int
+    members: dict[int, tuple[int, str]]
+    modes: dict[str, str]
+    lists: dict[str, list[Change]]
+    invited: list[int]
+    prefs: dict[str, str]
+
+
+class Snapshot(Struct):
+    version: int
+    seq: int
+    next_user: int
+    next_room: int
+    users: list[UserRecord]
+    rooms: list[RoomRecord]
+    rules: dict[str, dict[str, dict[str, str]]]
+
+
+VERSION = 1
+
+
+class State:
+    """All users and rooms."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.next_user = 1
+        self.next_room = ALL + 1
+        self.users: dict[int, User] = {}
+        self.by_fold: dict[str, User] = {}
+        self.by_skeleton: dict[str, User] = {}
+        self.rooms: dict[int, Room] = {ALL: Room(ALL, ALL_NAME, 0)}
+        self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
+        self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
+        self.rules: dict[str, dict[str, dict[str, str]]] = {}  # kind (ban, invite, token, ...) -> key -> details
+
+    # -- looking up ----------------------------------------------------------------------------------------------
+
+    def find(self, login: str) -> User | None:
+        return self.by_fold.get(fold(login))
+
+    def lookalike(self, login: str) -> User | None:
+        """Another user whose name looks the same."""
+        other = self.by_skeleton.get(skeleton(login))
+        return other if other is not None and other.fold != fold(login) else None
+
+    def room(self, name: str) -> Room | None:
+        return self.by_name.get(fold(name if name.startswith("#") else "#" + name))
+
+    def is_member(self, user: User, room: Room) -> bool:
+        return room.number == ALL or user.uid in room.members
+
+    def members(self, room: Room) -> Iterator[User]:
+        """Who is in a room; in #all everybody the chat knows."""
+        if room.number == ALL:
+            yield from self.users.values()
+        else:
+            for uid in room.members:
+                yield self.users[uid]
+
+    def rooms_of(self, user: User) -> Iterator[Room]:
+        yield self.rooms[ALL]
+        for number in user.rooms:
+            yield self.rooms[number]
+
+    # -- changing (only from appliers) ---------------------------------------------------------------------------
+
+    def add_user(self, login: str, since: int) -> User:
+        user = User(self.next_user, login, since)
+        self.next_user += 1
+        self._index(user)
+        self.users[user.uid] = user
+        return user
+
+    def _index(self, user: User) -> None:
+        self.by_fold[user.fold] = user
+        self.by_skeleton[skeleton(user.login)] = user
+
+    def _unindex(self, user: User) -> None:
+        if self.by_fold.get(user.fold) is user:
+            del self.by_fold[user.fold]
+        look = skeleton(user.login)
+        if self.by_skeleton.get(look) is user:
+            del self.by_skeleton[look]
+
+    def rename_user(self, user: User, login: str) -> None:
+        self._unindex(user)
+        user.login, user.fold = login, fold(login)
+        self._index(user)
+
+    def drop_user(self, user: User) -> None:
+        self._unindex(user)
+        self.users.pop(user.uid, None)
+        for number in list(user.rooms):
+            self.leave(user, self.rooms[number])
+        for number, other in user.directs.items():
+            peer = self.users.get(other)
+            if peer is not None and peer is not user:
+                peer.directs.pop(number, None)
+                peer.awaiting.pop(number, None)
+            self.directs.pop(number, None)
+
+    def add_room(self, name: str, created: int) -> Room:
+        room = Room(self.next_room, name, created)
+        self.next_room += 1
+        self.rooms[room.number] = room
+        self.by_name[fold(name)] = room
+        return room
+
+    def rename_room(self, room: Room, name: str) -> None:
+        self.by_name.pop(fold(room.name), None)
+        room.name = name
+        self.by_name[fold(name)] = room
+
+    def join(self, user: User, room: Room, since: int, role: str = "") -> None:
+        room.members[user.uid] = Member(since, role)
+        room.invited.discard(user.uid)
+        user.rooms[room.number] = None
+
+    def leave(self, user: User, room: Room) -> None:
+        room.members.pop(user.uid, None)
+        user.rooms.pop(room.number, None)
+        user.mentions.pop(room.number, None)
+        for session in user.sessions:
+            room.audience.remove(session)
+
+    # -- snapshot ------------------------------------------------------------------------------------------------
+
+    def dump(self) -> bytes:
+        """The whole state, the same bytes for the same state."""
+        return msgspec.msgpack.encode(
+            Snapshot(
+                VERSION, self.seq, self.next_user, self.next_room,
+                [_user_record(self.users[uid]) for uid in sorted(self.users)],
+                [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
+                {kind: dict(sorted(table.items())) for kind, table in sorted(self.rules.items()) if table},
+            ),
+            order="deterministic",
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, data: bytes) -> State:
+        """A state from ``dump``. Raises ValueError when it is of another version."""
+        record = msgspec.msgpack.decode(data, type=Snapshot)
+        if record.version != VERSION:
+            raise ValueError(f"state of version {record.version}, this program reads {VERSION}")
+        state = cls()
+        state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
+        state.rules = record.rules
+        for row in record.users:
+            state._load_user(row)
+        state.rooms.clear()
+        state.by_name.clear()
+        for entry in record.rooms:
+            state._load_room(entry)
+        return state
+
+    def _load_user(self, row: UserRecord) -> None:
+        user = User(row.uid, row.login, row.since)
+        user.claimed, user.device, user.name, user.role, user.muted = (
+            row.claimed, row.device, row.name, row.role, row.muted,
+        )  # fmt: skip
+        user.keys, user.password, user.prefs = row.keys, row.password, row.prefs
+        user.rooms, user.directs, user.mentions = dict.fromkeys(row.rooms), row.directs, row.mentions
+        for name, (last, places) in row.devices.items():
+            device = user.devices[name] = Device(last)
+            for n, seq in enumerate(places, last - len(places) + 1):
+                device.note(n, seq)
+        self.users[user.uid] = user
+        self._index(user)
+
+    def _load_room(self, row: RoomRecord) -> None:
+        room = Room(row.number, row.name, row.created)
+        room.topic, room.topic_by, room.topic_at, room.head = row.topic, row.topic_by, row.topic_at, row.head
+        room.members = {uid: Member(since, role) for uid, (since, role) in row.members.items()}
+        room.modes, room.lists, room.prefs = row.modes, row.lists, row.prefs
+        room.invited = set(row.invited)
+        self.rooms[room.number] = room
+        self.by_name[fold(room.name)] = room
+
+
+def _user_record(user: User) -> UserRecord:
+    devices = {name: (d.last, d.recent()) for name, d in user.devices.items() if d.last}
+    return UserRecord(
+        user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted, user.keys,
+        user.password, user.prefs, sorted(user.rooms), user.directs, devices, {k: v for k, v in user.mentions.items() if v},
+    )  # fmt: skip
+
+
+def _room_record(room: Room) -> RoomRecord:
+    return RoomRecord(
+        room.number, room.name, room.created, room.topic, room.topic_by, room.topic_at, room.head,
+        {uid: (member.since, member.role) for uid, member in sorted(room.members.items())},
+        room.modes, room.lists, sorted(room.invited), room.prefs,
+    )  # fmt: skip
+
+
+def default_role(state: State) -> str:
+    """The role of somebody who claims a login: the first one owns the place."""
+    return MEMBER if any(user.role == "owner" for user in state.users.values()) else "owner"

@@ -1,0 +1,358 @@
+"""Saying, editing and deleting: the hot path, and its exactly-once numbering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import Audience, Session
+from tcpchat.core.rules import ALL, MODERATOR, OWNER, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask
+from tcpchat.core.state import MENTIONS_MAX, Device, Room, User
+from tcpchat.core.text import fold, utf8_length
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+KINDS = {"text", "action", "notice", "tag"}
+TAGS_MAX = 4_096  # bytes of client-only tags: IRCv3 message-tags gives clients 4,094
+
+
+def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) -> None:
+    """Propose a message, or answer a repeat, or refuse."""
+    user, device, n = session.user, session.device, command.n
+    assert user is not None
+    assert device is not None
+    if n:
+        if n <= device.proposed:
+            _repeat(session, command, out)
+            return
+        if n != device.proposed + 1:
+            expected = device.proposed + 1
+            out.append(m.Tell(session, m.Refused("gap", CODES["gap"].text, command.ref, n, 0.0, expected)))
+            return
+        if n > device.last + WINDOW:
+            _no(session, command, "too_many_pending", out)
+            return
+    wait = _too_fast(chat.limits, user, len(command.text), now) if chat.limits.messages_per_second else 0.0
+    if wait:
+        _no(session, command, "too_fast", out, after=wait)
+        return
+    code = _target(chat, session, user, command, out, now)
+    if code:
+        _no(session, command, code, out)
+    elif n:
+        device.proposed = n
+
+
+def _no(session: Session, command: m.Say, code: str, out: Effects, after: float = 0.0) -> None:
+    refused = m.Refused(code, CODES[code].text, command.ref, command.n, after, about=(command.to,))
+    out.append(m.Tell(session, refused))
+
+
+def _repeat(session: Session, command: m.Say, out: Effects) -> None:
+    """A number again: its first answer again. What is still on its way to the log is answered when it is there."""
+    device = session.device
+    assert device is not None
+    device.session = session
+    if command.n <= device.last:
+        out.append(m.Tell(session, m.Accepted(command.n, device.place(command.n), 0, command.ref)))
+
+
+def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effects, now: float) -> str:
+    """Append the proposal and return "", or the code of a refusal."""
+    limits, text, kind = chat.limits, command.text, command.kind
+    if not text and kind != "tag":
+        return "empty"
+    size = len(text) if text.isascii() else utf8_length(text)
+    if size > limits.max_text:
+        return "too_long"
+    if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
+        return "bad_command"
+    if user.muted and (user.muted < 0 or user.muted > now * 1000):
+        return "muted"
+    to = command.to
+    if to[:1] == "@":
+        return _direct(chat, session, user, command, to[1:], out)
+    room = chat.state.room(to)
+    if room is None:
+        return "no_such_room"
+    if code := may_speak(chat, session, user, room):
+        return code
+    _append(session, user, command, room.number, room.name, 0, out)
+    return ""
+
+
+def _direct(chat: Chat, session: Session, user: User, command: m.Say, login: str, out: Effects) -> str:
+    peer = chat.state.find(login)
+    if peer is None:
+        return "no_such_login"
+    if session.hook:
+        return "not_allowed"
+    _append(session, user, command, dm_room(user.uid, peer.uid), "@" + peer.login, peer.uid, out)
+    return ""
+
+
+def _append(session: Session, user: User, command: m.Say, room: int, to: str, peer: int, out: Effects) -> None:
+    account = user.login if user.claimed else session.account.login if session.account else ""
+    fact = m.Said(
+        room, user.uid, user.login, command.text, to, session.device_id if command.n else "", command.n, peer, command.re,
+        command.kind, command.tags, account,
+    )  # fmt: skip
+    out.append(m.Append(fact, m.Origin(session, command.ref)))
+
+
+def may_speak(chat: Chat, session: Session, user: User, room: Room) -> str:
+    """ "" or the code why this user may not speak in this room."""
+    if session.hook:
+        return "" if session.hook == room.number else "not_allowed"
+    if room.number == ALL and not room.modes and not room.lists:
+        return ""
+    if not chat.state.is_member(user, room) and ("members_only" in room.modes or not is_open(room)):
+        return "not_member"
+    if room.has_voice(user.uid):
+        return ""
+    if "moderated" in room.modes and user.role not in (OWNER, MODERATOR):
+        return "muted"
+    return "muted" if _muted_here(room, user) else ""
+
+
+def is_open(room: Room) -> bool:
+    """May outsiders speak here? Only where an operator has switched members_only off on purpose."""
+    return room.prefs.get("outside") == "on"
+
+
+def _muted_here(room: Room, user: User) -> bool:
+    """A ban of the room silences who is already in, and mute masks do only that."""
+    if not room.lists:
+        return False
+
+    def hit(name: str) -> bool:
+        masks = (muting_mask(change.arg) or change.arg for change in room.lists.get(name, ()))
+        return any(mask_matches(mask, user.login, user.account) for mask in masks)
+
+    return hit("ban") and not hit("except")
+
+
+def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
+    """Token buckets of one login; seconds to wait, or 0 after taking the tokens."""
+    rate, passed = limits.messages_per_second, now - user.tokens_at
+    tokens = limits.message_burst if user.tokens < 0 else min(limits.message_burst, user.tokens + passed * rate)
+    user.tokens, user.tokens_at = tokens, now
+    if tokens < 1:
+        return round((1 - tokens) / rate, 3)
+    if limits.bytes_per_second:
+        full = limits.byte_burst
+        bytes_left = full if user.byte_tokens < 0 else min(full, user.byte_tokens + passed * limits.bytes_per_second)
+        user.byte_tokens = bytes_left
+        if bytes_left < size:
+            return round((size - bytes_left) / limits.bytes_per_second, 3)
+        user.byte_tokens = bytes_left - size
+    user.tokens = tokens - 1
+    return 0.0
+
+
+def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) -> None:
+    """The log did not take it: its number is free again."""
+    user = chat.state.users.get(fact.user)
+    device = user.devices.get(fact.device) if user and fact.n else None
+    if device is not None and device.proposed >= fact.n:
+        device.proposed = device.last
+    session = (
+        device.session if device is not None and device.session is not None else origin.session if origin else None
+    )
+    if session is not None:
+        text = CODES["unavailable"].text
+        out.append(m.Tell(session, m.Refused("unavailable", text, origin.ref if origin else 0, fact.n, 1.0)))
+
+
+# -- applied ---------------------------------------------------------------------------------------------------------
+
+
+def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
+    """A message is in the log: count it, answer its author, let it be heard."""
+    state, seq, number, n = chat.state, entry.seq, fact.room, fact.n
+    user = state.users.get(fact.user)
+    if user is None:
+        return  # deleted while it was on its way: it stays in the log, nobody hears it
+    session: Session | None = entry.origin.session if entry.origin is not None else None
+    if n:
+        device = user.devices.get(fact.device)
+        if device is None:
+            device = user.devices[fact.device] = Device()
+        if n <= device.last:
+            return  # proposed twice (on two nodes): the first one counts
+        device.note(n, seq)
+        session = device.session or session
+    if number < 0:
+        to, audience = _said_directly(chat, user, number, seq, session, out)
+    else:
+        room = state.rooms.get(number)
+        if room is None:
+            return
+        to, audience = room.name, room.audience
+        room.head = seq
+        if "@" in fact.text:
+            _note_mentions(chat, room, user, fact.text, seq)
+    if number in user.reads or number < 0:
+        user.reads[number] = seq
+    if out is None:
+        return
+    if session is not None and session.stage != "closed":
+        out.append(m.Tell(session, m.Accepted(n, seq, entry.at, entry.origin.ref if entry.origin else 0)))
+    if audience is not None and audience.size:
+        event = m.Message(seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account)
+        out.append(m.FanOut(event, audience, session))
+    if number > 0 and fact.kind != "tag":
+        room = state.rooms[number]
+        room.outstanding.append([seq, user.uid, 0, 0])
+        room.unread_by.append([seq, user.uid, 0, 0])
+        chat.dirty_rooms[number] = room
+
+
+def _said_directly(
+    chat: Chat, user: User, number: int, seq: int, session: Session | None, out: Effects | None
+) -> tuple[str, Audience | None]:
+    """Bookkeeping of a direct message; whom it is shown as going to, and who hears it."""
+    a, b = dm_users(number)
+    peer = chat.state.users.get(b if a == user.uid else a)
+    if peer is None:
+        return "@", None
+    if number not in user.directs:
+        user.directs[number] = peer.uid
+        peer.directs[number] = user.uid
+    if peer is not user:
+        peer.awaiting[number] = seq
+    elif out is not None:
+        # A note to oneself: the device that wrote it has it.
+        chat.tell_user(user, m.Receipt("@" + user.login, seq, "delivered", user.login), out)
+    return "@" + peer.login, direct_audience(chat, number)
+
+
+def direct_audience(chat: Chat, number: int) -> Audience | None:
+    """The sessions of both, kept while somebody is online."""
+    audience = chat.state.directs.get(number)
+    if audience is None:
+        sessions = [s for uid in set(dm_users(number)) if (u := chat.state.users.get(uid)) for s in u.sessions]
+        if not sessions:
+            return None
+        audience = chat.state.directs[number] = Audience()
+        for session in sessions:
+            audience.add(session)
+    return audience
+
+
+def _note_mentions(chat: Chat, room: Room, author: User, text: str, seq: int) -> None:
+    """Remember unread ``@name`` mentions for those they name."""
+    for part in text.split("@")[1:]:
+        word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
+        user = chat.state.by_fold.get(fold(word)) if word else None
+        if user is not None and user is not author and chat.state.is_member(user, room):
+            seqs = user.mentions.setdefault(room.number, [])
+            if len(seqs) < MENTIONS_MAX:
+                seqs.append(seq)
+
+
+def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
+    """Ask the log whose message it is; the answer decides (see amend)."""
+    if not command.text:
+        return _refuse(session, command, "empty", out)
+    if utf8_length(command.text) > chat.limits.max_text:
+        return _refuse(session, command, "too_long", out)
+    out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
+    return None
+
+
+def remove(chat: Chat, session: Session, command: m.Remove, now: float, out: Effects) -> None:
+    """As edit."""
+    out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
+
+
+def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:
+    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0))))
+
+
+def may_see(chat: Chat, user: User, number: int) -> bool:
+    """Is this conversation one of the user's?"""
+    if number < 0:
+        return user.uid in dm_users(number)
+    room = chat.state.rooms.get(number)
+    return room is not None and chat.state.is_member(user, room)
+
+
+def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row | None, out: Effects) -> None:
+    """The log has shown the message: propose its change, if it is there and one's own (or one moderates)."""
+    user = session.user
+    assert user is not None
+    fact = row.fact if row is not None else None
+    if row is None or not isinstance(fact, m.Said) or row.removed or not may_see(chat, user, fact.room):
+        return _refuse(session, command, "no_such_message", out)
+    room = chat.state.rooms.get(fact.room)
+    moderates = room is not None and (room.is_op(user.uid) or user.role in (OWNER, MODERATOR))
+    if fact.user != user.uid and not (moderates and isinstance(command, m.Remove)):
+        return _refuse(session, command, "not_allowed", out)
+    change: m.Edited | m.Removed
+    if isinstance(command, m.Edit):
+        change = m.Edited(fact.room, user.uid, command.seq, command.text)
+    else:
+        change = m.Removed(fact.room, user.uid, command.seq, command.why)
+    out.append(m.Append(change, m.Origin(session, command.ref, command)))
+    return None
+
+
+def edited(chat: Chat, entry: m.Entry, fact: m.Edited, out: Effects | None) -> None:
+    _amended(chat, entry, fact, fact.text, False, "", out)
+
+
+def removed(chat: Chat, entry: m.Entry, fact: m.Removed, out: Effects | None) -> None:
+    _amended(chat, entry, fact, "", True, fact.why, out)
+
+
+def _amended(
+    chat: Chat, entry: m.Entry, fact: m.Edited | m.Removed, text: str, gone: bool, why: str, out: Effects | None
+) -> None:
+    if out is None:
+        return
+    event = amended_event(chat, entry.seq, entry.at, fact)
+    audience = chat.audience(fact.room)
+    if event is not None and audience is not None:
+        out.append(m.FanOut(event, audience))
+    if entry.origin is not None:
+        out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
+
+
+def conversation(chat: Chat, number: int, author: int) -> str:
+    """How a conversation is written: "#room", or "@" and the one the author talks to."""
+    if number > 0:
+        room = chat.state.rooms.get(number)
+        return room.name if room else ""
+    a, b = dm_users(number)
+    peer = chat.state.users.get(b if a == author else a)
+    return "@" + peer.login if peer else ""
+
+
+def amended_event(chat: Chat, seq: int, at: int, fact: m.Edited | m.Removed) -> m.Amended | None:
+    """The event of an edit or deletion, live or replayed."""
+    user = chat.state.users.get(fact.user)
+    to = conversation(chat, fact.room, fact.user)
+    if not to:
+        return None
+    by = user.login if user else ""
+    if isinstance(fact, m.Edited):
+        return m.Amended(seq, at, by, to, fact.seq, fact.text)
+    return m.Amended(seq, at, by, to, fact.seq, "", True, fact.why)
+
+
+def typing(chat: Chat, session: Session, command: m.Typing, now: float, out: Effects) -> None:
+    """Pass the notice on to who is there; it is never stored."""
+    user = session.user
+    assert user is not None
+    if command.to.startswith("@"):
+        peer = chat.state.find(command.to[1:])
+        if peer is not None and peer is not user:
+            notice = m.TypingNotice(user.login, "@" + peer.login, command.on, user.account)
+            chat.tell_user(peer, notice, out)
+        return
+    room = chat.state.room(command.to)
+    if room is not None and chat.state.is_member(user, room) and not may_speak(chat, session, user, room):
+        out.append(m.FanOut(m.TypingNotice(user.login, room.name, command.on, user.account), room.audience, session))

@@ -1,0 +1,85 @@
+"""Operators of the server: OPER, KILL, WALLOPS, REHASH."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from tcpchat.core.model import Admin, Kick, Refused
+from tcpchat.doors.irc import wire
+from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.network import nick_of
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.wire import Line
+
+
+def is_oper(door: IrcDoor) -> bool:
+    return "o" in door.network.face(door.login).modes
+
+
+@command("OPER", "name password", "Become an operator of the server.", least=2)
+def oper(door: IrcDoor, line: Line) -> Steps | None:
+    network = door.network
+    right = bool(network.oper_name and network.oper_password)
+    right &= hmac.compare_digest(line.params[0].encode(), network.oper_name.encode())
+    right &= hmac.compare_digest(line.params[1].encode(), network.oper_password.encode())
+    if not right:
+        door.reply("ERR_PASSWDMISMATCH")
+        return None
+    return become(door)
+
+
+def become(door: IrcDoor) -> Steps:
+    # The chat trusts this session from now on as it trusts a moderator: KILL and REDACT go through the same gate.
+    yield Admin(do="oper")
+    door.network.face(door.login).modes.add("o")
+    door.reply("RPL_YOUREOPER")
+    door.put(f":{door.network.mask(door.login)} MODE {door.nick} +o")
+
+
+@command("KILL", "nick [reason]", "Cut somebody's connections.", least=1)
+def kill(door: IrcDoor, line: Line) -> Steps | None:
+    if not is_oper(door):
+        door.reply("ERR_NOPRIVILEGES")
+        return None
+    why = wire.cut(line.params[1], door.network.kick_max) if len(line.params) > 1 else "No reason given"
+    return kill_one(door, line.params[0], why)
+
+
+def kill_one(door: IrcDoor, nick: str, why: str) -> Steps:
+    answer = yield Kick(room="", login=nick, why=f"Killed ({door.nick} ({why}))")
+    if isinstance(answer, Refused):
+        if answer.code == "no_such_login":
+            door.reply("ERR_NOSUCHNICK", nick)
+        else:
+            door.reply("ERR_NOPRIVILEGES", text=answer.text)
+
+
+@command("WALLOPS", ":text", "Tell everybody who wants to hear operators.", least=1)
+def wallops(door: IrcDoor, line: Line) -> None:
+    if not is_oper(door):
+        door.reply("ERR_NOPRIVILEGES")
+        return
+    mask = door.network.mask(door.login)
+    for face in list(door.network.people.values()):
+        for other in face.doors if "w" in face.modes or "o" in face.modes else ():
+            (other.put if other is door else other.write)(f":{mask} WALLOPS :{line.params[-1]}")
+            other.wake()
+
+
+@command("REHASH", "", "Read the message of the day and the settings again.")
+def rehash(door: IrcDoor, line: Line) -> None:
+    if is_oper(door):
+        door.reply("RPL_REHASHING", "tcpchat.toml")
+    else:
+        door.reply("ERR_NOPRIVILEGES")
+
+
+@command("SAMODE", "#room modes", "Not offered: operators of the server use the chat's own roles.", least=1)
+def samode(door: IrcDoor, line: Line) -> None:
+    door.reply("ERR_NOPRIVILEGES" if not is_oper(door) else "ERR_UNKNOWNCOMMAND", *(["SAMODE"] if is_oper(door) else []))
+
+
+__all__ = ["is_oper", "nick_of"]

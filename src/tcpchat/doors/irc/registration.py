@@ -1,0 +1,393 @@
+"""How a connection begins and ends: CAP, PASS, NICK, USER, PING, PONG, QUIT, and the welcome."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING
+
+from tcpchat.core import rules
+from tcpchat.core.model import (
+    Challenge,
+    Hello,
+    Join,
+    Password,
+    Refused,
+    Rename,
+    RoomList,
+    Set,
+    State,
+    Status,
+    Welcome,
+)
+from tcpchat.doors.irc import caps, channels, events, history, metadata, refusals, wire
+from tcpchat.doors.irc.commands import Steps, Wait, command
+from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.wire import Line
+
+VERSION = "tcpchat-1"
+LS_BYTES = 400  # of capabilities in one line of CAP LS
+
+
+@command("CAP", "LS [302] | REQ :names | LIST | END", "Agree on capabilities of IRCv3.", least=1, early=True)
+def cap(door: IrcDoor, line: Line) -> Steps | None:
+    word = line.params[0].upper()
+    handler = {"LS": cap_ls, "LIST": cap_list, "REQ": cap_req, "END": cap_end}.get(word)
+    if handler is None:
+        door.reply("ERR_INVALIDCAPCMD", line.params[0])
+        return None
+    return handler(door, line)
+
+
+def say_cap(door: IrcDoor, word: str, text: str, more: bool = False) -> None:
+    door.put(f":{door.network.server} CAP {door.nick or '*'} {word}{' *' if more else ''} :{text}")
+
+
+def cap_ls(door: IrcDoor, line: Line) -> None:
+    """https://ircv3.net/specs/extensions/capability-negotiation#the-cap-ls-subcommand"""
+    if not door.registered:
+        door.negotiating = True
+    version = line.params[1] if len(line.params) > 1 else ""
+    door.version = max(door.version, int(version) if version.isascii() and version.isdigit() else 301)
+    if door.version >= 302:
+        door.caps.add("cap-notify")
+    rows = [""]
+    for word in caps.shown(door.network, door.secure, door.version):
+        if door.version >= 302 and len(rows[-1]) + len(word) > LS_BYTES:
+            rows.append("")
+        rows[-1] += (" " if rows[-1] else "") + word
+    for row in rows[:-1]:
+        say_cap(door, "LS", row, more=True)
+    say_cap(door, "LS", rows[-1])
+
+
+def cap_list(door: IrcDoor, line: Line) -> None:
+    say_cap(door, "LIST", " ".join(sorted(door.caps)))
+
+
+def cap_req(door: IrcDoor, line: Line) -> None:
+    """All of them or none."""
+    if not door.registered:
+        door.negotiating = True
+    text = " ".join(line.params[1:])
+    known = caps.values(door.network, door.secure)
+    wanted = set(door.caps)
+    for word in text.split():
+        off, name = word.startswith("-"), word.lstrip("-")
+        if name not in known or name == "sts" or (off and name in caps.PINNED and door.version >= 302):
+            say_cap(door, "NAK", text)
+            return
+        (wanted.discard if off else wanted.add)(name)
+    say_cap(door, "ACK", text)
+    door.recap(wanted)
+
+
+def cap_end(door: IrcDoor, line: Line) -> Steps | None:
+    if door.registered or not door.negotiating:
+        return None
+    door.negotiating = False
+    return complete(door)
+
+
+@command("PASS", "password", "Give the password of the server, before NICK and USER.", least=1, early=True)
+def pass_(door: IrcDoor, line: Line) -> None:
+    if door.registered:
+        door.reply("ERR_ALREADYREGISTRD")
+    else:
+        door.password_given = line.params[0]
+
+
+@command("USER", "user 0 * :real name", "Say who you are, once.", least=4, early=True)
+def user(door: IrcDoor, line: Line) -> Steps | None:
+    if door.registered:
+        door.reply("ERR_ALREADYREGISTRD")
+        return None
+    name, real = line.params[0], line.params[3]
+    if not name or not real:
+        door.reply("ERR_NEEDMOREPARAMS", "USER")
+        return None
+    kept = "".join(char for char in name if char.isascii() and (char.isalnum() or char in "-_."))
+    door.user = "~" + (kept[: door.network.user_max] or "user")
+    door.real = wire.cut(real, door.network.real_max)
+    return complete(door)
+
+
+def valid_nick(door: IrcDoor, nick: str) -> bool:
+    """Can a client have this name? A login that IRC can write in one word."""
+    if not nick or len(nick) > door.network.nick_max or nick[0] in "-:" or " " in nick:
+        return False
+    return bool(rules.good_login(nick, rules.Limits())) and door.network.fold(nick) not in SERVICE_NAMES
+
+
+SERVICE_NAMES = frozenset({"nickserv", "chanserv", "histserv", "receipts"})
+
+
+@command("NICK", "nick", "Take a name.", early=True)
+def nick(door: IrcDoor, line: Line) -> Steps | None:
+    wanted = line.params[0] if line.params else ""
+    if not wanted:
+        door.reply("ERR_NONICKNAMEGIVEN")
+    elif not valid_nick(door, wanted):
+        door.reply("ERR_ERRONEUSNICKNAME", wire.cut(wanted, 64).split(" ")[0])
+    elif not door.registered:
+        door.nick = wanted
+        return complete(door)
+    elif wanted != door.nick:
+        return change_nick(door, wanted)
+    return None
+
+
+def change_nick(door: IrcDoor, wanted: str) -> Steps:
+    old = door.login
+    if door.account and door.network.fold(door.account) == door.network.fold(old):
+        if door.network.fold(wanted) != door.network.fold(old):
+            text = "Your login stays yours under every client; to give it another name: /msg NickServ RENAME name"
+            door.reply("ERR_NONICKCHANGE", text=text)
+            return
+    answer = yield Rename(to=wanted)
+    if isinstance(answer, Refused):
+        refusals.refuse(door, answer, refusals.NICK, wanted, command="NICK")
+
+
+def complete(door: IrcDoor) -> Steps | None:
+    """Register as soon as everything is said."""
+    if door.registered or door.negotiating or not door.nick or not door.user:
+        return None
+    if door.network.password and not hmac.compare_digest(
+        door.password_given.encode(), door.network.password.encode()
+    ):
+        door.reply("ERR_PASSWDMISMATCH")
+        door.error("Closing link: Bad password")
+        return None
+    return register(door)
+
+
+def hello(door: IrcDoor) -> Hello:
+    account = door.proved.get("account", "")
+    device = f"irc:{door.user}" if account else ""
+    return Hello(
+        login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
+        device=device,
+        label="irc",
+        name=door.real,
+        account=account,
+        host=f"{door.user}@{host(door)}",
+    )
+
+
+def host(door: IrcDoor) -> str:
+    return door.network.cloak(door.address)
+
+
+def register(door: IrcDoor) -> Steps:
+    """Say hello to the chat; a name that is taken is answered and another one awaited."""
+    door.commands.append(hello(door))
+    answer = yield Wait("hello")
+    if isinstance(answer, Challenge):
+        password = door.password_given.rpartition(":")[2] if not door.network.password else ""
+        if not password:
+            claimed(door)
+            return
+        door.commands.append(Password(password=password))
+        answer = yield Wait("hello")
+    if isinstance(answer, Welcome):
+        yield from welcome(door, answer)
+    elif isinstance(answer, Refused):
+        if answer.code in ("claimed", "wrong_password", "wrong_proof"):
+            claimed(door)
+        else:
+            refusals.refuse(door, answer, refusals.NICK, door.nick, command="NICK")
+            if answer.fatal:
+                door.error(f"Closing link: {answer.text}")
+        door.nick = ""
+
+
+def claimed(door: IrcDoor) -> None:
+    taken, door.nick = door.nick, ""
+    door.reply("ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another")
+
+
+# -- the welcome ---------------------------------------------------------------------------------------------
+
+
+def welcome(door: IrcDoor, event: Welcome) -> Steps:
+    network = door.network
+    door.registered = door.entering = True
+    door.receipts.begun = door.now
+    network.strangers.discard(door)
+    door.login, door.nick = event.login, nick_of(event.login)
+    door.account = event.account or (event.login if event.claimed else "")
+    door.head, door.receipts.told, door.receipts.asked = event.head, event.after, event.after
+    face = network.face(event.login)
+    if not face.doors:
+        face.user, face.host, face.real = door.user, host(door), door.real
+    face.login, face.account, face.secure = event.login, door.account, door.secure
+    face.spoke = time.time()
+    if door not in face.doors:
+        face.doors.append(door)
+    network.arrive(event.login)
+    if door.account:
+        face.modes.add("r")
+    if door.secure:
+        face.modes.add("Z")
+    greet(door)
+    rooms = yield Wait("rooms")
+    yield from lusers(door)
+    motd(door)
+    if face.modes & set("rZ"):
+        modes = "".join(sorted(face.modes & set("rZ")))
+        door.put(f":{face.mask} MODE {door.nick} +{modes}")
+    metadata.burst(door)
+    yield from enter_rooms(door, rooms)
+    door.entering = False
+    if door.away:
+        yield from away_early(door)
+
+
+def away_early(door: IrcDoor) -> Steps:
+    from tcpchat.doors.irc import people
+
+    yield from people.go_away(door, door.away, quiet=True)
+
+
+def greet(door: IrcDoor) -> None:
+    network = door.network
+    made = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(network.started))
+    door.reply("RPL_WELCOME", text=f"Welcome to the {network.name} network, {network.mask(door.login)}")
+    door.reply("RPL_YOURHOST", text=f"Your host is {network.server}, running version {VERSION}")
+    door.reply("RPL_CREATED", text=f"This server was created {made}")
+    modes = "".join(sorted(CHANNEL_MODES))
+    door.reply("RPL_MYINFO", network.server, VERSION, "".join(sorted(USER_MODES)), modes, "Ibekklov")
+    isupport(door)
+
+
+def isupport(door: IrcDoor) -> None:
+    tokens = door.network.isupport()
+    for start in range(0, len(tokens), 12):  # at most 13 tokens fit 15 parameters
+        door.reply("RPL_ISUPPORT", *tokens[start : start + 12])
+
+
+@command("ISUPPORT", "", "The features of this server.", early=True)
+def isupport_command(door: IrcDoor, line: Line) -> None:
+    isupport(door)
+
+
+@command("LUSERS", "", "How many people are here.")
+def lusers_command(door: IrcDoor, line: Line) -> Steps:
+    return lusers(door)
+
+
+def lusers(door: IrcDoor) -> Steps:
+    network = door.network
+    state = yield Status()
+    online = state.online if isinstance(state, State) else network.count()
+    faces = [face for face in network.people.values() if face.online]
+    invisible = sum(1 for face in faces if "i" in face.modes)
+    opers = sum(1 for face in faces if "o" in face.modes)
+    network.peak = peak = max(network.peak, online)
+    text = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
+    door.reply("RPL_LUSERCLIENT", text=text)
+    door.reply("RPL_LUSEROP", opers)
+    door.reply("RPL_LUSERUNKNOWN", len(network.strangers))
+    rooms = yield channels.every_room()
+    count = sum(1 for room in rooms.rooms if room.to.startswith("#")) if isinstance(rooms, RoomList) else 0
+    door.reply("RPL_LUSERCHANNELS", count)
+    door.reply("RPL_LUSERME", text=f"I have {online} clients and 0 servers")
+    door.reply("RPL_LOCALUSERS", online, peak, text=f"Current local users {online}, max {peak}")
+    door.reply("RPL_GLOBALUSERS", online, peak, text=f"Current global users {online}, max {peak}")
+
+
+def motd(door: IrcDoor) -> None:
+    lines = door.network.motd()
+    if not lines:
+        door.reply("ERR_NOMOTD")
+        return
+    door.reply("RPL_MOTDSTART", text=f"- {door.network.server} Message of the day -")
+    for row in lines:
+        for piece in wire.pieces(row, 400):
+            door.reply("RPL_MOTD", text="- " + piece)
+    door.reply("RPL_ENDOFMOTD")
+
+
+@command("MOTD", "[server]", "The message of the day.")
+def motd_command(door: IrcDoor, line: Line) -> None:
+    if door_is_meant(door, line):
+        motd(door)
+
+
+def door_is_meant(door: IrcDoor, line: Line, place: int = 0) -> bool:
+    """False, and 402, when a server parameter names another server than this one."""
+    if len(line.params) <= place or not line.params[place]:
+        return True
+    name = line.params[place]
+    known = wire.matches(name, door.network.server) or door.network.face_online(name)
+    if not known:
+        door.reply("ERR_NOSUCHSERVER", name)
+    return known
+
+
+def enter_rooms(door: IrcDoor, rooms: RoomList) -> Steps:
+    """Show the rooms this login is in, and go where everybody goes."""
+    network = door.network
+    here = [room.to for room in rooms.rooms if room.to.startswith("#") and room.member]
+    for room in here:
+        if not events.hidden(door, room):
+            events.entered(door, room)
+            yield from channels.describe(door, room)
+    if network.lobby and network.fold(network.lobby) not in door.rooms:
+        answer = yield Join(room=network.lobby)
+        if not isinstance(answer, Refused):
+            events.entered(door, network.lobby)
+            yield from channels.describe(door, network.lobby)
+
+
+# -- signs of life, and the end ------------------------------------------------------------------------------
+
+
+@command("PING", "token", "Ask for a PONG.", early=True)
+def ping(door: IrcDoor, line: Line) -> None:
+    if not line.params or not line.params[0]:
+        door.reply("ERR_NOORIGIN")
+    elif not door.registered:
+        door.put(f":{door.network.server} PONG {door.network.server} :{line.params[0]}")
+    else:
+        door.put(wire.join("PONG", [door.network.server, line.params[0]], door.network.server))
+
+
+@command("PONG", "token", "Answer a PING.", early=True)
+def pong(door: IrcDoor, line: Line) -> None:
+    if line.params:
+        door.receipts.pong(line.params[-1])
+
+
+@command("QUIT", "[reason]", "Leave the chat.", early=True)
+def quit_(door: IrcDoor, line: Line) -> None:
+    why = wire.cut(line.params[0], door.network.kick_max) if line.params and line.params[0] else "Quit"
+    if door.registered and why != "Connection closed":
+        door.put(f":{door.network.mask(door.login)} QUIT :Quit: {why}")
+    door.quit(why)
+
+
+@command("ERROR", "", "Ignored.", early=True)
+def error(door: IrcDoor, line: Line) -> None:
+    """Servers send this, not clients."""
+
+
+@command("SETNAME", ":real name", "Change your real name.", least=1)
+def setname(door: IrcDoor, line: Line) -> Steps | None:
+    real = line.params[-1]
+    if not real or len(real.encode()) > door.network.real_max:
+        door.fail("SETNAME", "INVALID_REALNAME", text="This real name cannot be")
+        return None
+    return rename_real(door, real)
+
+
+def rename_real(door: IrcDoor, real: str) -> Steps:
+    answer = yield Set(key="name", value=real)
+    if isinstance(answer, Refused):
+        door.fail("SETNAME", "CANNOT_CHANGE_REALNAME", text=answer.text)
+    else:
+        door.real = door.network.face(door.login).real = real

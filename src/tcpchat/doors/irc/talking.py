@@ -1,0 +1,243 @@
+"""PRIVMSG, NOTICE, TAGMSG and REDACT: what people say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpchat.core.model import Accepted, AnyEvent, Message, Refused, Remove, Say, Typing
+from tcpchat.doors.irc import encode, multiline, refusals, services, wire
+from tcpchat.doors.irc.commands import Steps, command
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.answers import Answer
+    from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.wire import Line
+
+
+class Pending:
+    """A message on its way into the log."""
+
+    __slots__ = ("answer", "away", "say", "shown", "verb")
+
+    def __init__(self, say: Say, verb: str, shown: str, answer: Answer | None) -> None:
+        self.say, self.verb, self.shown, self.answer = say, verb, shown, answer
+        self.away = ""
+
+    def answered(self, door: IrcDoor, event: AnyEvent) -> None:
+        """It is durable, or was refused."""
+        kept, door.answer = door.answer, self.answer
+        if isinstance(event, Accepted):
+            self._accepted(door, event)
+        elif isinstance(event, Refused) and self.verb == "PRIVMSG":
+            refusals.refuse_say(door, event, self.shown, self.verb)
+        elif isinstance(event, Refused) and self.verb == "TAGMSG" and event.code not in ("empty",):
+            refusals.refuse_say(door, event, self.shown, self.verb)
+        door.answer = kept
+        answer = self.answer
+        if answer is not None:
+            answer.waits -= 1
+            if answer.waits == 0:
+                answer.flush(door)
+
+    def _accepted(self, door: IrcDoor, event: Accepted) -> None:
+        say = self.say
+        message = Message(
+            seq=event.seq, at=event.at, by=door.login, to=say.to, text=say.text, re=say.re, kind=say.kind,
+            tags=say.tags, account=door.account,
+        )  # fmt: skip
+        if "echo-message" in door.caps:
+            echo(door, message)
+        if say.kind in ("text", "action"):
+            door.receipts.said(say.to, event.seq)
+        if not say.to.startswith("#"):
+            if door.is_me(say.to[1:]):
+                door.out += lines_of(door, message)
+            face = door.network.people.get(door.network.fold(say.to[1:]))
+            if face is not None and face.away and self.verb == "PRIVMSG":
+                door.reply("RPL_AWAY", self.shown, text=face.away)
+
+
+def lines_of(door: IrcDoor, message: Message) -> list[bytes]:
+    rows = encode.lines(door.network, message, door.dialect)
+    return [(row + "\r\n").encode(errors="replace") for row in rows]
+
+
+def echo(door: IrcDoor, message: Message) -> None:
+    """Own words come back once they are on disk (https://ircv3.net/specs/extensions/echo-message)."""
+    for row in encode.lines(door.network, message, door.dialect - {"server-time"}):
+        tags: list[tuple[str, str]] = []
+        if row.startswith("@"):
+            words, _, row = row[1:].partition(" ")
+            tags = list(wire.parse_tags(words).items())
+        if door.answer is not None:
+            door.answer.lines.append((row, tags, message.at))
+        elif any(key == "batch" for key, _ in tags) or " BATCH -" in row[:80]:
+            door.out.append((wire.format_tags(tags) + row + "\r\n").encode(errors="replace"))
+        else:
+            door.write(row, tags, message.at)
+
+
+# -- saying --------------------------------------------------------------------------------------------------
+
+
+def client_tags(line: Line) -> dict[str, str] | None:
+    """The tags that go on to the others: only those with a "+", kept without it."""
+    if not line.tags:
+        return None
+    return {key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1} or None
+
+
+def split_ctcp(text: str) -> tuple[str, str]:
+    """The text and its kind: ``\\x01ACTION waves\\x01`` is an action."""
+    if text.startswith("\x01ACTION "):
+        return text[8:].removesuffix("\x01"), "action"
+    return text, "text"
+
+
+@command("PRIVMSG", "target{,target} :text", "Say something.", flows=True, early=False)
+def privmsg(door: IrcDoor, line: Line) -> Steps | None:
+    return speak(door, line)
+
+
+@command("NOTICE", "target{,target} :text", "Say something that nobody answers by machine.", flows=True)
+def notice(door: IrcDoor, line: Line) -> Steps | None:
+    return speak(door, line)
+
+
+@command("TAGMSG", "target{,target}", "Send tags without text.", flows=True)
+def tagmsg(door: IrcDoor, line: Line) -> Steps | None:
+    return speak(door, line)
+
+
+def speak(door: IrcDoor, line: Line) -> Steps | None:
+    if line.tags and "batch" in line.tags and door.gathering is None:
+        door.fail("BATCH", "UNKNOWN_REFERENCE", line.tags["batch"][:64] or "*", text="There is no such batch")
+        return None
+    if door.gathering is not None and multiline.takes(door, line):
+        return None
+    verb, params = line.command, line.params
+    if not params or not params[0]:
+        if verb != "NOTICE":
+            door.reply("ERR_NORECIPIENT", text=f"No recipient given ({verb})")
+        return None
+    if verb != "TAGMSG" and (len(params) < 2 or not params[1]):
+        if verb != "NOTICE":
+            door.reply("ERR_NOTEXTTOSEND")
+        return None
+    targets = params[0].split(",")
+    if len(targets) > door.network.targets_max:
+        door.reply("ERR_TOOMANYTARGETS", targets[door.network.targets_max])
+        return None
+    text = params[1] if verb != "TAGMSG" else ""
+    for target in targets:
+        if target:
+            service = services.find(target)
+            if service is not None and verb == "PRIVMSG":
+                return services.ask(door, service, text)
+            say_one(door, verb, target, text, client_tags(line))
+    return None
+
+
+def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = "") -> None:
+    """Send one message to one target."""
+    network = door.network
+    room = target.lstrip("@+") if target[0] in "@+" and "#" in target[:3] else target
+    mark = target[: len(target) - len(room)]
+    if verb == "TAGMSG":
+        kind = "tag"
+        if tags is not None and set(tags) == {"typing"}:
+            typing(door, room, tags["typing"])
+            return
+    else:
+        text, kind = split_ctcp(text)
+        kind = "notice" if verb == "NOTICE" else kind
+    ctcp = text.startswith("\x01") and kind != "action"
+    if not room.startswith("#") and not admitted(door, verb, room, ctcp):
+        return
+    extra = dict(tags or {})
+    if shape:
+        extra[encode.SHAPE] = shape
+    if mark:
+        extra[encode.STATUS] = mark[-1] if "@" not in mark else "@"
+    re = encode.seq_of(extra.get("draft/reply", ""))
+    to = room if room.startswith("#") else "@" + nick_as_known(door, room)
+    shown = room if room.startswith("#") else to[1:].replace(" ", "_")
+    say = Say(to=to, text=text, re=re, kind=kind, tags=extra or None)
+    if verb != "NOTICE" and room.startswith("#") and room == "#all" and network.lobby != "#all":
+        door.reply("ERR_NOSUCHCHANNEL", room)
+        return
+    network.face(door.login).spoke = door.now
+    ref = door.ask(say)
+    door.says[int(ref)] = Pending(say, verb, mark + shown, door.answer)
+    if door.answer is not None:
+        door.answer.waits += 1
+
+
+def nick_as_known(door: IrcDoor, nick: str) -> str:
+    """The login behind a nick, as it is written."""
+    face = door.network.people.get(door.network.fold(nick))
+    return face.login if face is not None else nick
+
+
+def admitted(door: IrcDoor, verb: str, nick: str, ctcp: bool) -> bool:
+    """False, and an answer, when the other does not want this kind of message."""
+    face = door.network.people.get(door.network.fold(nick))
+    mine = door.network.face(door.login)
+    mine.accepted.add(door.network.fold(nick))
+    if face is None or door.is_me(nick) or "o" in mine.modes:
+        return True
+    if "T" in face.modes and ctcp:
+        if verb == "PRIVMSG":
+            door.reply("ERR_CANNOTSENDTOUSER", nick, text="This person takes no CTCP")
+        return False
+    if "R" in face.modes and not door.account and door.network.fold(door.login) not in face.accepted:
+        if verb != "NOTICE":
+            text = "This person takes messages only from people with an account"
+            door.reply("ERR_NEEDREGGEDNICK", nick, text=text)
+        return False
+    return True
+
+
+def typing(door: IrcDoor, target: str, state: str) -> None:
+    """Typing notices pass and are not kept (https://ircv3.net/specs/client-tags/typing)."""
+    to = target if target.startswith("#") else "@" + target
+    door.tell(Typing(to=to, on=state == "active"))
+
+
+@command("ACCEPT", "[-]nick{,[-]nick}", "Let somebody write to you although you have +R.", least=1)
+def accept(door: IrcDoor, line: Line) -> None:
+    accepted = door.network.face(door.login).accepted
+    for word in line.params[0].split(","):
+        key = door.network.fold(word.lstrip("-"))
+        (accepted.discard if word.startswith("-") else accepted.add)(key)
+
+
+# -- taking back ---------------------------------------------------------------------------------------------
+
+
+@command("REDACT", "target msgid [reason]", "Take a message back.", least=2)
+def redact(door: IrcDoor, line: Line) -> Steps | None:
+    """https://ircv3.net/specs/extensions/message-redaction"""
+    target, word = line.params[:2]
+    why = line.params[2] if len(line.params) > 2 else ""
+    oper = "o" in door.network.face(door.login).modes
+    if target.startswith("#") and door.network.fold(target) not in door.rooms and not oper:
+        door.fail("REDACT", "INVALID_TARGET", target, text="You are not in this room")
+        return None
+    seq = encode.seq_of(word)
+    if not seq:
+        door.fail("REDACT", "UNKNOWN_MSGID", target, word, text="There is no such message")
+        return None
+    return remove(door, target, word, seq, why)
+
+
+def remove(door: IrcDoor, target: str, word: str, seq: int, why: str) -> Steps:
+    answer = yield Remove(seq=seq, why=why, to=target if target.startswith("#") else "@" + target)
+    if not isinstance(answer, Refused):
+        return
+    if answer.code == "no_such_message":
+        door.fail("REDACT", "UNKNOWN_MSGID", target, word, text=answer.text)
+    elif answer.code in ("no_such_login", "no_such_room", "not_member"):
+        door.fail("REDACT", "INVALID_TARGET", target, text=answer.text)
+    else:
+        door.fail("REDACT", "REDACT_FORBIDDEN", target, word, text=answer.text)

@@ -1,0 +1,34 @@
+"""A server in this process, on a free port, with its messages in a folder that goes away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tcpchat.server import Server
+
+Start = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start servers with settings; all are stopped at the end."""
+    servers: list[Server] = []
+
+    async def begin(**settings: Any) -> Server:
+        server = Server(**{"port": 0, "data": tmp_path, **settings})
+        await server.start()
+        servers.append(server)
+        return server
+
+    yield begin
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def server(start: Start) -> Server:
+    return await start()
