@@ -18,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcpchat.core.errors import CODES
-from tcpchat.core.model import AnyEvent, Goodbye, Load, Pinged, Refused, Welcome
+from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Pinged, Refused, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
 
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "address", "closed", "closing", "door", "end", "first", "full", "heard", "held", "last", "layer",
-        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
+        "loading", "loads", "local", "more", "out", "parcels", "pinged", "pipe", "server", "session", "told",
         "touched", "transport", "user", "waiting",
     )  # fmt: skip
 
@@ -104,6 +104,7 @@ class Connection(asyncio.Protocol):
         self.loads: deque[Load] = deque()
         self.loading = False
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
+        self.more: Callable[[float], list[Command]] | None = None  # of doors whose lines wait for answers (IRC)
         self.heard = server.ticks
         self.pinged = self.closed = self.closing = False
         self.end = 0  # tick at which a closing connection is cut
@@ -144,13 +145,29 @@ class Connection(asyncio.Protocol):
                 self._received(b"")
             except Exception:
                 self._bug()
-        self.pipe.when_durable(self.finish)
-        return self.layer is None and not self.closed
+        if self.layer is not None or self.first is not None or self.closing:
+            return False
+        if self.pipe.idle and not self.loads and not self.loading:
+            self.finish()
+        else:
+            self.pipe.own(self._answer_and_close(), "last answers")
+        return True
+
+    async def _answer_and_close(self) -> None:
+        """Close once everything that was asked is answered. An answer may ask in turn (what came behind Hello in one
+        go), hence two quiet rounds."""
+        quiet = 0
+        while quiet < 2 and not self.closing and await self.pipe.drained(CLOSE_SECONDS):
+            quiet = 0 if self.loading else quiet + 1
+            await asyncio.sleep(0.005 if self.loading else 0)
+        self.finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = self.closing = True
         self.server.leave(self)
         self.loads.clear()
+        if self.more is not None:
+            self.door.closed()  # type: ignore[attr-defined]
         session, self.session = self.session, None
         if session is not None:
             self.pipe.run(self.server.chat.close(session, time.time(), why_lost(exc)))
@@ -213,6 +230,9 @@ class Connection(asyncio.Protocol):
             self.polite(f"This server does not speak {kind} yet.\r\n".encode())
             return
         self.door, self.first = door, None
+        self.more = getattr(door, "more", None)
+        if self.more is not None:
+            door.wake = self._wake  # type: ignore[attr-defined]
         if door.name in PINGLESS:
             option(self.transport, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
             for name, value in KEEPALIVE:
@@ -235,22 +255,54 @@ class Connection(asyncio.Protocol):
         now = time.time()
         door, session, pipe = self.door, self.session, self.pipe
         commands = door.receive(data, now)
-        if session is not None and commands:
-            receive, audit = self.server.chat.receive, pipe.audit
-            for command in commands:
-                if audit is not None:
-                    audit.command(session, command)
-                pipe.run(receive(session, command, now))
-                if self.closing:
-                    break
-            if len(pipe.pending) > self.server.pending_max:
-                pipe.throttle(self)
-            if len(self.loads) > LOADS_MAX:
-                self.pause("loads")
+        if session is not None:
+            self._ask(commands, now)
         self.told = True
         if not self.touched:
             self.touched = True
             pipe.touch(self)
+
+    def _ask(self, commands: list[Command], now: float) -> None:
+        """Hand commands to the chat, in order, as far as limits let it."""
+        session, pipe = self.session, self.pipe
+        assert session is not None
+        if self.more is not None and self.door.dialect != session.dialect:
+            self.server.chat.redialect(session, self.door.dialect)
+        if not commands:
+            return
+        receive, audit = self.server.chat.receive, pipe.audit
+        for command in commands:
+            if audit is not None:
+                audit.command(session, command)
+            pipe.run(receive(session, command, now))
+            if self.closing:
+                break
+        if len(pipe.pending) > self.server.pending_max:
+            pipe.throttle(self)
+        if len(self.loads) > LOADS_MAX:
+            self.pause("loads")
+
+    def _go_on(self, more: Callable[[float], list[Command]]) -> None:
+        """Lines that waited for an answer may go on now."""
+        now = time.time()
+        try:
+            commands = more(now)
+            if self.session is not None:
+                self._ask(commands, now)
+        except Exception:
+            self._bug()
+            return
+        if self.door.busy:  # type: ignore[attr-defined]
+            self.pause("door")
+        else:
+            self.unpause("door")
+
+    def _wake(self) -> None:
+        """The door has something to say although nobody told it anything."""
+        self.told = True
+        if not self.touched and not self.closing:
+            self.touched = True
+            self.pipe.touch(self)
 
     def _unknown(self) -> None:
         self.polite(b"tcpchat: " + CODES["no_protocol"].text.encode() + b"\r\n")
@@ -301,6 +353,10 @@ class Connection(asyncio.Protocol):
             return
         out, door = self.out, self.door
         if self.told:
+            if self.more is not None:
+                self._go_on(self.more)
+                if self.closing:
+                    return
             self._gather()
         if self.last:
             mark = door.mark(self.last)
@@ -376,7 +432,7 @@ class Connection(asyncio.Protocol):
         elif self.first is not None:
             if silent >= config.first_bytes_seconds:
                 self.polite(b"tcpchat: no first bytes in time.\r\n")
-        elif silent >= config.dead_after and self.door.name not in PINGLESS and self._dead(silent):
+        elif self.pinged and silent > config.dead_after - 1 and self._dead(silent):  # 1: the next look is too late
             logger.info("! %s gave no sign of life", self.address)
             self.hang_up("timeout")
         else:

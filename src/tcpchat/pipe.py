@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +232,7 @@ class Pipe:
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call back once everything that is pending now is durable (or refused) and told."""
-        if self.pending or self.in_flight:
+        if not self.idle:
             ahead = (1 if self.in_flight else 0) + -(-len(self.pending) // BATCH_MAX)
             self._barriers.append((self._batches + ahead, then))
         else:
@@ -249,18 +249,25 @@ class Pipe:
             for then in due:
                 self._loop.call_soon(then)
 
-    async def drained(self, timeout: float) -> None:
-        """Wait until everything that is pending is durable and told; at most ``timeout`` seconds."""
+    @property
+    def idle(self) -> bool:
+        """True while nothing waits for the log."""
+        return not self.pending and not self.in_flight
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait until everything that is pending now is durable and told; False after ``timeout`` seconds."""
         done = self._loop.create_future()
         self.when_durable(lambda: done.done() or done.set_result(None))
         try:
             await asyncio.wait_for(done, timeout)
         except TimeoutError:
-            logger.error("! %d facts could not be stored before the end", len(self.pending))
+            return False
+        return True
 
     # -- questions to the log and to trust -------------------------------------------------------------------
 
-    def _own(self, work: Any, name: str) -> None:
+    def own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run a task that ends with this pipe."""
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -282,7 +289,7 @@ class Pipe:
         """Go on with the questions of a connection, if there are any and nobody is at it."""
         if connection.loads and not connection.loading:
             connection.loading = True
-            self._own(self._answer(connection), "load")
+            self.own(self._answer(connection), "load")
 
     async def _answer(self, connection: Connection) -> None:
         try:
@@ -312,7 +319,7 @@ class Pipe:
             connection.recheck()
 
     def _check(self, check: Check) -> None:
-        self._own(self._checked(check), "check")
+        self.own(self._checked(check), "check")
 
     async def _checked(self, check: Check) -> None:
         if self._checkers is None:

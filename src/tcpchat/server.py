@@ -149,7 +149,8 @@ class Server:
             listener.close()
         for connection in list(self.connections):
             connection.pause("stopping")
-        await self.pipe.drained(STOP_SECONDS)
+        if not await self.pipe.drained(STOP_SECONDS):
+            logger.error("! %d facts could not be stored before the end", len(self.pipe.pending))
         self._timer.cancel()
         await self._goodbye(why)
         await self._end()
@@ -176,7 +177,10 @@ class Server:
         await self.pipe.close()
         assert self.log is not None
         if self.log.head > self._snapshot_seq:
-            await self._take_snapshot()
+            try:
+                await self._take_snapshot()
+            except Exception:  # the next start replays the entries instead
+                logger.exception("! no snapshot")
         await self.log.close()
         self.audit.flush()
         if self._own_syslog is not None:
@@ -251,9 +255,8 @@ class Server:
     def _consider_snapshot(self) -> None:
         assert self.log is not None
         new = self.log.head - self._snapshot_seq
-        idle = not self.pipe.in_flight and not self.pipe.pending
         waited = (self.ticks - self._snapshot_tick) / TICKS_PER_SECOND >= self.config.snapshot_seconds
-        if self._snapshot is None and (new >= self.config.snapshot_entries or (new > 0 and waited and idle)):
+        if self._snapshot is None and (new >= self.config.snapshot_entries or (new > 0 and waited and self.pipe.idle)):
             self._snapshot = asyncio.get_running_loop().create_task(self._take_snapshot(), name="snapshot")
             self._snapshot.add_done_callback(self._snapshot_done)
 

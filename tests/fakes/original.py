@@ -190,5 +190,3 @@ class OriginalClient:
             self._socket.sendall(answer)
         except OSError:
             pass  # the next read says so
-
-

@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rawpeer import Peer
 
 from tcpchat.server import Server
 
 Start = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture(autouse=True)
+async def _close_peers() -> AsyncIterator[None]:
+    yield
+    while Peer.made:
+        await Peer.made.pop().gone()
 
 
 @pytest.fixture

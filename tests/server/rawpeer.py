@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 PATIENCE = 20.0  # seconds a test waits for anything
+
+
+async def eventually(check: Callable[[], bool]) -> None:
+    """Return once the check holds: for what has no event to wait for."""
+    for _ in range(int(PATIENCE * 100)):
+        if check():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never happened")
 
 
 class Peer:
     """One connection."""
 
+    made: ClassVar[list[Peer]] = []
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made.append(self)
         self.reader, self.writer = reader, writer
         self.welcome: dict[str, Any] = {}
 
@@ -73,9 +86,6 @@ class Peer:
     async def say(self, to: str, text: str, n: int) -> dict[str, Any]:
         self.send("say", to=to, text=text, n=n)
         return await self.until("accepted", n=n)
-
-    def close(self) -> None:
-        self.writer.close()
 
     async def gone(self) -> None:
         self.writer.close()

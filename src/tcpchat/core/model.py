@@ -85,6 +85,7 @@ class Remove(Command, frozen=True):
     seq: int
     why: str = ""
     ref: int | str = 0
+    to: str = ""  # the conversation it is thought to be in; another one is refused
 
 
 class Confirm(Command, frozen=True):
@@ -627,6 +628,7 @@ class Person(Struct, frozen=True, omit_defaults=True, gc=False):
     rooms: tuple[str, ...] = ()  # those the asker may know of
     bot: bool = False
     secure: bool = False
+    ranks: tuple[str, ...] = ()  # op, voice or "" in each of rooms; only when one login was asked for
 
 
 class RoomInfo(Struct, frozen=True, omit_defaults=True, gc=False):

@@ -337,7 +337,6 @@ class State:
                 [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
                 {kind: dict(sorted(table.items())) for kind, table in sorted(self.rules.items()) if table},
             ),
-            order="deterministic",
         )  # fmt: skip
 
     @classmethod

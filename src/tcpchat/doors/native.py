@@ -159,9 +159,11 @@ class ServerSide:
     def _last_line(self, commands: list[Command]) -> None:
         """``printf '{...}' | nc`` sends no newline. What was cut off in the middle is never valid JSON."""
         try:
-            commands.append(self._decode(self._lines.rest()))
+            command = self._decode(self._lines.rest())
         except (ValueError, RecursionError):
-            pass
+            return
+        if _in_range(command):
+            commands.append(command)
 
     def _command(self, line: bytes) -> Command:
         if len(line) > self._max:

@@ -31,6 +31,7 @@ CAPS: dict[str, Cap] = {
     "draft/extended-monitor": Cap("the older name of extended-monitor"),
     "draft/message-redaction": Cap("taking messages back", True),
     "draft/metadata-2": Cap("facts about people and rooms that others may read"),
+    "draft/metadata-3": Cap("the same, newer draft"),
     "draft/multiline": Cap("messages of several lines", True),
     "draft/no-implicit-names": Cap("no list of names when joining"),
     "draft/pre-away": Cap("AWAY before registration"),
@@ -63,7 +64,8 @@ def values(network: Network, secure: bool) -> dict[str, str]:
     shown["sasl"] = ",".join(network.mechanisms)
     shown["draft/account-registration"] = "before-connect,custom-account-name" if network.register_early else ""
     shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"
-    shown["draft/metadata-2"] = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
+    limits = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
+    shown["draft/metadata-2"] = shown["draft/metadata-3"] = f"{limits},max-value-bytes={network.max_value}"
     shown["sts"] = f"port={network.sts_port},duration={network.sts_seconds}"
     if not network.sts_port or (secure and not network.sts_seconds):
         del shown["sts"]

@@ -7,12 +7,12 @@ so that PONG means "all that was before is done". Messages are the exception: ma
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tcpchat.core.model import AnyEvent, Away, Bye, Command, Confirm, Message, Ponged, Refused, TypingNotice, Welcome
+from tcpchat.core.model import AnyEvent, Bye, Command, Message, TypingNotice
 from tcpchat.doors.irc import caps, encode, events, refusals, wire
 from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
@@ -70,7 +70,9 @@ class IrcDoor:
         self.subscribed: list[str] = []
         self.replay: list[AnyEvent] = []
         self.head = 0
+        self.pre_metadata: dict[str, str] = {}  # set before registration
         self.receipts = Receipts(self)
+        self.wake: Callable[[], None] = nothing  # the driver's: this door has bytes although nobody told it anything
         self.network.strangers.add(self)
 
     # -- the Door protocol -----------------------------------------------------------------------------------
@@ -134,6 +136,13 @@ class IrcDoor:
         data = b"".join(self.out)
         self.out.clear()
         return data
+
+    def closed(self) -> None:
+        """The connection is gone."""
+        self.network.strangers.discard(self)
+        face = self.network.people.get(self.network.fold(self.login)) if self.login else None
+        if face is not None and self in face.doors:
+            face.doors.remove(self)
 
     def tick(self, now: float) -> list[Command]:
         self.now = now
@@ -336,6 +345,10 @@ class IrcDoor:
         for name in list(self.caps):
             self.caps.update(caps.IMPLIED.get(name, ()))
         self.dialect = caps.dialect(self.caps)
+
+
+def nothing() -> None:
+    """What wakes a driver that is not there (tests)."""
 
 
 WAITS = {

@@ -149,6 +149,7 @@ def on_joined(door: IrcDoor, event: RoomEvent) -> None:
         entered(door, event.room, event.at)
     elif network.fold(event.room) in door.rooms and face.online:
         show_join(door, event.login, event.room, event.at, event.seq)
+        metadata.came(door, event.login)
 
 
 def entered(door: IrcDoor, room: str, at: int = 0) -> None:
@@ -406,7 +407,6 @@ PRESENCE: dict[str, Callable[[IrcDoor, Presence], None]] = {
     "account": on_account,
     "away": on_away,
     "back": on_away,
-    "metadata": metadata.on_change,
     "name": on_name,
     "offline": on_offline,
     "online": on_online,

@@ -83,7 +83,7 @@ class Network:
         self.replay_max = int(setting("irc_replay_max", 5_000))
         self.register_early = bool(setting("irc_register_before_connect", True))
         self.email_required = bool(setting("irc_register_email", False))
-        self.mechanisms = ("PLAIN", "SCRAM-SHA-256", "EXTERNAL", "TCPCHAT-KEY")
+        self.mechanisms = ("PLAIN", "SCRAM-SHA-256")
         self.nick_max, self.channel_max, self.topic_max, self.kick_max = 32, 64, 390, 390
         self.away_max, self.real_max, self.user_max, self.key_max = 390, 150, 20, 23
         self.max_bytes, self.max_lines = 4096, 32
@@ -94,6 +94,7 @@ class Network:
         self.secret = secrets.token_bytes(16)
         self.people: OrderedDict[str, Face] = OrderedDict()
         self.gone: deque[tuple[str, str, str, str, float]] = deque(maxlen=WHOWAS_MAX)
+        self.metadata: dict[str, dict[str, str]] = {}  # folded login or room -> key -> value
         self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
         self.peak = 0
@@ -155,6 +156,8 @@ class Network:
             face.online = False
             face.modes.clear()
             face.away = ""
+            if not face.account:
+                self.metadata.pop(self.fold(login), None)
             self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
 
     def rename(self, old: str, new: str) -> None:
@@ -168,6 +171,8 @@ class Network:
             self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
         face.login = new
         self.people[self.fold(new)] = face
+        if self.fold(old) in self.metadata:
+            self.metadata[self.fold(new)] = self.metadata.pop(self.fold(old))
 
     def count(self) -> int:
         return sum(1 for face in self.people.values() if face.online)
