@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcpchat.core.errors import CODES
@@ -71,8 +72,10 @@ def open_door(kind: str, settings: Any, address: str, secure: bool, local: bool)
     module, name, configured = DOORS[kind]
     try:
         make = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError:
-        return None
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("tcpchat."):
+            return None
+        raise
     arguments = (settings,) if configured else ()
     door: Door = make(*arguments, address=address, secure=secure, local=local)
     return door
@@ -136,7 +139,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._first(data)
         except Exception:
-            self._bug()
+            self.bug()
 
     def eof_received(self) -> bool:
         """The peer has said all it wants to say: answer what is on its way, then close."""
@@ -144,7 +147,7 @@ class Connection(asyncio.Protocol):
             try:
                 self._received(b"")
             except Exception:
-                self._bug()
+                self.bug()
         if self.layer is not None or self.first is not None or self.closing:
             return False
         if self.pipe.idle and not self.loads and not self.loading:
@@ -290,7 +293,7 @@ class Connection(asyncio.Protocol):
             if self.session is not None:
                 self._ask(commands, now)
         except Exception:
-            self._bug()
+            self.bug()
             return
         if self.door.busy:  # type: ignore[attr-defined]
             self.pause("door")
@@ -307,9 +310,18 @@ class Connection(asyncio.Protocol):
     def _unknown(self) -> None:
         self.polite(b"tcpchat: " + CODES["no_protocol"].text.encode() + b"\r\n")
 
-    def _bug(self) -> None:
+    def bug(self) -> None:
+        """An exception is a fault of ours: a traceback in the log, a polite goodbye on this connection."""
         logger.exception("! a fault of this server, in the connection of %s", self.address)
-        self.hang_up("internal")
+        if self.closing:
+            return
+        try:
+            if self.first is None:
+                self.door.deliver(Goodbye(why=CODES["internal"].text, code="internal"))
+                self.write(self.door.data_to_send())
+        except Exception:
+            logger.debug("! and it could not say goodbye", exc_info=True)
+        self._close()
 
     # -- from the chat to the peer ---------------------------------------------------------------------------
 
@@ -322,7 +334,7 @@ class Connection(asyncio.Protocol):
         try:
             self.door.deliver(event)
         except Exception:
-            self._bug()
+            self.bug()
             return
         self.told = True
         if not self.touched:
@@ -469,8 +481,10 @@ class Connection(asyncio.Protocol):
         """Write what is left and close."""
         if self.touched and self.first is None:
             self.flush()
-        if self.closing:
-            return
+        if not self.closing:
+            self._close()
+
+    def _close(self) -> None:
         self.closing = True
         self.end = self.server.ticks + CLOSE_SECONDS * TICKS_PER_SECOND
         self.transport.close()

@@ -46,11 +46,10 @@ CHECKERS = 2  # threads for signatures and argon2: password guesses may take the
 class Parcel:
     """What one audience gets of a batch in one dialect: encoded once, joined once."""
 
-    __slots__ = ("joined", "last", "pieces", "places", "sender", "skips")
+    __slots__ = ("joined", "last", "pieces", "places", "skips")
 
     def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
         encode = sender.door.encode
-        self.sender = sender
         self.places = members
         self.pieces = [encode(fan.event) for _, fan in members]
         self.skips = {fan.skip for _, fan in members if fan.skip is not None}
@@ -174,7 +173,10 @@ class Pipe:
         while self._dirty:
             dirty, self._dirty = self._dirty, []
             for connection in dirty:
-                connection.flush()
+                try:
+                    connection.flush()
+                except Exception:
+                    connection.bug()
         if self._kept:
             self.log.keep(self._kept)
             self._kept.clear()
@@ -256,10 +258,10 @@ class Pipe:
 
     async def drained(self, timeout: float) -> bool:
         """Wait until everything that is pending now is durable and told; False after ``timeout`` seconds."""
-        done = self._loop.create_future()
-        self.when_durable(lambda: done.done() or done.set_result(None))
+        done = asyncio.Event()
+        self.when_durable(done.set)
         try:
-            await asyncio.wait_for(done, timeout)
+            await asyncio.wait_for(done.wait(), timeout)
         except TimeoutError:
             return False
         return True

@@ -16,6 +16,7 @@ import errno
 import importlib.metadata
 import logging
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ class PortInUse(OSError):
 class Server:
     """A chat server.
 
-    ``data`` is the folder of the messages; None keeps them in memory. ``log`` replaces the log altogether. ``syslog``
+    ``data`` is the folder of the messages; None keeps them for the life of the server only. ``log`` replaces the log altogether. ``syslog``
     is a text file for the original's log lines (None: the file named by the settings, if there is a folder).
     ``console`` is called with a line when somebody joins or leaves. ``settings`` are those of tcpchat.config.
     """
@@ -89,6 +90,7 @@ class Server:
         self._stopping: asyncio.Task[None] | None = None
         self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
+        self._folder: tempfile.TemporaryDirectory[str]  # of a server without a folder of its own
 
     @classmethod
     def from_config(cls, config: Config, console: Callable[[str], None] | None = None) -> Server:
@@ -123,7 +125,9 @@ class Server:
     async def _restore(self) -> None:
         self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=version()))
         if self.log is None:
-            self.log = default_log(self.data)
+            if self.data is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="tcpchat-")
+            self.log = default_log(self.data or Path(self._folder.name))
         seq, state, cursors = await self.log.open()
         self.chat.restore(seq, state, cursors)
         await self.log.replay(seq, self.chat.replay)
@@ -185,6 +189,8 @@ class Server:
         self.audit.flush()
         if self._own_syslog is not None:
             self._own_syslog.close()
+        if self.data is None and hasattr(self, "_folder"):
+            self._folder.cleanup()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
@@ -247,7 +253,10 @@ class Server:
         except Exception:
             logger.exception("! a fault of this server, in tick")
         for connection in list(self._wheel[self.ticks % TICKS_PER_SECOND]):
-            connection.tick(now)
+            try:
+                connection.tick(now)
+            except Exception:
+                connection.bug()
         self.audit.flush()
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
@@ -335,12 +344,10 @@ def version() -> str:
         return ""
 
 
-def default_log(data: Path | None) -> Log:
-    """The embedded log in this folder; None: in memory."""
+def default_log(data: Path) -> Log:
+    """The embedded log in this folder."""
     from tcpchat.log.sqlite import SqliteLog
 
-    if data is None:
-        return SqliteLog(":memory:")
     data.mkdir(parents=True, exist_ok=True)
     return SqliteLog(data / "tcpchat.db")
 

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/fakes, from wherever this is run
 from fakes.original import BLOCK, Screen, pack
-
 from tcpchat.core import model as m
 from tcpchat.doors import seed, seedwire
 from tcpchat.doors.seed import SeedDoor
 
-ALL = {"address": "127.0.0.1", "secure": False}
+LOOPBACK = {"address": "127.0.0.1", "secure": False}
 CYRILLIC = "Съешь ещё этих мягких французских булок, да выпей чаю. "
 
 
@@ -433,13 +432,13 @@ def unescaped(kind: str, body: Any) -> bytes:
 @pytest.mark.parametrize("between", [b"", b" ", b"\r\n", b" " * 700])
 def test_glued_objects_cut_at_every_byte(form: Any, between: bytes) -> None:
     wire = between.join(form(kind, body) for kind, body in STREAM) + between
-    whole = SeedDoor(**ALL).receive(wire)
+    whole = SeedDoor(**LOOPBACK).receive(wire)
     assert [type(c) for c in whole] == [m.Hello, m.Status, m.Say, m.Say, m.Bye]
     assert whole[2] == m.Say(to="@" + STREAM[2][1][0], text=STREAM[2][1][1], ref=1)
     for cut in range(1, len(wire)):
-        door = SeedDoor(**ALL)
+        door = SeedDoor(**LOOPBACK)
         assert door.receive(wire[:cut]) + door.receive(wire[cut:]) == whole
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     assert [c for i in range(len(wire)) for c in door.receive(wire[i : i + 1])] == whole
 
 
@@ -466,7 +465,7 @@ BAD = [
 @pytest.mark.parametrize("data", BAD, ids=lambda item: repr(item)[:40])
 @pytest.mark.parametrize("step", [1, 7, 4096, 100_000])
 def test_bad_objects_are_faults_and_the_next_is_good(data: bytes, step: int) -> None:
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     commands = [c for i in range(0, len(data), step) for c in door.receive(data[i : i + step])]
     assert commands
     assert all(isinstance(c, m.Fault) for c in commands)
@@ -475,7 +474,7 @@ def test_bad_objects_are_faults_and_the_next_is_good(data: bytes, step: int) -> 
 
 
 def test_many_faults_in_a_row_end_it() -> None:
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     commands = door.receive(b'{"TYPE":5}' * 100)
     assert len(commands) == seed.MAX_FAULTS
     assert isinstance(commands[-1], m.Fault)
@@ -484,7 +483,7 @@ def test_many_faults_in_a_row_end_it() -> None:
 
 
 def test_an_object_without_end_keeps_no_memory_and_ends_it() -> None:
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     commands: list[m.Command] = []
     while not any(isinstance(c, m.Fault) and c.fatal for c in commands):
         commands += door.receive(b'{"TYPE":"EVERY1","BODY":"' + b"x" * 1000)
@@ -503,17 +502,17 @@ def test_a_fault_before_the_welcome_does_not_turn_it_away() -> None:
 
 
 def test_half_characters_do_no_harm() -> None:
-    say = said(SeedDoor(**ALL).receive(b'{"TYPE":"SENDTO","BODY":["a\\ud800","\\udc00b"]}'))
+    say = said(SeedDoor(**LOOPBACK).receive(b'{"TYPE":"SENDTO","BODY":["a\\ud800","\\udc00b"]}'))
     assert (say.to, say.text) == ("@a\ufffd", "\ufffdb")
     assert len(seedwire.pack("INCMESS", ["a", "\ud800"])) == BLOCK
 
 
 def test_the_end_of_the_stream_says_nothing() -> None:
-    assert SeedDoor(**ALL).receive(b"") == []
+    assert SeedDoor(**LOOPBACK).receive(b"") == []
 
 
 def test_door_odds_and_ends() -> None:
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     assert (door.name, door.dialect, door.encode(dm(1, "x")), door.mark(1)) == ("seed", "seed", None, b"")
     assert door.tick(0.0) == []
 
@@ -525,7 +524,7 @@ def test_door_odds_and_ends() -> None:
     )
 )
 def test_random_bytes_raise_nothing(chunks: list[bytes]) -> None:
-    door = SeedDoor(**ALL)
+    door = SeedDoor(**LOOPBACK)
     for chunk in chunks:
         for command in door.receive(chunk):
             assert isinstance(command, m.Command)

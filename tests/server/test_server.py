@@ -284,7 +284,7 @@ async def test_port_0_takes_a_free_port_on_every_address_of_the_host(start: Star
 async def test_a_port_in_use_is_an_error_of_its_own(server: Server) -> None:
     with pytest.raises(PortInUse, match=str(server.port)):
         await Server(port=server.port, data=None).start()
-    with pytest.raises(OSError, match="not an address|assign"):
+    with pytest.raises(OSError, match=r"not an address|assign"):
         listen("192.0.2.1", 0)  # an address that is not ours (TEST-NET-1)
 
 

@@ -105,6 +105,22 @@ class Chat:
         session.stage = CLOSED
         return out
 
+    def redialect(self, session: Session, dialect: Hashable) -> None:
+        """Its door encodes in another way from now on (capabilities of IRC)."""
+        audiences = [audience for audience in self._audiences(session) if session in audience]
+        for audience in audiences:
+            audience.remove(session)
+        session.dialect = dialect
+        for audience in audiences:
+            audience.add(session)
+
+    def _audiences(self, session: Session) -> list[Audience]:
+        user = session.user
+        if user is None:
+            return []
+        directs = [self.state.directs[number] for number in user.directs if number in self.state.directs]
+        return [room.audience for room in self.state.rooms_of(user)] + directs
+
     def paused(self, session: Session) -> None:
         """Its pipe is full: the feed stops here."""
         if session.live:

@@ -43,6 +43,8 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
     if session.stage not in (NEW, CHALLENGED):
         return
     session.hello = command
+    if session.account is not None and fold(session.account.login) != fold(command.account or command.login):
+        session.account = None  # it proved another account than the one it now wants to speak for
     session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
     if command.device:
         session.device_id = command.device[:128]
@@ -88,6 +90,9 @@ def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: floa
 def _unclaimed(
     chat: Chat, session: Session, command: m.Hello, login: str, user: User | None, now: float, out: Effects
 ) -> None:
+    if user is not None and user.sessions and session.account and user.account == session.account.login:
+        welcome(chat, session, user, now, out)  # another connection of the same account is the same guest
+        return
     if user is not None and user.sessions and _family(user.device) != _family(session.device_id):
         refuse(session, "in_use", out, fatal=False)
         return
@@ -363,6 +368,8 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     """Count it as present, and let it hear its rooms."""
     was = user.online
     user.sessions.append(session)
+    if session.door == "irc" and session.hello is not None:
+        user.host = session.hello.host
     user.seen = int(now * 1000)
     if not (session.quiet and session.hello and session.hello.after is None):
         for room in chat.state.rooms_of(user):
@@ -410,6 +417,8 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
     user.seen = int(now * 1000)
     if not user.sessions:
         user.offline_since = now
+        if session.door == "irc" and not user.claimed:
+            out.append(m.Append(m.Gone(user.uid)))  # nobody can come back as this guest: its device was the connection
     if was and not user.online:
         chat.online -= 1
         event = m.Presence(user.login, "offline", rooms_of(chat, user), why, user.account)

@@ -21,7 +21,7 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
-        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "quiet", "secure", "sent", "stage", "stopped",
+        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "oper", "quiet", "secure", "sent", "stage", "stopped",
         "tries", "trusted", "user",
     )  # fmt: skip
 
@@ -47,6 +47,7 @@ class Session:
         self.sent = 0  # last seq that was given to the door; kept only while not live
         self.quiet = False
         self.bot = False
+        self.oper = False  # the IRC door has checked an operator's password
         self.away = ""
         self.tries = 0
         self.opened = now

@@ -38,11 +38,18 @@ def _refuse(session: Session, command: m.Command, code: str, out: Effects, *abou
 
 def rank(session: Session) -> str:
     """The role that this session acts in."""
-    return OWNER if session.trusted else session.user.role if session.user is not None else ""
+    if session.trusted:
+        return OWNER
+    role = session.user.role if session.user is not None else ""
+    return MODERATOR if session.oper and role != OWNER else role
 
 
 def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effects) -> None:
     """Check who asks, find whom it is about, propose."""
+    if command.do == "oper" and session.door == "irc":  # that door has checked the password, nobody else can ask
+        session.oper = True
+        out.append(m.Tell(session, m.Done(command.ref)))
+        return
     act = ACTS.get(command.do)
     if act is None:
         _refuse(session, command, "bad_command", out, command.do)

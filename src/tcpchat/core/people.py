@@ -325,19 +325,19 @@ def away_text(user: User) -> str:
 # -- who -------------------------------------------------------------------------------------------------------------
 
 
-def person(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
+def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: bool = False) -> m.Person:
     """One login as others may see it."""
-    shown = tuple(
-        room.name
-        for room in chat.state.rooms_of(user)
-        if "secret" not in room.modes or chat.state.is_member(asker, room)
-    )
+    rooms = [
+        room for room in chat.state.rooms_of(user) if "secret" not in room.modes or chat.state.is_member(asker, room)
+    ]
+    shown = tuple(room.name for room in rooms)
     sessions = user.sessions
-    account = user.account or next((s.account.login for s in sessions if s.account), "")
+    account = user.account
     return m.Person(
         user.login, user.online, account, user.name, away_text(user), user.role if role is None else role,
         tuple(dict.fromkeys(session.label or session.door for session in sessions)), user.online_since if sessions else 0,
         user.seen, shown, any(session.bot for session in sessions), bool(sessions) and all(s.secure for s in sessions),
+        tuple(room.role(user.uid) for room in rooms) if ranks else (),
     )  # fmt: skip
 
 
@@ -360,7 +360,7 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
         if user is None:
             _refuse(session, command, "no_such_login", out, to)
             return
-        found = [person(chat, user, asker)]
+        found = [person(chat, user, asker, ranks=True)]
     else:
         found = [person(chat, user, asker) for user in chat.state.users.values() if command.all or user.online]
     out.append(m.Tell(session, m.People(to, tuple(found), command.ref)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tcpchat.core import model as m
 from tcpchat.core import receipts, talking
 from tcpchat.core.feed import OPEN, Session
@@ -58,7 +60,7 @@ def room_event(chat: Chat, seq: int, at: int, fact: m.AnyFact) -> m.RoomEvent | 
         case m.Moded():
             return event("mode", by=fact.by, changes=_named(chat, fact.changes))
         case m.RoomRenamed():
-            return event("renamed", by=fact.by, text=fact.name)
+            return msgspec.structs.replace(event("renamed", by=fact.by, text=fact.name), name=fact.why)
     return None
 
 
@@ -222,9 +224,15 @@ def search(chat: Chat, session: Session, command: m.Search, now: float, out: Eff
 
 
 def rooms(chat: Chat, session: Session, command: m.Rooms, now: float, out: Effects) -> None:
-    """The asker's conversations with their counts."""
+    """The asker's conversations with their counts; one room alone without them, but with its lists."""
     user = session.user
     assert user is not None
+    if command.to:
+        room = chat.state.room(command.to) if command.to.startswith("#") else None
+        member = room is not None and chat.state.is_member(user, room)
+        found = (_with_lists(chat, user, room, member),) if room and (member or "secret" not in room.modes) else ()
+        out.append(m.Tell(session, m.RoomList(found, command.ref)))
+        return
     out.append(m.Load(session, count_query(user), command))
 
 
@@ -248,6 +256,13 @@ def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, 
             if not chat.state.is_member(user, room) and "secret" not in room.modes:
                 infos.append(outside(chat, room))
     return m.RoomList(tuple(infos), command.ref)
+
+
+def _with_lists(chat: Chat, user: User, room: Room, member: bool) -> m.RoomInfo:
+    """A room with its bans, exceptions and invitations among its modes."""
+    row = info(chat, user, room, {}) if member else outside(chat, room)
+    lists = tuple(change for entries in room.lists.values() for change in entries)
+    return msgspec.structs.replace(row, modes=row.modes + lists)
 
 
 def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomInfo:

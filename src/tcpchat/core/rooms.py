@@ -15,7 +15,9 @@ from tcpchat.core.text import utf8_length
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
-SWITCHES = {"invite_only", "moderated", "members_only", "topic_locked", "secret", "no_ctcp"}
+SWITCHES = {
+    "invite_only", "moderated", "members_only", "topic_locked", "secret", "no_ctcp", "registered_only", "registered_speak",
+}  # fmt: skip
 VALUED = {"key", "limit"}
 LISTS = {"ban", "except", "invex"}
 ROLES = {OP, VOICE}
@@ -70,12 +72,14 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
 
 def may_join(user: User, room: Room, key: str) -> str:
     """ "" or the code why not. An invitation overrides bans, key, limit and invite_only."""
-    if user.uid in room.invited or user.role in (OWNER, MODERATOR):
-        return ""
+    if user.uid in room.invited or user.role in (OWNER, MODERATOR) or not room.members:
+        return ""  # an empty room belongs to whoever comes first, as one that never was
     if _listed(room, "ban", user) and not _listed(room, "except", user):
         return "banned"
     if "invite_only" in room.modes and not _listed(room, "invex", user):
         return "invite_only"
+    if "registered_only" in room.modes and not user.account:
+        return "guest"
     if "key" in room.modes and room.modes["key"] != key:
         return "wrong_key"
     limit = room.modes.get("limit")
@@ -84,7 +88,7 @@ def may_join(user: User, room: Room, key: str) -> str:
 
 def _listed(room: Room, name: str, user: User) -> bool:
     return any(
-        mask_matches(change.arg, user.login, user.account)
+        mask_matches(change.arg, user.login, user.account, user.host)
         for change in room.lists.get(name, ())
         if not muting_mask(change.arg)
     )

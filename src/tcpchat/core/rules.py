@@ -80,20 +80,25 @@ def good_room(room: str, limits: Limits) -> str:
     return name
 
 
-def mask_matches(mask: str, login: str, account: str, host: str = "tcpchat") -> bool:
-    """Does a ban mask fit? ``nick!user@host`` with ``*`` and ``?``, or the extban ``~a:ACCOUNT``."""
-    kind, _, rest = mask.partition(":")
-    if kind in ("~a", "~account"):
-        return bool(account) and fnmatchcase(fold(account), fold(rest))
-    if kind in ("m", "~q", "~quiet", "~m"):
+def mask_matches(mask: str, login: str, account: str, host: str = "") -> bool:
+    """Does a ban mask fit? ``nick!user@host`` with ``*`` and ``?``, or the extbans ``a:ACCOUNT`` and ``~a:ACCOUNT``."""
+    kind, colon, rest = mask.partition(":")
+    if colon and kind in ("a", "~a", "~account"):
+        return bool(account) and fnmatchcase(fold(account), literal(fold(rest)))
+    if colon and kind in MUTES:
         return False  # a mute: asked for by muting_mask
-    shown = login.replace(" ", "_")
-    nick = mask.partition("!")[0] if "!" in mask else mask
-    full = mask if "!" in mask or "@" in mask else f"{nick}!*@*"
-    if "!" not in full:
-        full = "*!" + full
-    plain = full.replace("[", "[[]")  # only * and ? are wild
-    return fnmatchcase(fold(f"{shown}!~u@{host}"), fold(plain))
+    nick, bang, rest = mask.partition("!")
+    full = mask if bang else f"*!{mask}" if "@" in mask else f"{nick}!*@*"
+    shown = f"{login.replace(' ', '_')}!{host or '~u@tcpchat'}"
+    return fnmatchcase(fold(shown), literal(fold(full)))
+
+
+def literal(mask: str) -> str:
+    """The mask as a pattern in which only * and ? are wild."""
+    return mask.replace("[", "[[]")
+
+
+MUTES = ("m", "~q", "~quiet", "~m")
 
 
 def muting_mask(mask: str) -> str:

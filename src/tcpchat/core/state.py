@@ -64,6 +64,7 @@ class User:
         "devices",
         "directs",
         "fold",
+        "host",
         "keys",
         "login",
         "mentions",
@@ -111,6 +112,7 @@ class User:
         self.online_since = 0
         self.seen = 0
         self.offline_since = 0.0
+        self.host = ""  # IRC: user@host, as masks see it
         self.tokens = -1.0
         self.byte_tokens = -1.0
         self.tokens_at = self.bytes_at = 0.0
@@ -121,7 +123,10 @@ class User:
 
     @property
     def account(self) -> str:
-        return self.login if self.claimed else ""
+        """The account that speaks: the login itself, or the one that vouches for a guest (IRC)."""
+        if self.claimed:
+            return self.login
+        return next((session.account.login for session in self.sessions if session.account is not None), "")
 
 
 class Member:

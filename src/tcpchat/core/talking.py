@@ -79,6 +79,8 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "no_such_room"
     if code := may_speak(chat, session, user, room):
         return code
+    if "no_ctcp" in room.modes and text.startswith("\x01") and kind != "action":
+        return "not_allowed"
     _append(session, user, command, room.number, room.name, 0, out)
     return ""
 
@@ -108,18 +110,15 @@ def may_speak(chat: Chat, session: Session, user: User, room: Room) -> str:
         return "" if session.hook == room.number else "not_allowed"
     if room.number == ALL and not room.modes and not room.lists:
         return ""
-    if not chat.state.is_member(user, room) and ("members_only" in room.modes or not is_open(room)):
+    if not chat.state.is_member(user, room) and "members_only" in room.modes:
         return "not_member"
     if room.has_voice(user.uid):
         return ""
     if "moderated" in room.modes and user.role not in (OWNER, MODERATOR):
         return "muted"
+    if "registered_speak" in room.modes and not user.account:
+        return "muted"
     return "muted" if _muted_here(room, user) else ""
-
-
-def is_open(room: Room) -> bool:
-    """May outsiders speak here? Only where an operator has switched members_only off on purpose."""
-    return room.prefs.get("outside") == "on"
 
 
 def _muted_here(room: Room, user: User) -> bool:
@@ -129,7 +128,7 @@ def _muted_here(room: Room, user: User) -> bool:
 
     def hit(name: str) -> bool:
         masks = (muting_mask(change.arg) or change.arg for change in room.lists.get(name, ()))
-        return any(mask_matches(mask, user.login, user.account) for mask in masks)
+        return any(mask_matches(mask, user.login, user.account, user.host) for mask in masks)
 
     return hit("ban") and not hit("except")
 
@@ -285,10 +284,14 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
     user = session.user
     assert user is not None
     fact = row.fact if row is not None else None
-    if row is None or not isinstance(fact, m.Said) or row.removed or not may_see(chat, user, fact.room):
+    if row is None or not isinstance(fact, m.Said) or row.removed:
+        return _refuse(session, command, "no_such_message", out)
+    if not may_see(chat, user, fact.room) and not (session.oper and fact.room > 0):
+        return _refuse(session, command, "no_such_message", out)
+    if isinstance(command, m.Remove) and command.to and not _is_there(chat, user, command.to, fact.room):
         return _refuse(session, command, "no_such_message", out)
     room = chat.state.rooms.get(fact.room)
-    moderates = room is not None and (room.is_op(user.uid) or user.role in (OWNER, MODERATOR))
+    moderates = room is not None and (room.is_op(user.uid) or user.role in (OWNER, MODERATOR) or session.oper)
     if fact.user != user.uid and not (moderates and isinstance(command, m.Remove)):
         return _refuse(session, command, "not_allowed", out)
     change: m.Edited | m.Removed
@@ -298,6 +301,15 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
         change = m.Removed(fact.room, user.uid, command.seq, command.why)
     out.append(m.Append(change, m.Origin(session, command.ref, command)))
     return None
+
+
+def _is_there(chat: Chat, user: User, to: str, number: int) -> bool:
+    """Is this the number of the conversation that the user means?"""
+    if to.startswith("#"):
+        room = chat.state.room(to)
+        return room is not None and room.number == number
+    peer = chat.state.find(to.removeprefix("@"))
+    return peer is not None and dm_room(user.uid, peer.uid) == number
 
 
 def edited(chat: Chat, entry: m.Entry, fact: m.Edited, out: Effects | None) -> None:
@@ -318,7 +330,10 @@ def _amended(
     if event is not None and audience is not None:
         out.append(m.FanOut(event, audience))
     if entry.origin is not None:
-        out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
+        session = entry.origin.session
+        if event is not None and session.live and (audience is None or session not in audience):
+            out.append(m.Tell(session, event))  # an operator of the server, who is not in the room
+        out.append(m.Tell(session, m.Done(entry.origin.ref, entry.seq)))
 
 
 def conversation(chat: Chat, number: int, author: int) -> str:
