@@ -49,9 +49,9 @@ class PortInUse(OSError):
 class Server:
     """A chat server.
 
-    ``data`` is the folder of the messages; None keeps them for the life of the server only. ``log`` replaces the log altogether. ``syslog``
-    is a text file for the original's log lines (None: the file named by the settings, if there is a folder).
-    ``console`` is called with a line when somebody joins or leaves. ``settings`` are those of tcpchat.config.
+    ``data`` is the folder of the messages; None keeps them for the life of the server only. ``log`` replaces the log
+    altogether. ``syslog`` is a text file for the original's log lines, or its name in the folder. ``console`` is called
+    with a line when somebody joins or leaves. ``settings`` are those of tcpchat.config.
     """
 
     def __init__(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rawpeer import Peer
+from rawpeer import Peer, Start
 
 from tcpchat.server import Server
-
-Start = Callable[..., Awaitable[Server]]
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
+from tcpchat.server import Server
+
+Start = Callable[..., Awaitable[Server]]  # what the fixture of this name is
 PATIENCE = 20.0  # seconds a test waits for anything
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
-from rawpeer import Peer, eventually
+from rawpeer import Peer, Start, eventually
 
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogUnavailable

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from tcpchat.core import entering, operators, people, queries, receipts, rooms, talking
+from tcpchat.core import entering, operators, people, queries, receipts, rooms, scram, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
@@ -295,12 +295,13 @@ Handler = Callable[[Any, Session, Any, float, Effects], None]
 Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 
 # Commands that may come before the session is open.
-BEFORE = {m.Hello, m.Proof, m.Password, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
 
 RECEIVE: dict[type, Handler] = {
     m.Hello: entering.hello,
     m.Proof: entering.proof,
     m.Password: entering.password,
+    m.Scram: scram.scram,
     m.Say: talking.say,
     m.Edit: talking.edit,
     m.Remove: talking.remove,

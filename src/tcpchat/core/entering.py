@@ -176,7 +176,7 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
     user = chat.state.find(offer.login)
     claiming = user is None or not user.claimed
     if not key or (not claiming and user is not None and key not in user.keys):
-        _wrong(session, "wrong_proof", out)
+        wrong(session, "wrong_proof", out)
         return
     session.stage = CHECKING
     text = challenge_text(session.nonce, offer.login, session.binding)
@@ -221,12 +221,12 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     offer = session.hello
     assert offer is not None
     if not answer:
-        _wrong(session, "wrong_proof", out)
+        wrong(session, "wrong_proof", out)
         return
     user = chat.state.find(offer.login)
     if user is not None and user.claimed:
         if check.against not in user.keys:  # revoked while it was being checked
-            _wrong(session, "wrong_proof", out)
+            wrong(session, "wrong_proof", out)
             return
         welcome(chat, session, user, now, out)
         return
@@ -243,7 +243,7 @@ def _password_checked(chat: Chat, session: Session, command: m.Password, answer:
     user = chat.state.find(name) if name else None
     if not answer or user is None:
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
-        _wrong(session, "wrong_password", out, command.ref)
+        wrong(session, "wrong_password", out, command.ref)
         return
     if session.stage == OPEN:
         _identify(chat, session, user, command, now, out)
@@ -258,14 +258,19 @@ def _password_checked(chat: Chat, session: Session, command: m.Password, answer:
 
 def _identify(chat: Chat, session: Session, user: User, command: m.Password, now: float, out: Effects) -> None:
     """An open guest session has shown an account's password: the account vouches for the guest's words."""
-    session.account = user
     out.append(m.Tell(session, m.Done(command.ref, data={"account": user.login})))
+    identified(chat, session, user, out)
+
+
+def identified(chat: Chat, session: Session, user: User, out: Effects) -> None:
+    """An account vouches for an open session from now on."""
+    session.account = user
     if session.user is not None:
         event = m.Presence(session.user.login, "account", rooms_of(chat, session.user), "", user.login)
         out.append(m.FanOut(event, chat.everyone))
 
 
-def _wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
+def wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
     session.tries += 1
     fatal = session.tries >= TRIES and session.stage != OPEN
     if session.stage == CHECKING:

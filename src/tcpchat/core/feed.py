@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tcpchat.core.model import Hello
+    from tcpchat.core.scram import Exchange
     from tcpchat.core.state import Device, User
 
 NEW, CHALLENGED, CHECKING, ARRIVING, OPEN, CLOSED = "new", "challenged", "checking", "arriving", "open", "closed"
@@ -21,7 +22,7 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
-        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "oper", "quiet", "secure", "sent", "stage", "stopped",
+        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "oper", "quiet", "scram", "secure", "sent", "stage", "stopped",
         "tries", "trusted", "user",
     )  # fmt: skip
 
@@ -47,6 +48,7 @@ class Session:
         self.sent = 0  # last seq that was given to the door; kept only while not live
         self.quiet = False
         self.bot = False
+        self.scram: Exchange | None = None  # a login by SCRAM on its way
         self.oper = False  # the IRC door has checked an operator's password
         self.away = ""
         self.tries = 0

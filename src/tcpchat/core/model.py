@@ -59,6 +59,13 @@ class Password(Command, frozen=True):
     ref: int | str = 0
 
 
+class Scram(Command, frozen=True):
+    """One message of SCRAM-SHA-256; the answer is Done with the server's message, and "account" when it is proved."""
+
+    message: str
+    ref: int | str = 0
+
+
 class Say(Command, frozen=True):
     """Say something. ``n`` numbers this device's messages 1, 2, 3, ...; 0 = not numbered (no safe retry)."""
 
@@ -284,7 +291,7 @@ class Fault(Command, frozen=True):
 
 
 AnyCommand = (
-    Hello | Proof | Password | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic | Invite | Kick | Mode
+    Hello | Proof | Password | Scram | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic | Invite | Kick | Mode
     | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key | Admin | Ping | Pong
     | Bye
 )  # fmt: skip

@@ -63,6 +63,9 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
         return
     if session.stage == ARRIVING:
         welcome(chat, session, user, entry.at / 1000, out)
+    elif session.stage == NEW and entry.origin is not None:
+        session.account = user
+        out.append(m.Tell(session, m.Done(entry.origin.ref, entry.seq, {"login": user.login})))
     else:
         _done(entry, out, login=user.login)
         if user.sessions:
@@ -134,7 +137,9 @@ def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | N
 def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
     """A new password for the own login (the old one is needed where there is one), or for a guest: a claim."""
     user = session.user
-    if user is None or session.stage != OPEN:
+    if user is None and command.account and session.door == "irc" and session.stage == NEW:
+        _register_early(chat, session, command, out)
+    elif user is None or session.stage != OPEN:
         _refuse(session, command, "hello_first", out)
     elif utf8_length(command.new) > PASSWORD_BYTES:
         _refuse(session, command, "too_long", out)
@@ -148,11 +153,30 @@ def set_password(chat: Chat, session: Session, command: m.Password, out: Effects
         out.append(m.Check(session, "hash", command.new, "", "", command))
 
 
+def _register_early(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
+    """IRC's REGISTER before the hello: a login that nobody has and nobody is using."""
+    login = good_login(command.account, chat.limits)
+    other = chat.state.find(login) or chat.state.lookalike(login) if login else None
+    if not login:
+        _refuse(session, command, "bad_name", out, command.account)
+    elif other is not None and (other.claimed or other.sessions):
+        _refuse(session, command, "exists", out, login)
+    elif utf8_length(command.new) > PASSWORD_BYTES:
+        _refuse(session, command, "too_long", out)
+    elif not may_claim(chat, session):
+        _refuse(session, command, "closed", out)
+    else:
+        out.append(m.Check(session, "hash", command.new, "", "", command))
+
+
 def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, out: Effects) -> None:
     """The old password fits (then the new one is hashed), or the hash of the new one is made."""
     command, user = check.command, session.user
     assert isinstance(command, m.Password)
-    if user is None or not answer:
+    if user is None and answer and check.what == "hash" and session.stage == NEW:
+        fact = m.Claimed(good_login(command.account, chat.limits), password=answer)
+        out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+    elif user is None or not answer:
         _refuse(session, command, "wrong_password", out)
     elif check.what == "password":
         out.append(m.Check(session, "hash", command.new, "", "", command))

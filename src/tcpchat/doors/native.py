@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Mode, Refused
+from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Hello, Mode, Refused
 
 DIALECT = "native"
 PROTO = 1  # version of this protocol; new fields and new messages do not change it
@@ -39,7 +39,7 @@ def _holds_int(hint: Any) -> bool:
 
 
 _NUMBERS: dict[type, Callable[[Any], tuple[object, ...]]] = {
-    kind: _number_getter(kind) for kind in get_args(AnyCommand)
+    kind: _number_getter(kind) for kind in get_args(AnyCommand)  # Hello: see _in_range
 }
 _EVENT_TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyEvent))
 
@@ -226,6 +226,8 @@ def _in_range(command: Command) -> bool:
     for value in _NUMBERS[type(command)](command):
         if isinstance(value, int) and not 0 <= value <= MAX_INT:
             return False
+    if isinstance(command, Hello):  # -1 = from now on
+        return command.after is None or -1 <= command.after <= MAX_INT
     if isinstance(command, Mode):
         return all(0 <= change.at <= MAX_INT for change in command.changes)
     return True

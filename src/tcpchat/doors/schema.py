@@ -1,7 +1,7 @@
 """Writes docs/protocol.schema.json and the tables of docs/protocol.md from the types: ``python -m tcpchat.doors.schema``.
 
-What a field means is the comment beside it in core.model, or, for names that mean the same everywhere, one line
-of FIELDS. A field with neither cannot be written down and fails the build.
+What a field means is the comment beside it in core.model, or one line of FIELDS; the examples are the lines of
+docs/protocol.examples.jsonl. A field without a meaning or a message without an example fails the build.
 """
 
 from __future__ import annotations
@@ -25,84 +25,124 @@ from tcpchat.doors.native import MAX_EVENT, MAX_FAULTS, MAX_INT, MAX_LINE, PROTO
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 RECORDS: tuple[type[msgspec.Struct], ...] = (model.Change, model.Person, model.RoomInfo, model.Delivery)
 
-# Names that mean the same wherever they stand.
+# What a field means where no comment beside it in core.model says so; "Class.field" goes before "field".
 FIELDS = {
     "ref": "the asker's mark, given back in the answer",
     "seq": "place in the log",
-    "at": "when, ms since 1970 UTC",
-    "to": "conversation: `#room` or `@login`",
+    "at": "when",
+    "to": "conversation, `#room` or `@login`",
     "by": "login of who did it",
     "text": "the text",
     "login": "a login",
     "room": "a room, `#name`",
     "why": "reason, for people",
-    "token": "anything; comes back unchanged",
-    "limit": "at most so many messages",
-    "before": "only what is before this seq",
-    "after": "only what is behind this seq",
-    "around": "what surrounds this seq",
-    "words": "words that must all be there",
-    "key": "a name or a key, as the text above says",
-    "value": "the new value",
-    "on": "on or off",
-    "changes": "the switches",
-    "invite_only": "only who is invited may enter",
-    "signature": "base64url",
+    "token": "anything, comes back unchanged",
     "account": 'the claimed login behind it, "" = guest',
-    "kind": "text, action, notice or tag",
-    "re": "seq of the message that this one answers",
-    "tags": "client-only tags of IRCv3",
-    "edited": "when it was last edited, 0 = never",
-    "removed": "taken back; the text is gone",
-    "snippet": "search: the words' surroundings, hits between U+0002 and U+0003",
-    "code": "one of the error codes below",
+    "bot": "it is a program",
+    "signature": "base64url, as in `proof`",
+    "secure": "the connection is encrypted",
     "server": "name of the server",
     "version": "version of the server's program",
-    "state": "state, as the text above says",
-    "role": "owner, moderator or member",
-    "name": "name, real name",
-    "bot": "is a program",
-    "secure": "the connection is encrypted",
-    "online": "has a connection now",
-    "all": "more than usual, as the text above says",
-    "label": "what people may see of the device",
-    "nonce": "what has to be signed",
-    "claimed": "the login belongs to somebody who proves it",
-    "fingerprint": "of the server's certificate",
-    "device": "id of the device, keep it to resume",
-    "password": "the password",
-    "methods": "ways to prove it",
-    "data": "what the command asked for",
-    "people": "the persons",
-    "rooms": "the rooms",
-    "messages": "the page",
-    "more": "there are more behind this page",
     "delivered": "every other member has what is up to this seq",
     "seen": "every other member has read what is up to this seq",
-    "head": "last seq of the log",
-    "what": "what happened, as the text above says",
-    "do": "what to do, as the text above says",
-    "args": "arguments by name",
-    "have": "so many members have it",
-    "of": "so many members should have it",
-    "target": "seq of the message that has changed",
-    "topic": "the topic",
-    "topic_by": "who set the topic",
-    "topic_at": "when the topic was set",
-    "members": "how many members",
-    "modes": "switches that are on",
-    "created": "when it was made",
-    "unread": "messages behind the own read cursor (100 = 100 or more)",
-    "mentions": "unread messages that name oneself",
-    "member": "one is in it",
-    "away": 'away text, "" = here',
-    "doors": "how it is connected: native, web, irc, seed",
-    "n": "the device's number of the message",
-    "proto": "version of this protocol",
-    "since": "from when on, ms",
-    "until": "up to when, ms",
+    "changes": "the switches, see Change",
+    "code": "one of the error codes below",
+    "Proof.key": 'the public key, "" = the one offered in `hello`',
+    "Password.password": "the password, or with `new` the old one",
+    "Password.new": "the new password",
+    "Edit.seq": "of the own message",
+    "Remove.seq": "of the message",
+    "Join.key": "of a room that wants one",
+    "Rename.to": "the new name",
+    "Rename.room": 'the room to rename, "" = oneself',
+    "Set.key": "name of the preference",
+    "Set.value": "its value",
+    "Set.room": 'the room it is for, "" = oneself',
+    "Typing.on": "has begun, or has stopped",
+    "History.before": "only what is before this seq",
+    "History.after": "only what is behind this seq",
+    "History.around": "what surrounds this seq",
+    "History.at": "what was said from this time on",
+    "History.limit": "messages on a page",
+    "Search.words": "all of them must be there",
+    "Search.to": 'only in this conversation, "" = in all',
+    "Search.by": "only of this author",
+    "Search.limit": "messages on a page",
+    "Who.to": '"" = everybody, `#room`, or a login',
+    "Who.all": "also those who are not connected",
+    "Rooms.all": "also public rooms one is not in",
+    "Key.do": "list, add, revoke or claim",
+    "Key.key": "the key it is about",
+    "Key.label": "what to call the key: the device it lives on",
+    "Admin.do": "the act",
+    "Admin.args": "its arguments by name",
+    "Kick.room": 'a room, "" = the whole chat',
+    "Challenge.nonce": "part of what has to be signed",
+    "Challenge.login": "whose proof is asked for",
+    "Welcome.login": "the login as it is written here",
+    "Welcome.claimed": "the login belongs to somebody who can prove it",
+    "Welcome.role": 'owner, moderator, member, or "" = guest',
+    "Welcome.device": "id of this device; say it again in the next `hello`",
+    "Welcome.fingerprint": "of the server's certificate",
+    "Accepted.n": "the number of the message",
+    "Accepted.at": "when it was accepted",
+    "Done.data": "what the command asked for",
+    "Refused.text": "the reason, for people",
+    "Refused.n": "the number of the message refused",
+    "re": "seq of the message that this one answers",
+    "Message.kind": "text, action, notice or tag",
+    "Message.tags": "client-only tags of IRCv3",
+    "Message.edited": "when it was last edited, 0 = never",
+    "Message.removed": "taken back; its text is gone",
+    "Message.snippet": "in search: the words' surroundings, hits between U+0002 and U+0003",
+    "Message.by": "login of the author",
+    "Amended.seq": "place of the change itself in the log",
+    "Amended.target": "seq of the message that has changed",
+    "Amended.text": "its text from now on",
+    "Amended.removed": "taken back; its text is gone",
+    "Receipt.state": "delivered, read or failed",
+    "Receipt.by": "in a direct conversation: who has it",
+    "Receipt.have": "in a room: so many members have it",
+    "Receipt.of": "in a room: so many members should have it",
+    "People.people": "see Person",
+    "RoomList.rooms": "see RoomInfo",
+    "Page.messages": "the page",
+    "Page.more": "there is another page behind this one",
+    "RoomEvent.what": "what happened",
+    "RoomEvent.login": "whom it happened to",
+    "Presence.what": "what happened",
+    "Presence.name": "real name",
+    "TypingNotice.by": "who is typing",
+    "TypingNotice.on": "has begun, or has stopped",
+    "ReceiptList.people": "see Delivery",
+    "State.state": "WAIT4CLIENTS (fewer than two online) or READY2SERV",
+    "State.online": "logins online",
+    "State.head": "last seq of the log",
+    "Goodbye.code": 'one of the error codes below, "" = nothing is wrong',
+    "Change.name": "which switch",
+    "Change.on": "on or off",
+    "Change.arg": "login, mask, key or number, where the switch takes one",
+    "Person.login": "the login",
+    "Person.online": "has a connection now",
+    "Person.name": "real name",
+    "Person.away": 'why, "" = here',
+    "Person.doors": "how they are connected: native, web, irc, seed",
+    "RoomInfo.member": "the asker is in it",
+    "RoomInfo.topic": "the topic",
+    "RoomInfo.topic_by": "who set it",
+    "RoomInfo.topic_at": "when",
+    "RoomInfo.members": "how many members",
+    "RoomInfo.online": "how many of them online",
+    "RoomInfo.modes": "switches that are on, see Change",
+    "RoomInfo.created": "when it was made",
+    "RoomInfo.unread": "messages behind the own read cursor, 100 = 100 or more",
+    "RoomInfo.mentions": "unread messages that name the asker",
+    "Delivery.login": "whose copy",
+    "Delivery.at": "since when",
+    "Delivery.online": "has a connection now",
+    "Delivery.seen": "last sign of life, ms",
 }
-EXAMPLES = Path(__file__).with_name("examples.jsonl")
+EXAMPLES = DOCS / "protocol.examples.jsonl"
 
 
 # -- the types, read --------------------------------------------------------------------------------------------
@@ -132,19 +172,23 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
     return str(kind.__struct_config__.tag)
 
 
+def meaning(kind: type[msgspec.Struct], field: str, beside: dict[tuple[str, str], str]) -> str:
+    """What a field means, "" when nobody has said it."""
+    name = kind.__name__
+    return beside.get((name, field)) or FIELDS.get(f"{name}.{field}") or FIELDS.get(field, "")
+
+
 def undocumented() -> list[str]:
     """Everything on the wire that nobody has described: the test wants none."""
     beside = comments()
     missing = []
     for kind in (*kinds(AnyCommand), *kinds(AnyEvent), *RECORDS):
-        if not _doc(kind) and kind not in RECORDS and not msgspec.structs.fields(kind):
+        missing += [f"{kind.__name__}.{f}" for f in kind.__struct_fields__ if not meaning(kind, f, beside)]
+        if kind not in RECORDS and not kind.__struct_fields__ and not _doc(kind):
             missing.append(kind.__name__)
-        for field in msgspec.structs.fields(kind):
-            if not beside.get((kind.__name__, field.name)) and field.name not in FIELDS:
-                missing.append(f"{kind.__name__}.{field.name}")
     shown = {(side, tag) for side, tag, _ in examples()}
     wanted = [(">", tag_of(k)) for k in kinds(AnyCommand)] + [("<", tag_of(k)) for k in kinds(AnyEvent)]
-    return missing + [f"example of {side}{tag}" for side, tag in wanted if (side, tag) not in shown]
+    return missing + [f"example of {side} {tag}" for side, tag in wanted if (side, tag) not in shown]
 
 
 def examples() -> Iterator[tuple[str, str, str]]:
@@ -221,8 +265,8 @@ def _doc(kind: type[msgspec.Struct]) -> str:
 def _fields(kind: type[msgspec.Struct], beside: dict[tuple[str, str], str]) -> str:
     rows = []
     for field in msgspec.structs.fields(kind):
-        meaning = beside.get((kind.__name__, field.name)) or FIELDS.get(field.name, "")
-        rows.append((f"`{field.name}`", type_name(field.type), _default(field), meaning))
+        words = meaning(kind, field.name, beside)
+        rows.append((f"`{field.name}`", type_name(field.type), _default(field), words))
     return _grid(("field", "type", "default", "meaning"), rows) if rows else "No fields."
 
 

@@ -54,6 +54,7 @@ LOCAL_BURST = 32  # objects a write on the loopback: 32 KiB, half a segment ther
 SENDS_MAX = 64  # messages of one client without MESSTAT: the chat's own window
 ANSWERS_MAX = 256  # MESSTATs that a client has not taken; one that reads never comes near
 MAX_FAULTS = 20  # in a row; a peer that never makes sense is not ours
+REASON_MAX = 160  # characters; fits one object in any script
 PARTING_TICKS = 2  # seconds between the reason and BYE, for who is looking at the menu
 
 
@@ -245,7 +246,7 @@ class SeedDoor:
     def _refused(self, event: Refused) -> None:
         sending = self._by_ref.pop(event.ref, None)
         if event.fatal:
-            self._leave()
+            self._leave(event.text)
         elif sending is not None:
             sending.outcome = False
             self._settle()
@@ -287,11 +288,13 @@ class SeedDoor:
         self._parting = PARTING_TICKS
 
     def _said_bye(self, event: Goodbye) -> None:
-        self._leave()
+        self._leave("" if event.code == "stopping" else event.why)
 
-    def _leave(self) -> None:
-        """BYE is the next and last thing the client gets: what waits before it would come joined with it."""
-        self._bye = pack("BYE", False)
+    def _leave(self, why: str = "") -> None:
+        """BYE is the last thing the client gets. On the loopback it may come with the reason in one write; from
+        afar it comes alone, what waits before it would come joined with it."""
+        reason = pack("INCMESS", [SPEAKER, why[:REASON_MAX]]) if why and self.local else b""
+        self._bye = reason + pack("BYE", False)
         self.closing = True
 
     # -- pace --------------------------------------------------------------------------------------------------

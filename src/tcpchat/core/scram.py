@@ -1,0 +1,109 @@
+"""SCRAM-SHA-256 (RFC 5802, RFC 7677): proving a password without sending it. Pure; the nonce comes from the session."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core.feed import CHALLENGED, NEW, OPEN, Session
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+ITERATIONS = 15_000  # RFC 7677 asks for at least 4,096; the client does the work, a login costs the server nothing
+SCHEME = "SCRAM-SHA-256"
+MESSAGE_MAX = 2_048
+
+
+def verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
+    """What is kept to check a password by SCRAM (RFC 5803). Slow on purpose: not for the loop's thread."""
+    salted = hashlib.pbkdf2_hmac("sha256", unicodedata.normalize("NFKC", password).encode(), salt, iterations)
+    stored = hashlib.sha256(_mac(salted, b"Client Key")).digest()
+    parts = (b64encode(stored).decode(), b64encode(_mac(salted, b"Server Key")).decode())
+    return f"{SCHEME}${iterations}:{b64encode(salt).decode()}${parts[0]}:{parts[1]}"
+
+
+def _mac(key: bytes, text: bytes) -> bytes:
+    return hmac.new(key, text, hashlib.sha256).digest()
+
+
+class Exchange:
+    """One login attempt: the client's first words are known, its proof is awaited."""
+
+    def __init__(self, account: str, kept: str, first: str, nonce: str) -> None:
+        self.account = account
+        self.known = kept.startswith(SCHEME)
+        if not self.known:  # nobody learns from the answer whether the login exists
+            salt = hashlib.sha256(b"tcpchat" + account.casefold().encode()).digest()[:16]
+            kept = f"{SCHEME}${ITERATIONS}:{b64encode(salt).decode()}$AAAA:AAAA"
+        _, costs, keys = kept.split("$")
+        iterations, salt_text = costs.split(":")
+        self.stored, self.server = (b64decode(part) for part in keys.split(":"))
+        self.nonce = _attributes(first).get("r", "") + nonce
+        self.first = first
+        self.challenge = f"r={self.nonce},s={salt_text},i={iterations}"
+
+    def finish(self, final: str) -> str:
+        """The server's last word when the client's proof is right, else ""."""
+        bare, _, proof = final.rpartition(",p=")
+        words = _attributes(bare)
+        if not self.known or words.get("r") != self.nonce or words.get("c") not in ("biws", "eSws"):
+            return ""
+        text = f"{self.first},{self.challenge},{bare}".encode()
+        try:
+            given = b64decode(proof, validate=True)
+        except ValueError:
+            return ""
+        signature = _mac(self.stored, text)
+        if len(given) != len(signature):
+            return ""
+        key = bytes(a ^ b for a, b in zip(given, signature, strict=True))
+        if not hmac.compare_digest(hashlib.sha256(key).digest(), self.stored):
+            return ""
+        return "v=" + b64encode(_mac(self.server, text)).decode()
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {part[0]: part[2:] for part in text.split(",") if part[1:2] == "="}
+
+
+def _account(first: str) -> str:
+    """The name in a client's first message (without its GS2 header)."""
+    return _attributes(first).get("n", "").replace("=2C", ",").replace("=3D", "=")
+
+
+def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effects) -> None:
+    """One message of the client: its first words, or its proof."""
+    from tcpchat.core.entering import wrong
+
+    exchange, session.scram = session.scram, None
+    message = command.message
+    if exchange is None:
+        header, _, bare = message.partition(",")
+        _, _, bare = bare.partition(",")
+        if header not in ("n", "y") or not _attributes(bare).get("r") or len(message) > MESSAGE_MAX:
+            wrong(session, "wrong_password", out, command.ref)
+            return
+        account = _account(bare)
+        user = chat.state.find(account) if account else None
+        kept = user.password.partition(" ")[2] if user is not None and user.claimed else ""
+        session.scram = Exchange(account, kept, bare, f"{session.nonce}{session.tries}")
+        out.append(m.Tell(session, m.Done(command.ref, data={"message": session.scram.challenge})))
+        return
+    answer, user = exchange.finish(message), chat.state.find(exchange.account)
+    if not answer or user is None:
+        wrong(session, "wrong_password", out, command.ref)
+        return
+    data = {"message": answer, "account": user.login}
+    if session.stage == OPEN:
+        from tcpchat.core.entering import identified
+
+        identified(chat, session, user, out)
+    elif session.stage in (NEW, CHALLENGED):
+        session.account = user
+        session.stage = NEW
+    out.append(m.Tell(session, m.Done(command.ref, data=data)))
