@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import random
 import signal
@@ -308,6 +309,8 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=20, help="how many clients talk [20]")
     parser.add_argument("--seed", type=int, default=None, help="repeat the moments of an earlier run")
     args = parser.parse_args()
+    # asyncio warns of every write to a connection that has just been killed: that is what this program does.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     seed = args.seed if args.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}, {args.clients} clients", flush=True)
     report = asyncio.run(crash(args.rounds, args.clients, seed))

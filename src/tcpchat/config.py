@@ -89,14 +89,14 @@ class Config:
     tls_key: str = _row("", "Its private key (PEM).", group="tls", later=True)
 
     server_name: str = _limit("server_name", "Name of this server.", group="names")
-    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="names", later=True)
-    description: str = _row("A tcpchat server", "One line about this server.", group="names", later=True)
-    motd: str = _row("", "File with the message of the day.", group="names", later=True)
-    lobby: str = _row("#all", "Room that every IRC client enters.", group="names", later=True)
-    oper_name: str = _row("", "Name for OPER of IRC.", group="names", later=True)
-    oper_password: str = _row("", "Password for OPER.", group="names", secret=True, later=True)
+    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="names")
+    description: str = _row("A tcpchat server", "One line about this server.", group="names")
+    motd: str = _row("", "File with the message of the day.", group="names")
+    lobby: str = _row("#all", "Room that every IRC client enters.", group="names")
+    oper_name: str = _row("", "Name for OPER of IRC.", group="names")
+    oper_password: str = _row("", "Password for OPER (others may see command lines).", group="names")
     connection_password: str = _row(
-        "", "Password that every connection must give.", group="names", secret=True, later=True
+        "", "Password that every IRC connection must give (others may see command lines).", group="names"
     )
 
     def limits(self) -> Limits:

@@ -16,7 +16,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcpchat.core.errors import CODES

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tcpchat.core import scram
 from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
@@ -385,8 +387,9 @@ def examine(check: Check) -> str:
         import argon2
 
         if check.what == "hash":
-            return argon2.PasswordHasher().hash(check.secret)
-        return "ok" if argon2.PasswordHasher().verify(check.against, check.secret) else ""
+            return argon2.PasswordHasher().hash(check.secret) + " " + scram.verifier(check.secret, os.urandom(16))
+        against = check.against.partition(" ")[0]  # what follows is for SCRAM
+        return "ok" if argon2.PasswordHasher().verify(against, check.secret) else ""
     except Exception as error:  # a malformed key or hash is a wrong one
         logger.info("! %s check: %s", check.what, type(error).__name__)
         return ""

@@ -113,7 +113,7 @@ BAD = [
     (b'{"t":"say","to":"@x","text":"a","n":' + b"9" * 9000 + b"}", "bad_command"),
     (b'{"t":"say","to":"@x","text":"a","ref":' + b"9" * 30 + b"}", "bad_command"),
     (b'{"t":"confirm","seq":9007199254740992}', "bad_command"),
-    (b'{"t":"hello","login":"x","after":-1}', "bad_command"),
+    (b'{"t":"hello","login":"x","after":-2}', "bad_command"),
     (b'{"t":"mode","room":"#a","changes":[{"name":"op","at":' + b"9" * 30 + b"}]}", "bad_command"),
     (b'{"t":"say","to":"@x","text":"a","x":' + b"[" * 20000 + b"]" * 20000 + b"}", "bad_command"),
     (b"[" * 60000, "bad_command"),
@@ -142,6 +142,10 @@ def test_a_line_without_end_keeps_no_memory() -> None:
     assert server.receive(b"y" * 600) == []
     assert only_fault(server.receive(b"y" * 600 + b"\n")).code == "too_large"
     assert server.receive(encode(SAY)) == [SAY]
+
+
+def test_a_hello_may_ask_for_nothing_old() -> None:
+    assert ServerSide().receive(b'{"t":"hello","login":"x","after":-1}\n') == [m.Hello(login="x", after=-1)]
 
 
 def test_exactly_the_longest_line_is_taken() -> None:

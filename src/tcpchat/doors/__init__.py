@@ -16,9 +16,20 @@ class Door(Protocol):
     tells this session, and writes ``data_to_send()`` at the end of its turn.
     """
 
-    name: str  # "native", "seed", "irc", "web"
-    dialect: Hashable  # events encode to the same bytes for all doors of one dialect (see encode)
-    closing: bool  # True: write what is left in data_to_send() and close
+    @property
+    def name(self) -> str:
+        """ "native", "seed", "irc", "web"."""
+        ...
+
+    @property
+    def dialect(self) -> Hashable:
+        """Events encode to the same bytes for all doors of one dialect (see encode)."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """True: write what is left in data_to_send() and close."""
+        ...
 
     def receive(self, data: bytes, now: float) -> list[Command]:
         """Take bytes from the peer (b"" = the peer closed its half) and return the commands they complete."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from tcpchat import __version__
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
     Accepted,
@@ -216,10 +216,9 @@ class Post(Call):
             self._accepted = event
             if not self.wait:
                 return self._end(begin, 200, {"state": "accepted", "seq": event.seq, "at": event.at})
-        elif isinstance(event, Receipt) and self._accepted and event.state in ("delivered", "read"):
-            if event.seq >= self._accepted.seq and event.have == event.of:
-                answer = {"state": "delivered", "seq": self._accepted.seq, "at": self._accepted.at}
-                return self._end(begin, 200, answer)
+        elif isinstance(event, Receipt) and self._accepted and _complete(event, self._accepted.seq):
+            answer = {"state": "delivered", "seq": self._accepted.seq, "at": self._accepted.at}
+            return self._end(begin, 200, answer)
         return []
 
     def tick(self, now: float, begin: Begin) -> list[bytes]:
@@ -278,6 +277,11 @@ class Stream(Call):
         return [b": still here\n\n"]
 
 
+def _complete(event: Receipt, seq: int) -> bool:
+    """Does this receipt say that every member has the message?"""
+    return event.state in ("delivered", "read") and event.seq >= seq and event.have == event.of
+
+
 def _denied(code: str) -> bool:
     return code in CODES and CODES[code].exit == 4
 
@@ -315,7 +319,7 @@ def openapi(base: str) -> bytes:
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "tcpchat", "version": __version__},
+        "info": {"title": "tcpchat", "version": version("tcpchat")},
         "servers": [{"url": base or "/"}],
         "paths": paths,
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},

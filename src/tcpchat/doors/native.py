@@ -39,8 +39,8 @@ def _holds_int(hint: Any) -> bool:
 
 
 _NUMBERS: dict[type, Callable[[Any], tuple[object, ...]]] = {
-    kind: _number_getter(kind) for kind in get_args(AnyCommand)  # Hello: see _in_range
-}
+    kind: _number_getter(kind) for kind in get_args(AnyCommand)
+} | {Hello: lambda hello: (hello.proto,)}  # after may be -1
 _EVENT_TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyEvent))
 
 
@@ -226,7 +226,7 @@ def _in_range(command: Command) -> bool:
     for value in _NUMBERS[type(command)](command):
         if isinstance(value, int) and not 0 <= value <= MAX_INT:
             return False
-    if isinstance(command, Hello):  # -1 = from now on
+    if isinstance(command, Hello):
         return command.after is None or -1 <= command.after <= MAX_INT
     if isinstance(command, Mode):
         return all(0 <= change.at <= MAX_INT for change in command.changes)

@@ -1,4 +1,4 @@
-"""Writes docs/protocol.schema.json and the tables of docs/protocol.md from the types: ``python -m tcpchat.doors.schema``.
+"""``python -m tcpchat.doors.schema``: docs/protocol.schema.json and the tables of docs/protocol.md, from the types.
 
 What a field means is the comment beside it in core.model, or one line of FIELDS; the examples are the lines of
 docs/protocol.examples.jsonl. A field without a meaning or a message without an example fails the build.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,7 +28,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (model.Change, model.Person, model.R
 FIELDS = {
     "ref": "the asker's mark, given back in the answer",
     "seq": "place in the log",
-    "at": "when",
+    "at": "when, ms",
     "to": "conversation, `#room` or `@login`",
     "by": "login of who did it",
     "text": "the text",
@@ -58,6 +57,7 @@ FIELDS = {
     "Set.key": "name of the preference",
     "Set.value": "its value",
     "Set.room": 'the room it is for, "" = oneself',
+    "Scram.message": "base64, as RFC 5802 has it",
     "Typing.on": "has begun, or has stopped",
     "History.before": "only what is before this seq",
     "History.after": "only what is behind this seq",
@@ -159,7 +159,7 @@ def comments() -> dict[tuple[str, str], str]:
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                     _, mark, text = lines[item.lineno - 1].partition("  # ")
                     if mark:
-                        found[node.name, item.target.id] = text.strip()
+                        found[node.name, item.target.id] = text.strip().replace("None = ", "null = ")
     return found
 
 
@@ -250,7 +250,9 @@ def _message(
 ) -> str:
     tag = tag_of(kind)
     lines = "\n".join(shown.get((side, tag), []))
-    return f"### {tag}\n\n{_doc(kind)}\n\n```json\n{lines}\n```\n\n{_fields(kind, beside)}\n".replace("\n\n\n", "\n\n")
+    return f"### {tag}\n\n{_doc(kind)}\n\n```json\n{lines}\n```\n\n{_fields(kind, beside)}\n".replace(
+        "\n\n\n", "\n\n"
+    )
 
 
 def _record(kind: type[msgspec.Struct], beside: dict[tuple[str, str], str]) -> str:
@@ -259,7 +261,7 @@ def _record(kind: type[msgspec.Struct], beside: dict[tuple[str, str], str]) -> s
 
 def _doc(kind: type[msgspec.Struct]) -> str:
     """The docstring of the type's own, not the one of its base."""
-    return inspect.cleandoc(kind.__dict__.get("__doc__") or "")
+    return inspect.cleandoc(kind.__dict__.get("__doc__") or "").replace("``", "`")
 
 
 def _fields(kind: type[msgspec.Struct], beside: dict[tuple[str, str], str]) -> str:
@@ -297,8 +299,8 @@ def _errors() -> str:
     return _grid(("code", "what it says", "exit code of a command"), rows)
 
 
-def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+def _grid(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines: list[tuple[str, ...]] = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -306,10 +308,10 @@ def fill(page: str) -> str:
     """The page with its generated parts renewed; what stands outside the markers stays."""
     for name, text in tables().items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-        if not pattern.search(page):
+        if begin not in page or end not in page:
             raise ValueError(f"docs/protocol.md has no place for {name}")
-        page = pattern.sub(lambda _, text=text, begin=begin, end=end: f"{begin}\n{text}\n{end}", page)
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
     return page
 
 

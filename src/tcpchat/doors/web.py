@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from email.utils import formatdate
+from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 import h11
 from msgspec import Struct
-from tcpchat.doors.native import ServerSide
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
 from tcpchat.doors import Door, hooks
+from tcpchat.doors.native import ServerSide
 from tcpchat.doors.pages import SECURITY_HEADERS, assets
 from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
 
@@ -24,7 +25,6 @@ MAX_HEAD = 16_384  # bytes of request line and headers: what Apache and nginx al
 MAX_BODY = 65_536  # bytes; a posted message is far smaller
 HEAD_SECONDS = 10.0  # for a whole request head or body, so that dripping bytes holds nothing
 IDLE_SECONDS = 60.0  # between two requests of one connection
-IRC_MAX_FRAME = 16_384
 
 Headers = list[tuple[str, str]]
 
@@ -36,6 +36,14 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
     origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
     irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
+
+    @classmethod
+    def of(cls, config: Any) -> WebSettings:
+        """The web door's part of the server's settings."""
+        if config is None or isinstance(config, WebSettings):
+            return config or cls()
+        lists = {name: tuple(getattr(config, name, "").replace(",", " ").split()) for name in ("proxies", "origins")}
+        return cls(base_path=getattr(config, "base_path", ""), irc=config, **lists)
 
 
 class Channel(Protocol):
@@ -49,10 +57,8 @@ class WebDoor:
 
     name = "web"
 
-    def __init__(
-        self, settings: WebSettings | None = None, *, address: str = "", secure: bool = False, local: bool = False
-    ) -> None:
-        self.settings = settings or WebSettings()
+    def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
+        self.settings = WebSettings.of(settings)
         self.address, self.secure, self.local = address, secure, local
         self.dialect: Hashable = "http"
         self.closing = False
@@ -235,12 +241,11 @@ class WebDoor:
         return self._messages(messages, now)
 
     def _inner_door(self, subprotocol: str) -> Door:
-        where = {"address": self.address, "secure": self.secure, "local": self.local}
         if subprotocol in (IRC_TEXT, IRC_BINARY):
             from tcpchat.doors.irc.door import IrcDoor
 
-            return IrcDoor(self.settings.irc, **where)  # type: ignore[arg-type,unused-ignore]
-        return ServerSide(**where)  # type: ignore[arg-type]
+            return IrcDoor(self.settings.irc, address=self.address, secure=self.secure, local=self.local)
+        return ServerSide(address=self.address, secure=self.secure, local=self.local)
 
     def _from_socket(self, data: bytes, now: float) -> list[Command]:
         assert self._socket is not None
@@ -314,10 +319,9 @@ class WebDoor:
     def _flush_inner(self) -> None:
         if self._inner is None or self._socket is None:
             return
-        if data := self._inner.data_to_send():
-            if self._socket.open:
-                self._out.append(self._socket.data_to_send())
-                self._out.append(_framed(data, self._socket.binary))
+        if (data := self._inner.data_to_send()) and self._socket.open:
+            self._out.append(self._socket.data_to_send())
+            self._out.append(_framed(data, self._socket.binary))
         if self._inner.closing and self._socket.open:
             self._socket.close(1000)
 
@@ -328,11 +332,16 @@ class WebDoor:
         if self._call is not None:
             self._out += self._call.tick(now, self._begin_answer)
             self.closing = self.closing or self._call.done
-        elif (self._since is not None and now - self._since > HEAD_SECONDS) or (self._raw and self._since is None and now - self._idle_since > HEAD_SECONDS):
+        elif self._dripping(now):
             self._answer(408, "The request took too long.\n", close=True)
         elif self._idle_since and now - self._idle_since > IDLE_SECONDS:
             self.closing = True
         return []
+
+    def _dripping(self, now: float) -> bool:
+        """Has a request begun, head or body, that does not come to its end?"""
+        begun = self._since if self._since is not None else self._idle_since if self._raw else now
+        return now - begun > HEAD_SECONDS
 
     def _tell_health(self, event: AnyEvent) -> None:
         status, body, done = hooks.health(event)
@@ -357,7 +366,7 @@ class WebDoor:
         if self._http.our_state is not h11.SEND_RESPONSE and self._http.our_state is not h11.IDLE:
             return
         everything = [("Date", formatdate(usegmt=True)), ("Server", "tcpchat"), *SECURITY_HEADERS, *headers]
-        self._send(h11.Response(status_code=status, headers=everything))
+        self._send(h11.Response(status_code=status, headers=everything, reason=HTTPStatus(status).phrase.encode()))
 
     def _answer(self, status: int, body: bytes | str, headers: Headers | None = None, close: bool = False) -> None:
         """One whole answer (HEAD gets only its headers)."""

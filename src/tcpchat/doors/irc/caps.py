@@ -62,7 +62,9 @@ def values(network: Network, secure: bool) -> dict[str, str]:
     """What a client with version 302 is shown: every capability with its value, "" for none."""
     shown = dict.fromkeys(CAPS, "")
     shown["sasl"] = ",".join(network.mechanisms)
-    shown["draft/account-registration"] = "before-connect,custom-account-name" if network.register_early else ""
+    shown["draft/account-registration"] = (
+        "before-connect,custom-account-name" if network.register_early else ""
+    )
     shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"
     limits = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
     shown["draft/metadata-2"] = shown["draft/metadata-3"] = f"{limits},max-value-bytes={network.max_value}"

@@ -22,7 +22,7 @@ from tcpchat.core.model import (
     Who,
 )
 from tcpchat.doors.irc import events, metadata, refusals, wire
-from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def every_room() -> Rooms:
     return Rooms(all=True)
 
 
-def info(door: IrcDoor, room: str) -> Steps:
+def info(door: IrcDoor, room: str) -> Asks[RoomInfo | None]:
     """Ask about one room; returns its RoomInfo, or None."""
     answer = yield Rooms(all=True, to=room)
     if isinstance(answer, RoomList):
@@ -50,7 +50,7 @@ def info(door: IrcDoor, room: str) -> Steps:
     return None
 
 
-def members(door: IrcDoor, room: str) -> Steps:
+def members(door: IrcDoor, room: str) -> Asks[tuple[Person, ...] | None]:
     """Ask who is in a room; returns the people, or None when one may not know."""
     answer = yield Who(to=room, all=True)
     return answer.people if isinstance(answer, People) else None
@@ -91,10 +91,9 @@ def join_one(door: IrcDoor, room: str, key: str) -> Steps:
         door.reply("ERR_TOOMANYCHANNELS", room)
         return
     answer = yield Join(room=room, key=key)
-    if isinstance(answer, Refused):
-        if answer.code != "already_member":
-            refusals.refuse(door, answer, refusals.JOIN, room, command="JOIN")
-            return
+    if isinstance(answer, Refused) and answer.code != "already_member":
+        refusals.refuse(door, answer, refusals.JOIN, room, command="JOIN")
+        return
     events.entered(door, room)
     yield from describe(door, door.rooms.get(network.fold(room), room), joining=True)
 
@@ -110,7 +109,8 @@ def describe(door: IrcDoor, room: str, joining: bool = False) -> Steps:
         door.put(f":{door.network.server} MARKREAD {room} {events.mark_word(at)}")
     if "draft/no-implicit-names" not in door.caps:
         yield from names_of(door, room, row)
-    metadata.entered(door, room, (yield from members(door, room)) if door.subscribed else ())
+    if door.subscribed:
+        metadata.entered(door, room, (yield from members(door, room)) or ())
 
 
 def topic_by(door: IrcDoor, row: RoomInfo) -> str:
@@ -181,9 +181,9 @@ def names(door: IrcDoor, line: Line) -> Steps:
         return
     rooms = line.params[0].split(",")
     for room in rooms[:10]:
-        row = (yield from info(door, room)) if is_channel(room) else None
-        if row is not None and (row.member or not switch(row, "secret")):
-            yield from names_lines(door, row.to, row)
+        found = (yield from info(door, room)) if is_channel(room) else None
+        if found is not None and (found.member or not switch(found, "secret")):
+            yield from names_lines(door, found.to, found)
     door.reply("RPL_ENDOFNAMES", line.params[0])
 
 
@@ -214,13 +214,21 @@ def names_lines(door: IrcDoor, room: str, row: RoomInfo | None) -> Steps:
         door.reply("RPL_NAMREPLY", symbol, room, text=" ".join(words))
 
 
-@command("LIST", "[#room{,#room} | *mask* | !*mask* | <n | >n | C<min | C>min | T<min | T>min]", "The rooms there are.")
+@command(
+    "LIST",
+    "[#room{,#room} | *mask* | !*mask* | <n | >n | C<min | C>min | T<min | T>min]",
+    "The rooms there are.",
+)
 def list_(door: IrcDoor, line: Line) -> Steps:
     answer = yield every_room()
     wanted = [word for param in line.params[:1] for word in param.split(",") if word]
     door.reply("RPL_LISTSTART", "Channel")
     for row in answer.rooms if isinstance(answer, RoomList) else ():
-        if not is_channel(row.to) or events.hidden(door, row.to) or (switch(row, "secret") and not row.member):
+        if (
+            not is_channel(row.to)
+            or events.hidden(door, row.to)
+            or (switch(row, "secret") and not row.member)
+        ):
             continue
         if row.online and chosen(door, row, wanted):
             door.reply("RPL_LIST", row.to, row.online, text=row.topic or " ")

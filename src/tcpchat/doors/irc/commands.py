@@ -7,7 +7,7 @@ core.model and is given the event that answers it, so that a whole IRC command r
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tcpchat.core.model import Command
 
@@ -22,7 +22,9 @@ class Wait(NamedTuple):
     what: str
 
 
-Steps = Generator[Command | Wait, Any, None]
+T = TypeVar("T")
+Asks = Generator[Command | Wait, Any, T]  # steps that give something back to the steps they are part of
+Steps = Asks[None]
 Handler = Callable[["IrcDoor", "Line"], Steps | None]
 
 

@@ -36,7 +36,9 @@ class IrcDoor:
 
     name = "irc"
 
-    def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
+    def __init__(
+        self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False
+    ) -> None:
         self.network = Network.of(settings)
         self.address, self.secure, self.local = address, secure, local
         self.dialect: frozenset[str] = frozenset()
@@ -69,10 +71,13 @@ class IrcDoor:
         self.monitored: dict[str, str] = {}
         self.subscribed: list[str] = []
         self.replay: list[AnyEvent] = []
+        self.replayed = 0  # missed messages shown so far
         self.head = 0
         self.pre_metadata: dict[str, str] = {}  # set before registration
         self.receipts = Receipts(self)
-        self.wake: Callable[[], None] = nothing  # the driver's: this door has bytes although nobody told it anything
+        self.wake: Callable[[], None] = (
+            nothing  # the driver's: this door has bytes although nobody told it anything
+        )
         self.network.strangers.add(self)
 
     # -- the Door protocol -----------------------------------------------------------------------------------
@@ -98,7 +103,7 @@ class IrcDoor:
         """Tell this client alone."""
         ref: int | str = getattr(event, "ref", 0)
         if ref and ref in self.says:
-            self.says.pop(ref).answered(self, event)  # type: ignore[arg-type]
+            self.says.pop(ref).answered(self, event)
         elif (ref and ref == self.awaiting) or self._opens(event):
             self._go_on(event)
         else:
@@ -270,9 +275,21 @@ class IrcDoor:
 
     def write(self, text: str, tags: Tags = (), at: int = 0) -> None:
         """Write one line now. The time is added for those who want it."""
-        if "server-time" in self.caps:
+        if "server-time" in self.caps and at >= 0:
             tags = [("time", encode.stamp(at or int(self.now * 1000))), *tags]
         self.out.append((wire.format_tags(tags) + wire.cut(text, 8000) + "\r\n").encode(errors="replace"))
+
+    def answer_line(self, row: str) -> None:
+        """Write a line that has its tags already, as part of the present answer if there is one."""
+        if self.answer is not None:
+            words = row
+            tags: list[tuple[str, str]] = []
+            if row.startswith("@"):
+                head, _, words = row[1:].partition(" ")
+                tags = list(wire.parse_tags(head).items())
+            self.answer.lines.append((words, tags, -1))
+        else:
+            self.out.append((row + "\r\n").encode(errors="replace"))
 
     def reply(self, name: str, *params: object, text: str | None = None) -> None:
         """Send a numeric to this client."""

@@ -13,7 +13,9 @@ from tcpchat.doors.irc.network import nick_of
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
 
-TEXT_MAX = 496  # bytes of one line's text: what a client can send in 512 bytes is never split for its receivers
+TEXT_MAX = (
+    496  # bytes of one line's text: what a client can send in 512 bytes is never split for its receivers
+)
 VERBS = {"text": "PRIVMSG", "action": "PRIVMSG", "notice": "NOTICE", "tag": "TAGMSG"}
 SHAPE = "~lines"  # tag under which the lines of a multiline message are kept: "5;8+9" = two lines, the second in two
 STATUS = "~status"  # tag under which the mark of a message to some members only is kept
@@ -50,7 +52,11 @@ def msgid(seq: int) -> str:
 def seq_of(word: str) -> int:
     """The entry that a msgid names; 0 when it is none of ours."""
     digits = word[2:]
-    return int(digits) if word.startswith("tc") and digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
+    return (
+        int(digits)
+        if word.startswith("tc") and digits.isascii() and digits.isdigit() and len(digits) < 19
+        else 0
+    )
 
 
 def target(event: Message | TypingNotice) -> str:
@@ -62,7 +68,13 @@ def target(event: Message | TypingNotice) -> str:
 def message(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
     """A message as one line, or as many as it needs."""
     text, kind = event.text, event.kind
-    if dialect.isdisjoint(TAGGED) and kind == "text" and len(text) <= 120 and "\n" not in text and event.tags is None:
+    if (
+        dialect.isdisjoint(TAGGED)
+        and kind == "text"
+        and len(text) <= 120
+        and "\n" not in text
+        and event.tags is None
+    ):
         return f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}\r\n".encode(errors="replace")
     return "".join(line + "\r\n" for line in lines(network, event, dialect)).encode(errors="replace")
 
@@ -126,7 +138,12 @@ def lines(
     if event.removed:
         return []
     text = event.text
-    if event.kind != "action" and len(text) <= 120 and "\n" not in text and not (event.tags and SHAPE in event.tags):
+    if (
+        event.kind != "action"
+        and len(text) <= 120
+        and "\n" not in text
+        and not (event.tags and SHAPE in event.tags)
+    ):
         return [f"{wire.format_tags(tags)}{start} :{text}"]
     parts = bodies(event)
     if len(parts) == 1:
@@ -155,7 +172,7 @@ def fallback(
 ) -> list[str]:
     """Several lines for those without multiline: blank ones left out, the msgid only on the first."""
     rest = [(key, value) for key, value in tags if key not in ("msgid", "label")]
-    out = []
+    out: list[str] = []
     for text, _ in parts:
         if text:
             out.append(f"{wire.format_tags(rest if out else tags)}{start} :{text}")

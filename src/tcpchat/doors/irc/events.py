@@ -225,7 +225,9 @@ def on_mode(door: IrcDoor, event: RoomEvent) -> None:
     words = mode_words(event.changes)
     if words:
         mask = door.network.mask(event.by) if event.by else door.network.server
-        tags = door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
+        tags = (
+            door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
+        )
         door.put(wire.join("MODE", [event.room, *words], mask), tags, event.at)
 
 
@@ -259,7 +261,9 @@ def on_renamed_room(door: IrcDoor, event: RoomEvent) -> None:
     if "draft/channel-rename" in door.caps:
         door.put(f":{door.network.mask(event.by)} RENAME {event.room} {event.text} :{why}", (), event.at)
         return
-    door.put(f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at)
+    door.put(
+        f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at
+    )
     show_join(door, door.login, event.text, event.at)
     door.queue.append(lambda: show_again(door, event.text))
 
@@ -325,7 +329,10 @@ def on_offline(door: IrcDoor, event: Presence) -> None:
         door.reply("RPL_MONOFFLINE", text=nick_of(network.face(event.login).login))
     if shared(door, event.rooms):
         why = event.text or "Quit"
-        door.put(f":{mask} QUIT :{why if why.startswith('Quit') else 'Quit: ' + why}", door.author_tags(event.login))
+        door.put(
+            f":{mask} QUIT :{why if why.startswith('Quit') else 'Quit: ' + why}",
+            door.author_tags(event.login),
+        )
 
 
 def on_away(door: IrcDoor, event: Presence) -> None:

@@ -7,16 +7,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tcpchat.core.model import Amended, AnyEvent, History, Message, Page, Read, Refused, RoomEvent, RoomList, Rooms, Search
+from tcpchat.core.model import (
+    Amended,
+    AnyEvent,
+    History,
+    Message,
+    Page,
+    Read,
+    Refused,
+    RoomEvent,
+    RoomList,
+    Rooms,
+    Search,
+)
 from tcpchat.doors.irc import encode, events, wire
-from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
+
+
+class Place(NamedTuple):
+    """What a reference means in the log: the first entry at it, and the first one behind it."""
+
+    at: int
+    behind: int
+
 
 END = 1 << 62  # a place behind every entry
 
@@ -63,7 +83,9 @@ def show_group(door: IrcDoor, target: str, messages: Sequence[Message | Amended 
             show_plain(door, event)
 
 
-def show_past(door: IrcDoor, event: Message | Amended | RoomEvent, extra: tuple[tuple[str, str], ...]) -> None:
+def show_past(
+    door: IrcDoor, event: Message | Amended | RoomEvent, extra: tuple[tuple[str, str], ...]
+) -> None:
     """One past event inside a batch."""
     if isinstance(event, Message):
         if event.kind == "tag" and "draft/event-playback" not in door.caps:
@@ -91,7 +113,7 @@ def with_prefix(row: str, stamp: str) -> str:
     head, colon, text = row.partition(" :")
     action = "\x01ACTION "
     if text.startswith(action):
-        return f"{head}{colon}{action}{stamp}{text[len(action):]}"
+        return f"{head}{colon}{action}{stamp}{text[len(action) :]}"
     return f"{head}{colon}{stamp}{text}"
 
 
@@ -151,7 +173,13 @@ def chathistory(door: IrcDoor, line: Line) -> Steps | None:
         return None
     digits = line.params[needed - 1]
     if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
-        door.fail("CHATHISTORY", "INVALID_PARAMS", word, digits.split(" ")[0] or "*", text="The limit is not a number")
+        door.fail(
+            "CHATHISTORY",
+            "INVALID_PARAMS",
+            word,
+            digits.split(" ")[0] or "*",
+            text="The limit is not a number",
+        )
         return None
     limit = min(int(digits), door.network.history_max)
     if word == "TARGETS":
@@ -178,14 +206,18 @@ def reference(word: str) -> tuple[str, int]:
 def conversation(door: IrcDoor, word: str, target: str, references: list[str], limit: int) -> Steps:
     marks = [reference(one) for one in references]
     if any(not kind for kind, _ in marks) or (word != "LATEST" and any(kind == "any" for kind, _ in marks)):
-        door.fail("CHATHISTORY", "INVALID_MSGREFTYPE", word, references[0].split(" ")[0], text="Unknown reference")
+        door.fail(
+            "CHATHISTORY", "INVALID_MSGREFTYPE", word, references[0].split(" ")[0], text="Unknown reference"
+        )
         return
-    if target.startswith("#") and (events.hidden(door, target) or door.network.fold(target) not in door.rooms):
+    if target.startswith("#") and (
+        events.hidden(door, target) or door.network.fold(target) not in door.rooms
+    ):
         door.fail("CHATHISTORY", "INVALID_TARGET", word, target, text="You are not in this room")
         return
-    places = []
+    places: list[Place] = []
     for kind, value in marks:
-        place_ = (yield from seq_at(door, target, kind, value))
+        place_ = yield from seq_at(door, target, kind, value)
         if isinstance(place_, Refused):
             if target.startswith("#"):
                 door.fail("CHATHISTORY", "INVALID_TARGET", word, target, text=place_.text)
@@ -203,65 +235,58 @@ def conversation(door: IrcDoor, word: str, target: str, references: list[str], l
         show_group(door, target, ())  # nobody of this name: nothing was said
 
 
-def seq_at(door: IrcDoor, target: str, kind: str, value: int) -> Steps:
-    """The place that a reference names: (first entry at it, first entry behind it)."""
+def seq_at(door: IrcDoor, target: str, kind: str, value: int) -> Asks[Place | Refused]:
+    """The place that a reference names."""
     if kind == "seq":
-        return value, value + 1
+        return Place(value, value + 1)
     if kind == "any":
-        return 0, 1
-    answer = yield History(to=to_of(target), at=value, limit=2, events=True)
+        return Place(0, 1)
+    answer = yield History(to=to_of(target), at=value, limit=10, events=True)
     if not isinstance(answer, Page):
-        return answer
+        return cast("Refused", answer)
     first = next((event.seq for event in answer.messages if event.at >= value), END)
-    behind = first
-    while behind != END:  # several entries of one millisecond
-        answer = yield History(to=to_of(target), after=behind, limit=10, events=True)
-        rest = answer.messages if isinstance(answer, Page) else ()
-        same = [event.seq for event in rest if event.at == value]
-        if not exact(value, first, same) or not same:
-            break
-        behind = same[-1]
-    at_first = any(event.seq == first and event.at == value for event in answer_events(answer))
-    return first, behind + 1 if at_first or behind != first else first
-
-
-def exact(value: int, first: int, same: list[int]) -> bool:
-    return bool(value and first and same)
+    same = [event.seq for event in answer.messages if event.at == value]
+    return Place(first, same[-1] + 1 if same else first)
 
 
 def answer_events(answer: object) -> Iterable[Message | Amended | RoomEvent]:
     return answer.messages if isinstance(answer, Page) else ()
 
 
-def page(door: IrcDoor, word: str, target: str, places: list[tuple[int, int]], limit: int) -> Steps:
-    """The page that a subcommand asks for. A place is (first entry at the reference, first entry behind it)."""
+def page(door: IrcDoor, word: str, target: str, places: list[Place], limit: int) -> Asks[Page | Refused]:
+    """The page that a subcommand asks for."""
     to, playback = to_of(target), "draft/event-playback" in door.caps
     at, behind = places[0]
     if word == "BEFORE":
-        return (yield History(to=to, before=at, limit=limit, events=playback))
+        return cast("Page | Refused", (yield History(to=to, before=at, limit=limit, events=playback)))
     if word == "AFTER":
-        return (yield History(to=to, after=behind - 1, limit=limit, events=playback))
+        return cast("Page | Refused", (yield History(to=to, after=behind - 1, limit=limit, events=playback)))
     if word == "AROUND":
-        return (yield History(to=to, around=at, limit=limit, events=playback))
+        return cast("Page | Refused", (yield History(to=to, around=at, limit=limit, events=playback)))
     if word == "LATEST":
         answer = yield History(to=to, limit=limit, events=playback)
         if isinstance(answer, Page) and at:
             return Page(answer.to, tuple(event for event in answer.messages if event.seq >= behind))
-        return answer
+        return cast("Page | Refused", answer)
     other, behind_other = places[1]
     if at <= other:
-        return (yield History(to=to, after=behind - 1, until=other, limit=limit, events=playback))
+        return cast(
+            "Page | Refused",
+            (yield History(to=to, after=behind - 1, until=other, limit=limit, events=playback)),
+        )
     answer = yield History(to=to, before=at, limit=limit, events=playback)
     if isinstance(answer, Page):
         return Page(answer.to, tuple(event for event in answer.messages if event.seq >= behind_other))
-    return answer
+    return cast("Page | Refused", answer)
 
 
 def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
     """Conversations with something said between two moments."""
     bounds = [reference(word) for word in words]
     if any(kind != "at" for kind, _ in bounds):
-        door.fail("CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Moments are needed")
+        door.fail(
+            "CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Moments are needed"
+        )
         return
     low, high = sorted(value for _, value in bounds)
     answer = yield Rooms()
@@ -281,7 +306,9 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
 # -- SEARCH --------------------------------------------------------------------------------------------------
 
 
-@command("SEARCH", "text=words;in=target;from=nick;after=time;before=time;limit=n", "Search the history.", least=1)
+@command(
+    "SEARCH", "text=words;in=target;from=nick;after=time;before=time;limit=n", "Search the history.", least=1
+)
 def search(door: IrcDoor, line: Line) -> Steps:
     """https://soju.im/extensions/search"""
     wanted = wire.parse_tags(line.params[0])
@@ -293,7 +320,11 @@ def search(door: IrcDoor, line: Line) -> Steps:
         since=encode.moment(wanted.get("after", "")), until=encode.moment(wanted.get("before", "")), limit=limit,
     )  # fmt: skip
     if isinstance(answer, Refused):
-        code = "INVALID_TARGET" if answer.code in ("not_member", "no_such_login", "no_such_room") else "INVALID_PARAMS"
+        code = (
+            "INVALID_TARGET"
+            if answer.code in ("not_member", "no_such_login", "no_such_room")
+            else "INVALID_PARAMS"
+        )
         door.fail("SEARCH", code, *([target] if target else []), text=answer.text)
         return
     batch = door.batch("soju.im/search")
@@ -317,7 +348,9 @@ def markread(door: IrcDoor, line: Line) -> Steps | None:
     word = line.params[1]
     at = encode.moment(word.removeprefix("timestamp=")) if word.startswith("timestamp=") else 0
     if not at:
-        door.fail("MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="This is not a moment")
+        door.fail(
+            "MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="This is not a moment"
+        )
         return None
     return set_mark(door, target, at)
 

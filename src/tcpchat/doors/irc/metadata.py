@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Person, RoomInfo
-from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.commands import Asks, Steps, command
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
@@ -21,7 +21,11 @@ def fail(door: IrcDoor, code: str, *context: str, text: str) -> None:
 
 
 @command(
-    "METADATA", "target GET|LIST|SET|CLEAR|SUB|UNSUB|SUBS|SYNC ...", "Facts about people and rooms.", least=2, early=True
+    "METADATA",
+    "target GET|LIST|SET|CLEAR|SUB|UNSUB|SUBS|SYNC ...",
+    "Facts about people and rooms.",
+    least=2,
+    early=True,
 )
 def metadata(door: IrcDoor, line: Line) -> Steps | None:
     target, word, rest = line.params[0], line.params[1].upper(), line.params[2:]
@@ -52,19 +56,21 @@ def table(door: IrcDoor, target: str) -> dict[str, str]:
     return door.network.metadata.get(key, {})
 
 
-def room_info(door: IrcDoor, room: str) -> Steps:
+def room_info(door: IrcDoor, room: str) -> Asks[RoomInfo | None]:
     from tcpchat.doors.irc import channels
 
     return (yield from channels.info(door, room))
 
 
-def readable(door: IrcDoor, target: str) -> Steps:
+def readable(door: IrcDoor, target: str) -> Asks[bool]:
     """May this client read it? False after an answer."""
     if target == "*" or not door.registered:
         return True
     if target.startswith("#"):
         row: RoomInfo | None = yield from room_info(door, target)
-        closed = row is None or (not row.member and any(c.name in ("invite_only", "secret") for c in row.modes))
+        closed = row is None or (
+            not row.member and any(c.name in ("invite_only", "secret") for c in row.modes)
+        )
         if closed:
             fail(door, "INVALID_TARGET", target, text="No such room, or it is not yours to read")
         return not closed
@@ -74,7 +80,7 @@ def readable(door: IrcDoor, target: str) -> Steps:
     return True
 
 
-def writable(door: IrcDoor, target: str, key: str) -> Steps:
+def writable(door: IrcDoor, target: str, key: str) -> Asks[bool]:
     """May this client set it? False after an answer."""
     mine = target == "*" or (door.registered and door.is_me(target))
     if mine or "o" in door.network.face(door.login).modes:
@@ -189,7 +195,11 @@ def hearers(door: IrcDoor, target: str) -> list[IrcDoor]:
     out = []
     for other_face in network.people.values():
         for other in other_face.doors:
-            if other is not door and other.subscribed and (rooms & other.rooms.keys() or key in other.monitored):
+            if (
+                other is not door
+                and other.subscribed
+                and (rooms & other.rooms.keys() or key in other.monitored)
+            ):
                 out.append(other)
     return out
 
@@ -248,7 +258,9 @@ def subs(door: IrcDoor, target: str, rest: list[str]) -> None:
 def words(door: IrcDoor, code: str, keys: list[str], batch: str = "") -> None:
     tags = [("batch", batch)] if batch else []
     for start in range(0, len(keys), 10):
-        door.put(f":{door.network.server} {code} {door.nick or '*'} {' '.join(keys[start : start + 10])}", tags)
+        door.put(
+            f":{door.network.server} {code} {door.nick or '*'} {' '.join(keys[start : start + 10])}", tags
+        )
 
 
 def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: list[str] | None = None) -> None:

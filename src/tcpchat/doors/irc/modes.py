@@ -120,7 +120,9 @@ def show_list(door: IrcDoor, row: RoomInfo, letter: str) -> None:
 
 def read(door: IrcDoor, row: RoomInfo, words: list[str]) -> tuple[list[Change], list[str]]:
     """The changes that the words ask for, and the lists that they ask to see. What is wrong is answered here."""
-    on, changes, lists = True, [], []
+    on = True
+    changes: list[Change] = []
+    lists: list[str] = []
     arguments = list(words[1:])
     for letter in words[0]:
         if letter in "+-":
@@ -153,7 +155,13 @@ def one(door: IrcDoor, row: RoomInfo, letter: str, on: bool, arguments: list[str
     word = arguments.pop(0)
     wrong = fault(door, letter, on, word)
     if wrong:
-        door.reply("ERR_INVALIDMODEPARAM", row.to, letter, "*" if letter == "k" else word.split(" ")[0] or "*", text=wrong)
+        door.reply(
+            "ERR_INVALIDMODEPARAM",
+            row.to,
+            letter,
+            "*" if letter == "k" else word.split(" ")[0] or "*",
+            text=wrong,
+        )
         return None
     if letter in LIST_MODES:
         word = ban_mask(word)

@@ -19,7 +19,9 @@ class Gathering:
 
     __slots__ = ("answer", "faulty", "parts", "reference", "size", "tags", "target", "verb")
 
-    def __init__(self, reference: str, target: str, tags: dict[str, str] | None, answer: Answer | None) -> None:
+    def __init__(
+        self, reference: str, target: str, tags: dict[str, str] | None, answer: Answer | None
+    ) -> None:
         self.reference, self.target, self.tags, self.answer = reference, target, tags, answer
         self.parts: list[tuple[str, bool]] = []
         self.size = 0
@@ -40,7 +42,9 @@ def give_up(door: IrcDoor, code: str, *context: str, text: str) -> None:
     door.answer = kept
 
 
-@command("BATCH", "+reference draft/multiline target | -reference", "Send a message of several lines.", least=1)
+@command(
+    "BATCH", "+reference draft/multiline target | -reference", "Send a message of several lines.", least=1
+)
 def batch(door: IrcDoor, line: Line) -> None:
     word = line.params[0]
     if word.startswith("+"):
@@ -114,4 +118,11 @@ def close_batch(door: IrcDoor) -> None:
     for place, (part, concat) in enumerate(gathering.parts):
         text += ("" if concat or not place else "\n") + part
         shape += ("" if not place else "+" if concat else ";") + str(len(part))
-    say_one(door, gathering.verb, gathering.target, text, gathering.tags, shape if len(gathering.parts) > 1 else "")
+    say_one(
+        door,
+        gathering.verb,
+        gathering.target,
+        text,
+        gathering.tags,
+        shape if len(gathering.parts) > 1 else "",
+    )

@@ -43,7 +43,21 @@ def nick_of(login: str) -> str:
 class Face:
     """What IRC shows of one login."""
 
-    __slots__ = ("accepted", "account", "away", "doors", "host", "login", "modes", "online", "real", "secure", "signon", "spoke", "user")
+    __slots__ = (
+        "accepted",
+        "account",
+        "away",
+        "doors",
+        "host",
+        "login",
+        "modes",
+        "online",
+        "real",
+        "secure",
+        "signon",
+        "spoke",
+        "user",
+    )
 
     def __init__(self, login: str, user: str = "", host: str = "") -> None:
         self.login, self.user, self.host = login, user, host
@@ -163,7 +177,7 @@ class Network:
     def rename(self, old: str, new: str) -> None:
         """A login has another name; everything else about it stays."""
         face = self.people.pop(self.fold(old), None)
-        if face is None or self.fold(new) in self.people and self.fold(old) != self.fold(new):
+        if face is None or (self.fold(new) in self.people and self.fold(old) != self.fold(new)):
             if face is not None:
                 self.face(new).login = new
             return

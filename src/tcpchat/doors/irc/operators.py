@@ -79,7 +79,10 @@ def rehash(door: IrcDoor, line: Line) -> None:
 
 @command("SAMODE", "#room modes", "Not offered: operators of the server use the chat's own roles.", least=1)
 def samode(door: IrcDoor, line: Line) -> None:
-    door.reply("ERR_NOPRIVILEGES" if not is_oper(door) else "ERR_UNKNOWNCOMMAND", *(["SAMODE"] if is_oper(door) else []))
+    door.reply(
+        "ERR_NOPRIVILEGES" if not is_oper(door) else "ERR_UNKNOWNCOMMAND",
+        *(["SAMODE"] if is_oper(door) else []),
+    )
 
 
 __all__ = ["is_oper", "nick_of"]

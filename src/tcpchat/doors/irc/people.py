@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Away, People, Person, Refused, Who
 from tcpchat.doors.irc import channels, events, wire
-from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
@@ -50,12 +50,14 @@ def who(door: IrcDoor, line: Line) -> Steps:
         face = learn(door, person)
         if "o" in flags and "o" not in face.modes:
             continue
-        if room or not hides(door, face, person, exact=door.network.fold(asked) == door.network.fold(person.login)):
+        if room or not hides(
+            door, face, person, exact=door.network.fold(asked) == door.network.fold(person.login)
+        ):
             who_line(door, person, face, room or "*", chosen, token)
     door.reply("RPL_ENDOFWHO", asked or "*")
 
 
-def found(door: IrcDoor, asked: str, room: str) -> Steps:
+def found(door: IrcDoor, asked: str, room: str) -> Asks[list[Person]]:
     """The people a WHO asks for."""
     if room:
         if events.hidden(door, room):
@@ -79,7 +81,7 @@ def who_matches(door: IrcDoor, asked: str, person: Person) -> bool:
     return any(wire.matches(asked, word) for word in words)
 
 
-def one(door: IrcDoor, nick: str) -> Steps:
+def one(door: IrcDoor, nick: str) -> Asks[list[Person]]:
     """The person of this name, as a list of one, or none."""
     answer = yield Who(to="@" + nick.lstrip("@"), all=True)
     people = answer.people if isinstance(answer, People) else ()
@@ -88,7 +90,12 @@ def one(door: IrcDoor, nick: str) -> Steps:
 
 def hides(door: IrcDoor, face: Face, person: Person, exact: bool) -> bool:
     """+i: not shown to strangers who do not name it exactly."""
-    if "i" not in face.modes or exact or door.is_me(person.login) or "o" in door.network.face(door.login).modes:
+    if (
+        "i" not in face.modes
+        or exact
+        or door.is_me(person.login)
+        or "o" in door.network.face(door.login).modes
+    ):
         return False
     return not events.shared(door, person.rooms)
 
@@ -100,7 +107,9 @@ def who_flags(door: IrcDoor, person: Person, face: Face, room: str) -> str:
     return flags + (channels.marks(person, door.caps) if room != "*" else "")
 
 
-def who_line(door: IrcDoor, person: Person, face: Face, room: str, fields: list[str] | None, token: str) -> None:
+def who_line(
+    door: IrcDoor, person: Person, face: Face, room: str, fields: list[str] | None, token: str
+) -> None:
     nick, server = nick_of(person.login), door.network.server
     flags = who_flags(door, person, face, room)
     if fields is None:
@@ -140,7 +149,7 @@ def whois(door: IrcDoor, line: Line) -> Steps:
         if not door_is_meant(door, line):
             return
     asked = line.params[-1].split(",")[0]
-    people = (yield from one(door, asked)) if asked else []
+    people: list[Person] = (yield from one(door, asked)) if asked else []
     if not people:
         service = whois_service(door, asked)
         if not service:
@@ -187,11 +196,21 @@ def whois_lines(door: IrcDoor, person: Person, face: Face) -> None:
     from tcpchat.doors.irc import metadata
 
     metadata.whois(door, person.login)
-    door.reply("RPL_WHOISIDLE", nick, idle(face), int(face.signon or network.started), text="seconds idle, signon time")
+    door.reply(
+        "RPL_WHOISIDLE",
+        nick,
+        idle(face),
+        int(face.signon or network.started),
+        text="seconds idle, signon time",
+    )
 
 
 def whois_rooms(door: IrcDoor, person: Person, face: Face) -> None:
-    shown = [room for room in person.rooms if not events.hidden(door, room.lstrip("@+"))]
+    ranks = person.ranks or ("",) * len(person.rooms)
+    marked = zip(ranks, person.rooms, strict=False)
+    shown = [
+        channels.MARKS.get(rank, "")[:1] + room for rank, room in marked if not events.hidden(door, room)
+    ]
     if "i" in face.modes and not door.is_me(person.login) and "o" not in door.network.face(door.login).modes:
         shown = [room for room in shown if door.network.fold(room.lstrip("@+")) in door.rooms]
     if shown:
@@ -307,11 +326,14 @@ def monitor(door: IrcDoor, line: Line) -> Steps | None:
 def monitor_add(door: IrcDoor, nicks: list[str]) -> Steps:
     from tcpchat.doors.irc.registration import valid_nick
 
-    added, refused = [], []
+    added: list[str] = []
+    refused: list[str] = []
     for place, nick in enumerate(nicks):
         if not valid_nick(door, nick):
             refused.append(nick)
-        elif len(door.monitored) >= door.network.monitor_max and door.network.fold(nick) not in door.monitored:
+        elif (
+            len(door.monitored) >= door.network.monitor_max and door.network.fold(nick) not in door.monitored
+        ):
             yield from monitor_status(door, added)
             door.reply("ERR_MONLISTFULL", door.network.monitor_max, ",".join(nicks[place:]))
             return
@@ -324,7 +346,8 @@ def monitor_add(door: IrcDoor, nicks: list[str]) -> Steps:
 
 
 def monitor_status(door: IrcDoor, nicks: list[str]) -> Steps:
-    here, gone = [], []
+    here: list[str] = []
+    gone: list[str] = []
     for nick in nicks:
         people = yield from one(door, nick)
         if people:

@@ -29,7 +29,9 @@ class Receipts:
         self.waiting = False  # a token is out
         self.answers = False  # this client has answered one
         self.begun = 0.0  # when the welcome was
-        self.sent: dict[str, list[int]] = {}  # folded conversation -> seqs of own messages that wait for receipts
+        self.sent: dict[
+            str, list[int]
+        ] = {}  # folded conversation -> seqs of own messages that wait for receipts
         self.order: list[tuple[int, str]] = []
 
     # -- as a receiver ---------------------------------------------------------------------------------------
@@ -52,9 +54,9 @@ class Receipts:
 
     def tick(self, now: float) -> None:
         """Once a second: the first question, when the client has settled."""
-        if self.door.registered and not self.answers and not self.waiting and self.told > self.asked:
-            if now - self.begun >= self.door.network.receipts_after:
-                self.door.out.append(self._ask())
+        settled = self.door.registered and now - self.begun >= self.door.network.receipts_after
+        if settled and not self.answers and not self.waiting and self.told > self.asked:
+            self.door.out.append(self._ask())
 
     def pong(self, token: str) -> None:
         """The client has read everything up to the token."""

@@ -12,6 +12,7 @@ from tcpchat.core.model import (
     Hello,
     Join,
     Password,
+    Presence,
     Refused,
     Rename,
     RoomList,
@@ -20,7 +21,7 @@ from tcpchat.core.model import (
     Status,
     Welcome,
 )
-from tcpchat.doors.irc import caps, channels, events, history, metadata, refusals, wire
+from tcpchat.doors.irc import caps, channels, events, metadata, refusals, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
 
@@ -142,14 +143,16 @@ def nick(door: IrcDoor, line: Line) -> Steps | None:
 
 def change_nick(door: IrcDoor, wanted: str) -> Steps:
     old = door.login
-    if door.account and door.network.fold(door.account) == door.network.fold(old):
-        if door.network.fold(wanted) != door.network.fold(old):
-            text = "Your login stays yours under every client; to give it another name: /msg NickServ RENAME name"
-            door.reply("ERR_NONICKCHANGE", text=text)
-            return
+    fold = door.network.fold
+    if door.account and fold(door.account) == fold(old) != fold(wanted):
+        text = "Your login stays yours under every client; to give it another name: /msg NickServ RENAME name"
+        door.reply("ERR_NONICKCHANGE", text=text)
+        return
     answer = yield Rename(to=wanted)
     if isinstance(answer, Refused):
         refusals.refuse(door, answer, refusals.NICK, wanted, command="NICK")
+    elif door.login == old:  # the news was missed: this client was still catching up
+        events.on_renamed(door, Presence(login=old, what="renamed", text=wanted))
 
 
 def complete(door: IrcDoor) -> Steps | None:
@@ -169,7 +172,9 @@ def hello(door: IrcDoor) -> Hello:
     account = door.proved.get("account", "")
     device = f"irc:{door.user}" if account else ""
     return Hello(
-        login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
+        login=account
+        if account and door.network.fold(account) == door.network.fold(door.nick)
+        else door.nick,
         device=device,
         label="irc",
         name=door.real,
@@ -207,7 +212,9 @@ def register(door: IrcDoor) -> Steps:
 
 def claimed(door: IrcDoor) -> None:
     taken, door.nick = door.nick, ""
-    door.reply("ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another")
+    door.reply(
+        "ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another"
+    )
 
 
 # -- the welcome ---------------------------------------------------------------------------------------------
@@ -288,7 +295,9 @@ def lusers(door: IrcDoor) -> Steps:
     invisible = sum(1 for face in faces if "i" in face.modes)
     opers = sum(1 for face in faces if "o" in face.modes)
     network.peak = peak = max(network.peak, online)
-    text = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
+    text = (
+        f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
+    )
     door.reply("RPL_LUSERCLIENT", text=text)
     door.reply("RPL_LUSEROP", opers)
     door.reply("RPL_LUSERUNKNOWN", len(network.strangers))

@@ -83,7 +83,11 @@ def stats(door: IrcDoor, line: Line) -> None:
 def help_(door: IrcDoor, line: Line) -> None:
     subject = line.params[0] if line.params else ""
     if not subject:
-        say_help(door, "*", ["The commands of this server:", *rows_of(sorted(COMMANDS)), "HELP COMMAND tells more."])
+        say_help(
+            door,
+            "*",
+            ["The commands of this server:", *rows_of(sorted(COMMANDS)), "HELP COMMAND tells more."],
+        )
         return
     spec = COMMANDS.get(subject.upper())
     if spec is None:

@@ -28,9 +28,7 @@ class Pending:
         kept, door.answer = door.answer, self.answer
         if isinstance(event, Accepted):
             self._accepted(door, event)
-        elif isinstance(event, Refused) and self.verb == "PRIVMSG":
-            refusals.refuse_say(door, event, self.shown, self.verb)
-        elif isinstance(event, Refused) and self.verb == "TAGMSG" and event.code not in ("empty",):
+        elif isinstance(event, Refused) and self.verb != "NOTICE":
             refusals.refuse_say(door, event, self.shown, self.verb)
         door.answer = kept
         answer = self.answer
@@ -84,7 +82,9 @@ def client_tags(line: Line) -> dict[str, str] | None:
     """The tags that go on to the others: only those with a "+", kept without it."""
     if not line.tags:
         return None
-    return {key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1} or None
+    return {
+        key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1
+    } or None
 
 
 def split_ctcp(text: str) -> tuple[str, str]:
@@ -138,7 +138,9 @@ def speak(door: IrcDoor, line: Line) -> Steps | None:
     return None
 
 
-def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = "") -> None:
+def say_one(
+    door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = ""
+) -> None:
     """Send one message to one target."""
     network = door.network
     room = target.lstrip("@+") if target[0] in "@+" and "#" in target[:3] else target

@@ -91,7 +91,9 @@ def parse(text: str) -> Line:
     return Line(words_[0].upper(), params, tags, source)
 
 
-def join(command: str, params: Iterable[str] = (), source: str = "", tags: Iterable[tuple[str, str]] = ()) -> str:
+def join(
+    command: str, params: Iterable[str] = (), source: str = "", tags: Iterable[tuple[str, str]] = ()
+) -> str:
     """Write a line, without CR LF. Only the last parameter may be empty, hold blanks or begin with a colon."""
     words = [command, *params]
     last = words[-1]
@@ -151,7 +153,7 @@ def full_mask(text: str) -> str:
 
 
 def valid_host(text: str) -> bool:
-    """Tell whether a text can be a host name in a source: labels of letters, digits and inner hyphens, one dot at least."""
+    """Tell whether a text can be a host name: labels of letters, digits and inner hyphens, one dot at least."""
     labels = text.split(".")
     return len(labels) > 1 and len(text) <= 253 and all(_HOST_PART.match(label) for label in labels)
 
@@ -163,7 +165,7 @@ def cut(text: str, size: int) -> str:
 
 
 def pieces(text: str, size: int) -> list[str]:
-    """Split a text into lines of at most so many bytes, at line ends, then at blanks, then anywhere between characters."""
+    """Split a text into lines of at most so many bytes: at line ends, then at blanks, then between characters."""
     out = []
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         while len(line) * 4 > size and len(line.encode()) > size:
