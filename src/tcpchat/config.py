@@ -89,15 +89,19 @@ class Config:
     tls_key: str = _row("", "Its private key (PEM).", group="tls", later=True)
 
     server_name: str = _limit("server_name", "Name of this server.", group="names")
-    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="names")
-    description: str = _row("A tcpchat server", "One line about this server.", group="names")
-    motd: str = _row("", "File with the message of the day.", group="names")
-    lobby: str = _row("#all", "Room that every IRC client enters.", group="names")
-    oper_name: str = _row("", "Name for OPER of IRC.", group="names")
-    oper_password: str = _row("", "Password for OPER (others may see command lines).", group="names")
-    connection_password: str = _row(
-        "", "Password that every IRC connection must give (others may see command lines).", group="names"
-    )
+    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="irc")
+    description: str = _row("A tcpchat server", "One line about this server.", group="irc")
+    motd: str = _row("", "File with the message of the day.", group="irc")
+    lobby: str = _row("#all", "Room that every IRC client enters.", group="irc")
+    oper_name: str = _row("", "Name for OPER of IRC.", group="irc")
+    oper_password: str = _row("", "Password for OPER.", group="irc", secret=True)
+    connection_password: str = _row("", "Password that IRC clients must give.", group="irc", secret=True)
+    irc_receipts_after: float = _row(5.0, "Seconds until an IRC author is told what has arrived.", group="irc")
+    irc_replay_max: int = _row(5_000, "Missed messages that an IRC client is shown at most.", group="irc")
+
+    base_path: str = _row("", "Path of the page behind a reverse proxy, like /chat.", group="web")
+    proxies: str = _row("", "Networks of reverse proxies whose X-Forwarded-For is believed.", group="web")
+    origins: str = _row("", "More web origins whose pages may open a WebSocket.", group="web")
 
     def limits(self) -> Limits:
         """The limits of the core as these settings have them."""

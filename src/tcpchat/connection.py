@@ -10,9 +10,6 @@ import asyncio
 import importlib
 import logging
 import secrets
-import socket
-import struct
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Pinged, Refused, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
+from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Session
@@ -35,12 +33,8 @@ FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
 LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
 CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
 STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
-UNSENT_MAX = 131_072  # bytes the kernel may hold unsent for one peer: memory of a stopped reader, TCP_NOTSENT_LOWAT
-LOST_PROBES = 3  # retransmissions or window probes without an answer: the machine is gone
 TICKS_PER_SECOND = 10
 PINGLESS = frozenset({"seed"})  # the original protocol has no ping: the kernel's keepalive takes its place
-OPTION_NUMBERS = {"TCP_NOTSENT_LOWAT": 25} if sys.platform == "linux" else {}  # unnamed before Python 3.12
-KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 TLS_REFUSED = b"\x15\x03\x01\x00\x02\x02\x28"  # alert handshake_failure (RFC 8446, 6.2): clients fall back at once
 
 DOORS: dict[str, tuple[str, str, bool]] = {  # kind -> module, class, takes the settings
@@ -85,7 +79,7 @@ class Connection(asyncio.Protocol):
     """One peer on the port."""
 
     __slots__ = (
-        "address", "closed", "closing", "door", "end", "first", "full", "heard", "held", "last", "layer",
+        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "last", "layer",
         "loading", "loads", "local", "more", "out", "parcels", "pinged", "pipe", "server", "session", "told",
         "touched", "transport", "user", "waiting",
     )  # fmt: skip
@@ -107,6 +101,7 @@ class Connection(asyncio.Protocol):
         self.loads: deque[Load] = deque()
         self.loading = False
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
+        self.entering = False  # its door still shows the rooms: answers may come, messages not yet
         self.more: Callable[[float], list[Command]] | None = None  # of doors whose lines wait for answers (IRC)
         self.heard = server.ticks
         self.pinged = self.closed = self.closing = False
@@ -118,11 +113,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "set_write_buffer_limits")
         self.transport = transport  # type: ignore[assignment]
         self.transport.set_write_buffer_limits(high=self.server.config.write_buffer)
-        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self.address = str(peer[0]).removeprefix("::ffff:") if peer else ""
-        self.local = is_local(self.address) or bool(peer and here and peer[0] == here[0])
-        option(transport, socket.IPPROTO_TCP, "TCP_NODELAY", 1)
-        option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_MAX)
+        self.address, self.local = peer_address(transport)
+        make_prompt(transport)
         refusal = self.server.admit(self)
         if refusal:
             self.polite(refusal)
@@ -228,7 +220,8 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, kind: str, data: bytes) -> None:
         secure = self.layer is not None
-        door = open_door(kind, self.server.config, self.address, secure, self.local)
+        settings = self.server.irc if kind == "irc" else self.server.config
+        door = open_door(kind, settings, self.address, secure, self.local)
         if door is None:
             self.polite(f"This server does not speak {kind} yet.\r\n".encode())
             return
@@ -237,9 +230,7 @@ class Connection(asyncio.Protocol):
         if self.more is not None:
             door.wake = self._wake  # type: ignore[attr-defined]
         if door.name in PINGLESS:
-            option(self.transport, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
-            for name, value in KEEPALIVE:
-                option(self.transport, socket.IPPROTO_TCP, name, value)
+            keep_alive(self.transport)
         self.session = self.server.chat.open(
             time.time(),
             nonce=secrets.token_urlsafe(24),
@@ -289,9 +280,10 @@ class Connection(asyncio.Protocol):
         """Lines that waited for an answer may go on now."""
         now = time.time()
         try:
-            commands = more(now)
-            if self.session is not None:
+            while (commands := more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
+            if self.session is not None:
+                self._ask([], now)
         except Exception:
             self.bug()
             return
@@ -299,6 +291,12 @@ class Connection(asyncio.Protocol):
             self.pause("door")
         else:
             self.unpause("door")
+        if self.session is not None and self.door.entering != self.entering:  # type: ignore[attr-defined]
+            self.entering = not self.entering
+            if self.entering:
+                self.server.chat.paused(self.session)
+            else:
+                self._resumed()
 
     def _wake(self) -> None:
         """The door has something to say although nobody told it anything."""
@@ -409,14 +407,14 @@ class Connection(asyncio.Protocol):
 
     def _resumed(self) -> None:
         """The peer takes events again: answer its questions, go on with its feed from the log."""
-        if self.session is None or self.closed or self.stuck:
+        if self.session is None or self.closed or self.stuck or self.entering:
             return
         self.pipe.run(self.server.chat.resumed(self.session, time.time()))
         self.pipe.answer(self)
 
     def recheck(self) -> None:
         """After a page of the feed: it may have filled the pipe, and then the session must not be live."""
-        if self.session is not None and self.stuck:
+        if self.session is not None and (self.stuck or self.entering):
             self.server.chat.paused(self.session)
 
     def pause(self, why: str) -> None:
@@ -474,7 +472,8 @@ class Connection(asyncio.Protocol):
 
     def hang_up(self, code: str, text: str = "") -> None:
         """Say goodbye in the door's language, write what is left, close."""
-        self.tell(Goodbye(why=text or CODES[code].text, code=code))
+        known = CODES.get(code)  # a peer that says goodbye itself gives a reason of its own
+        self.tell(Goodbye(why=text or (known.text if known else code), code=code if known else ""))
         self.finish()
 
     def finish(self) -> None:
@@ -499,33 +498,6 @@ class Connection(asyncio.Protocol):
                     self.server.audit.came(self.user)
         elif self.pipe.audit is not None:
             self.pipe.audit.refused(self.session, event)
-
-
-def is_local(address: str) -> bool:
-    """Is this an address of the loopback?"""
-    return address.startswith("127.") or address == "::1" or address == ""
-
-
-def option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
-    """Set a socket option where this system has it."""
-    sock, number = transport.get_extra_info("socket"), getattr(socket, name, OPTION_NUMBERS.get(name))
-    if sock is not None and number is not None:
-        try:
-            sock.setsockopt(level, number, value)
-        except OSError:
-            pass  # not a TCP socket, or not offered here: a comfort, not a need
-
-
-def machine_lost(transport: asyncio.BaseTransport) -> bool:
-    """Has the peer's machine stopped answering TCP itself? (Linux tcp_info: retransmits and probes unanswered.)"""
-    sock, info = transport.get_extra_info("socket"), getattr(socket, "TCP_INFO", None)
-    if sock is None or info is None:
-        return False
-    try:
-        _, _, retransmits, probes = struct.unpack_from("4B", sock.getsockopt(socket.IPPROTO_TCP, info, 8))
-    except OSError:
-        return True
-    return bool(retransmits >= LOST_PROBES or probes >= LOST_PROBES)
 
 
 def why_lost(error: Exception | None) -> str:

@@ -12,16 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import errno
 import importlib.metadata
 import logging
-import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -31,19 +30,14 @@ from tcpchat.connection import TICKS_PER_SECOND, Connection, Layer
 from tcpchat.core.chat import Chat
 from tcpchat.log import Log
 from tcpchat.pipe import PENDING_MAX, Pipe
+from tcpchat.sockets import BACKLOG, listen
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.network import Network
 
 logger = logging.getLogger("tcpchat.server")
 
-BACKLOG = 1024  # connections the kernel holds while the loop is busy
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
-
-
-class PortInUse(OSError):
-    """Another program listens on this port."""
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(errno.EADDRINUSE, f"port {port} on {host} is in use")
-        self.host, self.port = host, port
 
 
 class Server:
@@ -97,6 +91,13 @@ class Server:
         """A server with settings read by tcpchat.config.load."""
         values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
         return cls(console=console, **values)
+
+    @cached_property
+    def irc(self) -> Network:
+        """What all IRC connections of this server share."""
+        from tcpchat.doors.irc.network import Network
+
+        return Network(self.config)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -350,31 +351,3 @@ def default_log(data: Path) -> Log:
 
     data.mkdir(parents=True, exist_ok=True)
     return SqliteLog(data / "tcpchat.db")
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets on every address of the host, all on one port. Raises PortInUse, OSError."""
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    sockets: list[socket.socket] = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address[0], port, *address[2:]))
-            sock.listen(BACKLOG)
-        except OSError as error:
-            sock.close()
-            if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
-                continue  # "localhost" may name ::1 on a machine without IPv6
-            for other in sockets:
-                other.close()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(host, port) from None
-            raise
-        port = int(sock.getsockname()[1])
-        sockets.append(sock)
-    if not sockets:
-        raise OSError(errno.EADDRNOTAVAIL, f"{host} is not an address of this machine")
-    return sockets

@@ -7,6 +7,7 @@ it answers INCMESS with MESSACC and nothing else; on the bare end of a connectio
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -164,19 +165,13 @@ class OriginalClient:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._reads or self._closed)
-                if self._closed:
-                    return
-            try:
-                self._socket.settimeout(0.1)
-                raw = self._socket.recv(BLOCK)
-            except TimeoutError:
-                continue  # look at the menu again
-            except OSError:
-                raw = b""
+            readable, _, _ = select.select([self._socket], [], [], 0.05)
             with self._change:
                 if self._closed:
                     return
-                answer = self.screen.read(raw)
+                if not (readable and self._reads):
+                    continue  # the menu was opened meanwhile
+                answer = self.screen.read(self._recv())
                 self._change.notify_all()
                 ended = self.screen.ended
             if answer:
@@ -184,9 +179,14 @@ class OriginalClient:
             if ended:
                 return
 
+    def _recv(self) -> bytes:
+        try:
+            return self._socket.recv(BLOCK)
+        except OSError:
+            return b""
+
     def _answer(self, answer: bytes) -> None:
         try:
-            self._socket.settimeout(10)
             self._socket.sendall(answer)
         except OSError:
             pass  # the next read says so

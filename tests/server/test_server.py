@@ -15,7 +15,8 @@ from rawpeer import Peer, Start, eventually
 
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogUnavailable
-from tcpchat.server import PortInUse, Server, default_log, listen
+from tcpchat.server import Server, default_log
+from tcpchat.sockets import PortInUse, listen
 
 
 async def test_two_guests_talk_with_receipts(server: Server) -> None:
@@ -268,6 +269,26 @@ async def test_a_stopped_reader_costs_one_integer_and_gets_all(start: Start) -> 
     slow.send("confirm", seq=duck.welcome["head"] + count)
     assert (await duck.say("@slow", "live again", count + 1))["seq"]
     assert (await slow.until("message"))["text"] == "live again"
+
+
+async def test_a_reader_that_is_stopped_but_alive_is_not_taken_for_dead(start: Start) -> None:
+    server = await start(dead_after=2.0, write_buffer=32_768, messages_per_second=0)
+    slow = await Peer.enter(server.port, "slow", device="s1", receive_buffer=4096)
+    duck = await Peer.enter(server.port, "duck", device="d1")
+    stuck = next(c for c in server.connections if c.user is not None and c.user.login == "slow")
+    n = 0
+    while not stuck.full:
+        n += 1
+        await duck.say("#all", "x" * 8000, n)
+    until = server.ticks + 40  # twice as long as the silence that ends others
+    while server.ticks < until:
+        duck.send("ping", token=str(server.ticks))
+        await duck.until("pong")
+        await asyncio.sleep(0.3)
+    assert not stuck.closing
+    for _ in range(n):
+        await slow.until("message")
+    duck.send("bye")
 
 
 # -- life of the server --------------------------------------------------------------------------------------

@@ -183,6 +183,9 @@ class Chat:
             fact, origin = append.fact, append.origin
             if type(fact) is m.Said:
                 talking.withdraw(self, fact, origin, out)
+            elif type(fact) is m.Gone:
+                if (user := self.state.users.get(fact.user)) is not None:
+                    user.leaving = False
             elif origin is not None:
                 if origin.session.stage not in (OPEN, CLOSED):
                     origin.session.stage = NEW

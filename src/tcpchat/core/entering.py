@@ -114,12 +114,12 @@ def _family(device: str) -> str:
 def _guest(
     chat: Chat, session: Session, command: m.Hello, login: str, user: User | None, now: float, out: Effects
 ) -> None:
-    if user is not None and _family(user.device) == _family(session.device_id):
+    if user is not None and not user.leaving and _family(user.device) == _family(session.device_id):
         welcome(chat, session, user, now, out)
         return
     if user is not None:
         # Somebody else's name who has left: that guest's direct messages are not for the newcomer.
-        out.append(m.Append(m.Gone(user.uid)))
+        forget(user, out)
     session.stage = ARRIVING
     fact = m.Arrived(login, session.device_id, command.name)
     out.append(m.Append(fact, m.Origin(session, 0, command)))
@@ -144,9 +144,10 @@ def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) ->
 def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
     """A guest is forgotten; those who wait for it to have their message learn that it never will."""
     user = chat.state.users.get(fact.user)
-    if user is None or user.claimed or user.sessions:
+    if user is None or user.claimed:
         return
     if out is not None:
+        _end_sessions(chat, user, entry.at / 1000, out)
         _failed(chat, user, entry.at, out)
         for number in list(user.rooms):
             room = chat.state.rooms[number]
@@ -154,6 +155,23 @@ def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
             out.append(m.FanOut(event, room.audience))
     chat.guests.pop(user.uid, None)
     chat.state.drop_user(user)
+
+
+def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:
+    """Whoever came in as this guest while its end was on its way to the log: what the log says happened, on this node
+    and on every other one, so the session ends and its program comes back as somebody new."""
+    for session in list(user.sessions):
+        leave(chat, session, now, "replaced", out)
+        session.stage = CLOSED
+        out.append(m.Tell(session, m.Goodbye(CODES["replaced"].text, "replaced")))
+        out.append(m.HangUp(session, "replaced"))
+
+
+def forget(user: User, out: Effects) -> None:
+    """Propose the end of a guest; from now on nobody comes in as it any more."""
+    if not user.leaving:
+        user.leaving = True
+        out.append(m.Append(m.Gone(user.uid)))
 
 
 def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
@@ -423,7 +441,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
     if not user.sessions:
         user.offline_since = now
         if session.door == "irc" and not user.claimed:
-            out.append(m.Append(m.Gone(user.uid)))  # nobody can come back as this guest: its device was the connection
+            forget(user, out)  # nobody can come back as this guest: its device was the connection
     if was and not user.online:
         chat.online -= 1
         event = m.Presence(user.login, "offline", rooms_of(chat, user), why, user.account)
@@ -450,8 +468,7 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
         if not user.offline_since:
             user.offline_since = now  # it was here before the last restart
         elif now - user.offline_since > chat.limits.guest_grace:
-            user.offline_since = now
-            out.append(m.Append(m.Gone(user.uid)))
+            forget(user, out)
 
 
 def banned(chat: Chat, session: Session, login: str, now: float) -> str:

@@ -203,6 +203,8 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
     if command.room:
         _rename_room(chat, session, command, out)
         return
+    from tcpchat.core.entering import forget
+
     user = session.user
     assert user is not None
     login = good_login(command.to, chat.limits)
@@ -214,7 +216,7 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
         if other.claimed or other.sessions:
             _refuse(session, command, "claimed" if other.claimed else "in_use", out, login)
             return
-        out.append(m.Append(m.Gone(other.uid)))
+        forget(other, out)
     if login == user.login:
         out.append(m.Tell(session, m.Done(command.ref)))
         return
@@ -272,6 +274,7 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
             session.stage = "closed"
             out.append(m.Tell(session, m.Goodbye("This login was deleted.", "banned")))
             out.append(m.HangUp(session, "deleted"))
+    chat.guests.pop(user.uid, None)
     chat.state.drop_user(user)
     if out is not None:
         _done(entry, out)
@@ -311,12 +314,14 @@ def preferred(chat: Chat, entry: m.Entry, fact: m.Preferred, out: Effects | None
         prefs[fact.key] = fact.value
     else:
         prefs.pop(fact.key, None)
+    named = user is not None and not fact.room and fact.key == "name"
+    if user is not None and named:
+        user.name = fact.value
     if out is None:
         return
-    if user is not None and not fact.room and fact.key == "name":
+    if user is not None and named:
         from tcpchat.core.entering import rooms_of
 
-        user.name = fact.value
         event = m.Presence(user.login, "name", rooms_of(chat, user), fact.value, user.account, fact.value)
         out.append(m.FanOut(event, chat.everyone))
     _done(entry, out, key=fact.key, value=fact.value)

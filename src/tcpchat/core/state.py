@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterator
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -66,6 +67,7 @@ class User:
         "fold",
         "host",
         "keys",
+        "leaving",
         "login",
         "mentions",
         "muted",
@@ -112,6 +114,7 @@ class User:
         self.online_since = 0
         self.seen = 0
         self.offline_since = 0.0
+        self.leaving = False  # of a guest: its end is on its way to the log
         self.host = ""  # IRC: user@host, as masks see it
         self.tokens = -1.0
         self.byte_tokens = -1.0
@@ -177,7 +180,10 @@ class Room:
         return tuple(Change(name, True, arg) for name, arg in sorted(self.modes.items()))
 
 
-# -- what a snapshot holds -------------------------------------------------------------------------------------------
+# -- what a snapshot holds: pairs in order instead of dicts, so that the same state has the same bytes -----------------
+
+K, V = TypeVar("K"), TypeVar("V")
+Pairs: TypeAlias = list[tuple[K, V]]
 
 
 class UserRecord(Struct, array_like=True):
@@ -189,13 +195,13 @@ class UserRecord(Struct, array_like=True):
     name: str
     role: str
     muted: int
-    keys: dict[str, str]
+    keys: Pairs[str, str]
     password: str
-    prefs: dict[str, str]
+    prefs: Pairs[str, str]
     rooms: list[int]
-    directs: dict[int, int]
-    devices: dict[str, tuple[int, tuple[int, ...]]]
-    mentions: dict[int, list[int]]
+    directs: Pairs[int, int]
+    devices: list[tuple[str, int, tuple[int, ...]]]
+    mentions: Pairs[int, list[int]]
 
 
 class RoomRecord(Struct, array_like=True):
@@ -206,11 +212,11 @@ class RoomRecord(Struct, array_like=True):
     topic_by: str
     topic_at: int
     head: int
-    members: dict[int, tuple[int, str]]
-    modes: dict[str, str]
-    lists: dict[str, list[Change]]
+    members: list[tuple[int, int, str]]
+    modes: Pairs[str, str]
+    lists: Pairs[str, list[Change]]
     invited: list[int]
-    prefs: dict[str, str]
+    prefs: Pairs[str, str]
 
 
 class Snapshot(Struct):
@@ -220,7 +226,7 @@ class Snapshot(Struct):
     next_room: int
     users: list[UserRecord]
     rooms: list[RoomRecord]
-    rules: dict[str, dict[str, dict[str, str]]]
+    rules: Pairs[str, Pairs[str, Pairs[str, str]]]
 
 
 VERSION = 1
@@ -340,7 +346,8 @@ class State:
                 VERSION, self.seq, self.next_user, self.next_room,
                 [_user_record(self.users[uid]) for uid in sorted(self.users)],
                 [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
-                {kind: dict(sorted(table.items())) for kind, table in sorted(self.rules.items()) if table},
+                [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
+                 for kind, table in sorted(self.rules.items()) if table],
             ),
         )  # fmt: skip
 
@@ -352,7 +359,7 @@ class State:
             raise ValueError(f"state of version {record.version}, this program reads {VERSION}")
         state = cls()
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
-        state.rules = record.rules
+        state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
         for row in record.users:
             state._load_user(row)
         state.rooms.clear()
@@ -366,9 +373,9 @@ class State:
         user.claimed, user.device, user.name, user.role, user.muted = (
             row.claimed, row.device, row.name, row.role, row.muted,
         )  # fmt: skip
-        user.keys, user.password, user.prefs = row.keys, row.password, row.prefs
-        user.rooms, user.directs, user.mentions = dict.fromkeys(row.rooms), row.directs, row.mentions
-        for name, (last, places) in row.devices.items():
+        user.keys, user.password, user.prefs = dict(row.keys), row.password, dict(row.prefs)
+        user.rooms, user.directs, user.mentions = dict.fromkeys(row.rooms), dict(row.directs), dict(row.mentions)
+        for name, last, places in row.devices:
             device = user.devices[name] = Device(last)
             for n, seq in enumerate(places, last - len(places) + 1):
                 device.note(n, seq)
@@ -378,26 +385,28 @@ class State:
     def _load_room(self, row: RoomRecord) -> None:
         room = Room(row.number, row.name, row.created)
         room.topic, room.topic_by, room.topic_at, room.head = row.topic, row.topic_by, row.topic_at, row.head
-        room.members = {uid: Member(since, role) for uid, (since, role) in row.members.items()}
-        room.modes, room.lists, room.prefs = row.modes, row.lists, row.prefs
+        room.members = {uid: Member(since, role) for uid, since, role in row.members}
+        room.modes, room.lists, room.prefs = dict(row.modes), dict(row.lists), dict(row.prefs)
         room.invited = set(row.invited)
         self.rooms[room.number] = room
         self.by_name[fold(room.name)] = room
 
 
 def _user_record(user: User) -> UserRecord:
-    devices = {name: (d.last, d.recent()) for name, d in user.devices.items() if d.last}
+    devices = sorted((name, d.last, d.recent()) for name, d in user.devices.items() if d.last)
     return UserRecord(
-        user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted, user.keys,
-        user.password, user.prefs, sorted(user.rooms), user.directs, devices, {k: v for k, v in user.mentions.items() if v},
+        user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted,
+        sorted(user.keys.items()), user.password, sorted(user.prefs.items()), sorted(user.rooms),
+        sorted(user.directs.items()), devices, [(k, v) for k, v in sorted(user.mentions.items()) if v],
     )  # fmt: skip
 
 
 def _room_record(room: Room) -> RoomRecord:
     return RoomRecord(
         room.number, room.name, room.created, room.topic, room.topic_by, room.topic_at, room.head,
-        {uid: (member.since, member.role) for uid, member in sorted(room.members.items())},
-        room.modes, room.lists, sorted(room.invited), room.prefs,
+        [(uid, member.since, member.role) for uid, member in sorted(room.members.items())],
+        sorted(room.modes.items()), [(name, rows) for name, rows in sorted(room.lists.items()) if rows],
+        sorted(room.invited), sorted(room.prefs.items()),
     )  # fmt: skip
 
 

@@ -10,14 +10,12 @@ from typing import Any, get_args
 
 import msgspec
 
-from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Hello, Mode, Refused
+from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Hello, Mode, Refused, Say
 
 DIALECT = "native"
 PROTO = 1  # version of this protocol; new fields and new messages do not change it
 MAX_LINE = 65536  # bytes of a command, newline not counted: many times the longest text (8,000 bytes)
-MAX_EVENT = (
-    16 * 1024 * 1024
-)  # bytes of an event: a page of 200 messages of the longest text, all of it escaped
+MAX_EVENT = 16 * 1024 * 1024  # bytes of an event: a page of messages of the longest text, all of it escaped
 MAX_FAULTS = 20  # in a row; a peer that never makes sense is not ours
 MAX_INT = 2**53 - 1  # what JSON readers everywhere (RFC 8259 6) keep exact
 HINT_MAX = 200  # characters; hints quote the decoder, which quotes the peer
@@ -40,7 +38,7 @@ def _holds_int(hint: Any) -> bool:
 
 _NUMBERS: dict[type, Callable[[Any], tuple[object, ...]]] = {
     kind: _number_getter(kind) for kind in get_args(AnyCommand)
-} | {Hello: lambda hello: (hello.proto,)}  # after may be -1
+}
 _EVENT_TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyEvent))
 
 
@@ -221,16 +219,21 @@ class ServerSide:
         return []
 
 
+def _fits(value: object) -> bool:
+    """Can every peer, and the log, hold this number?"""
+    return not isinstance(value, int) or 0 <= value <= MAX_INT
+
+
 def _in_range(command: Command) -> bool:
-    """Are all numbers such that every peer, and the log, can hold them?"""
-    for value in _NUMBERS[type(command)](command):
-        if isinstance(value, int) and not 0 <= value <= MAX_INT:
-            return False
+    """Do all numbers of a command fit?"""
+    if isinstance(command, Say):  # the hot path, spelled out
+        return 0 <= command.n <= MAX_INT and 0 <= command.re <= MAX_INT and _fits(command.ref)
     if isinstance(command, Hello):
-        return command.after is None or -1 <= command.after <= MAX_INT
-    if isinstance(command, Mode):
-        return all(0 <= change.at <= MAX_INT for change in command.changes)
-    return True
+        after = command.after  # -1 = from now on
+        return _fits(command.proto) and (after is None or -1 <= after <= MAX_INT)
+    if isinstance(command, Mode) and not all(_fits(change.at) for change in command.changes):
+        return False
+    return all(map(_fits, _NUMBERS[type(command)](command)))
 
 
 def _ref(line: bytes) -> int | str:

@@ -19,6 +19,7 @@ import msgspec
 from tcpchat.core import model
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyCommand, AnyEvent
+from tcpchat.core.operators import ACTS
 from tcpchat.doors.native import MAX_EVENT, MAX_FAULTS, MAX_INT, MAX_LINE, PROTO
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -58,6 +59,7 @@ FIELDS = {
     "Set.value": "its value",
     "Set.room": 'the room it is for, "" = oneself',
     "Scram.message": "base64, as RFC 5802 has it",
+    "Say.n": "the number of the message on this device",
     "Typing.on": "has begun, or has stopped",
     "History.before": "only what is before this seq",
     "History.after": "only what is behind this seq",
@@ -74,7 +76,7 @@ FIELDS = {
     "Key.do": "list, add, revoke or claim",
     "Key.key": "the key it is about",
     "Key.label": "what to call the key: the device it lives on",
-    "Admin.do": "the act",
+    "Admin.do": "the act, see Acts of operators",
     "Admin.args": "its arguments by name",
     "Kick.room": 'a room, "" = the whole chat',
     "Challenge.nonce": "part of what has to be signed",
@@ -228,6 +230,7 @@ def tables() -> dict[str, str]:
         "commands": "\n".join(_message(">", kind, beside, shown) for kind in kinds(AnyCommand)),
         "events": "\n".join(_message("<", kind, beside, shown) for kind in kinds(AnyEvent)),
         "records": "\n".join(_record(kind, beside) for kind in RECORDS),
+        "acts": _acts(),
         "errors": _errors(),
     }
 
@@ -292,6 +295,14 @@ def type_name(hint: Any) -> str:
     if origin is dict:
         return f"object of {type_name(args[1])}"
     return " or ".join(type_name(arg) for arg in args)
+
+
+def _acts() -> str:
+    rows = [
+        (f"`{name}`", ", ".join(act.takes.split()) or "none", ", ".join(act.roles), act.about)
+        for name, act in ACTS.items()
+    ]
+    return _grid(("do", "args", "who may", "what it does"), rows)
 
 
 def _errors() -> str:

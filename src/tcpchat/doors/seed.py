@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from tcpchat.core.errors import CODES
@@ -73,7 +73,7 @@ class SeedDoor:
     """One original client."""
 
     name = "seed"
-    dialect = "seed"
+    dialect: Hashable = "seed"
 
     def __init__(self, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.address, self.secure, self.local = address, secure, local

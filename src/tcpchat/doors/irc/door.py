@@ -14,6 +14,7 @@ import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, TypingNotice
 from tcpchat.doors.irc import caps, encode, events, refusals, wire
+from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
 from tcpchat.doors.irc.network import Network, nick_of
@@ -123,8 +124,7 @@ class IrcDoor:
 
     @property
     def ready(self) -> bool:
-        """False from the welcome until the rooms are shown: messages must not come before their room."""
-        return not self.entering
+        return True
 
     @property
     def busy(self) -> bool:
@@ -216,7 +216,10 @@ class IrcDoor:
         """The row of this command, or None after a refusal."""
         spec = COMMANDS.get(line.command)
         if spec is None:
-            self.reply("ERR_UNKNOWNCOMMAND" if self.registered else "ERR_NOTREGISTERED", line.command)
+            if self.registered:
+                self.reply("ERR_UNKNOWNCOMMAND", wire.cut(line.command, 64))
+            else:
+                self.reply("ERR_NOTREGISTERED")
         elif not self.registered and not spec.early:
             self.reply("ERR_NOTREGISTERED")
         elif len(line.params) < spec.least:

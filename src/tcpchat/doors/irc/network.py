@@ -32,7 +32,6 @@ USER_MODES = {
     "w": "hears WALLOPS", "Z": "is connected by TLS",
 }  # fmt: skip
 EXTBANS = {"a": "account", "m": "mute"}
-SHARED: weakref.WeakKeyDictionary[Any, Network] = weakref.WeakKeyDictionary()
 
 
 def nick_of(login: str) -> str:
@@ -116,16 +115,8 @@ class Network:
 
     @classmethod
     def of(cls, settings: Any) -> Network:
-        """The network of these settings; the same for every door of a server."""
-        if isinstance(settings, Network):
-            return settings
-        try:
-            network = SHARED.get(settings)
-            if network is None:
-                network = SHARED[settings] = cls(settings)
-        except TypeError:  # settings that cannot be weakly referenced or hashed: a network of its own
-            network = cls(settings)
-        return network
+        """The network itself, or one of these settings (the server makes one for all its doors)."""
+        return settings if isinstance(settings, Network) else cls(settings)
 
     # -- the directory ---------------------------------------------------------------------------------------
 

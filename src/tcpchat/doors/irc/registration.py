@@ -302,7 +302,8 @@ def lusers(door: IrcDoor) -> Steps:
     door.reply("RPL_LUSEROP", opers)
     door.reply("RPL_LUSERUNKNOWN", len(network.strangers))
     rooms = yield channels.every_room()
-    count = sum(1 for room in rooms.rooms if room.to.startswith("#")) if isinstance(rooms, RoomList) else 0
+    known = rooms.rooms if isinstance(rooms, RoomList) else ()
+    count = sum(1 for room in known if room.to.startswith("#") and not events.hidden(door, room.to))
     door.reply("RPL_LUSERCHANNELS", count)
     door.reply("RPL_LUSERME", text=f"I have {online} clients and 0 servers")
     door.reply("RPL_LOCALUSERS", online, peak, text=f"Current local users {online}, max {peak}")

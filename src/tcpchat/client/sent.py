@@ -1,0 +1,83 @@
+"""Sent: the handle of one message, from the outbox to read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tcpchat.client.errors import ChatError, TimedOut
+
+ORDER = {"pending": 0, "accepted": 1, "delivered": 2, "read": 3}
+
+
+class Sent:
+    """A message on its way. ``state`` is pending, accepted, delivered, read or failed; ``seq`` its place once accepted.
+
+    In a room, delivered means that every other member has it (``have`` of ``of`` meanwhile).
+    """
+
+    def __init__(
+        self, to: str, text: str, re: int = 0, kind: str = "text", tags: dict[str, str] | None = None, at: int = 0
+    ) -> None:
+        self.to, self.text, self.re, self.kind, self.tags, self.at = to, text, re, kind, tags, at
+        self.number = 0  # its place in the outbox
+        self.n = 0  # the number it was sent under; 0 = not sent
+        self.seq = 0
+        self.state = "pending"
+        self.reason = ""  # why it waits or has failed
+        self.error: ChatError | None = None
+        self.have = self.of = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def __repr__(self) -> str:
+        return f"<Sent {self.to} {self.state} seq={self.seq}>"
+
+    def message(self) -> dict[str, Any]:
+        """What an outbox keeps of it."""
+        return {"to": self.to, "text": self.text, "re": self.re, "kind": self.kind, "tags": self.tags, "at": self.at}
+
+    async def accepted(self, timeout: float | None = None) -> Sent:
+        """Wait until it is durable on the server. Raises Refused, Unknown, TimedOut."""
+        return await self.reached("accepted", timeout)
+
+    async def delivered(self, timeout: float | None = None) -> Sent:
+        """Wait until the recipient's client (every other member's, in a room) has it. Raises as accepted."""
+        return await self.reached("delivered", timeout)
+
+    async def read(self, timeout: float | None = None) -> Sent:
+        """Wait until it was read. Raises as accepted."""
+        return await self.reached("read", timeout)
+
+    async def reached(self, state: str, timeout: float | None = None) -> Sent:
+        """Wait for a state by name."""
+        goal = ORDER[state]
+        if self.error is not None:
+            raise self.error
+        if ORDER.get(self.state, 0) >= goal:
+            return self
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((goal, future))
+        try:
+            await asyncio.wait_for(future, timeout)
+        except TimeoutError:
+            raise TimedOut(f"The message to {self.to} is {self.state}, not {state}, after {timeout:g} s.") from None
+        finally:
+            self._waiting = [(want, one) for want, one in self._waiting if one is not future]
+        return self
+
+    def advance(self, state: str) -> bool:
+        """The message has got further (never back); wakes who waits. Returns whether that was news."""
+        if ORDER.get(state, 0) <= ORDER.get(self.state, 0) or self.error is not None:
+            return False
+        self.state, self.reason = state, ""
+        for goal, future in self._waiting:
+            if goal <= ORDER[state] and not future.done():
+                future.set_result(None)
+        return True
+
+    def fail(self, error: ChatError) -> None:
+        """The message will not get further."""
+        self.state, self.error, self.reason = "failed", error, str(error)
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,95 @@
+"""What the server asks of the operating system's sockets: listening, options, and whether a machine still answers."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+
+BACKLOG = 1024  # connections the kernel holds while the loop is busy
+UNSENT_MAX = 131_072  # bytes the kernel may hold unsent for one peer: memory of a stopped reader, TCP_NOTSENT_LOWAT
+LOST_PROBES = 3  # retransmissions or window probes without an answer: the machine is gone
+OPTION_NUMBERS = {"TCP_NOTSENT_LOWAT": 25} if sys.platform == "linux" else {}  # unnamed before Python 3.12
+KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+class PortInUse(OSError):
+    """Another program listens on this port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(errno.EADDRINUSE, f"port {port} on {host} is in use")
+        self.host, self.port = host, port
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on every address of the host, all on one port. Raises PortInUse, OSError."""
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], port, *address[2:]))
+            sock.listen(BACKLOG)
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
+                continue  # "localhost" may name ::1 on a machine without IPv6
+            for other in sockets:
+                other.close()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(host, port) from None
+            raise
+        port = int(sock.getsockname()[1])
+        sockets.append(sock)
+    if not sockets:
+        raise OSError(errno.EADDRNOTAVAIL, f"{host} is not an address of this machine")
+    return sockets
+
+
+def peer_address(transport: asyncio.BaseTransport) -> tuple[str, bool]:
+    """The peer's address, and whether it is this machine."""
+    peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    if not peer:
+        return "", True
+    address = str(peer[0]).removeprefix("::ffff:")
+    return address, address.startswith("127.") or address == "::1" or bool(here and peer[0] == here[0])
+
+
+def make_prompt(transport: asyncio.BaseTransport) -> None:
+    """What is written leaves at once, and little of it waits in the kernel for a reader that has stopped."""
+    option(transport, socket.IPPROTO_TCP, "TCP_NODELAY", 1)
+    option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_MAX)
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel find out within half a minute that a silent peer's machine is gone."""
+    option(transport, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
+    for name, value in KEEPALIVE:
+        option(transport, socket.IPPROTO_TCP, name, value)
+
+
+def option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
+    """Set a socket option where this system has it."""
+    sock, number = transport.get_extra_info("socket"), getattr(socket, name, OPTION_NUMBERS.get(name))
+    if sock is not None and number is not None:
+        try:
+            sock.setsockopt(level, number, value)
+        except OSError:
+            pass  # not a TCP socket, or not offered here: a comfort, not a need
+
+
+def machine_lost(transport: asyncio.BaseTransport) -> bool:
+    """Has the peer's machine stopped answering TCP itself? (Linux tcp_info: retransmits and probes unanswered.)"""
+    sock, info = transport.get_extra_info("socket"), getattr(socket, "TCP_INFO", None)
+    if sock is None or info is None:
+        return False
+    try:
+        _, _, retransmits, probes = struct.unpack_from("4B", sock.getsockopt(socket.IPPROTO_TCP, info, 8))
+    except OSError:
+        return True
+    return bool(retransmits >= LOST_PROBES or probes >= LOST_PROBES)

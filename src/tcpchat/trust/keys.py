@@ -1,0 +1,108 @@
+"""Keys of people: made at first run, kept in a file only its owner can read, used to sign challenges.
+
+A public key is written ``ed25519:<base64url>`` (raw, 32 bytes) or ``p256:<base64url>`` (uncompressed point).
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used; the text says which and why."""
+
+
+class Key:
+    """One person's private key."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+
+    @property
+    def public(self) -> str:
+        """The public key as text."""
+        raw = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return "ed25519:" + _text(raw)
+
+    def sign(self, text: str) -> str:
+        """The signature over the UTF-8 of ``text``, base64url."""
+        return _text(self._private.sign(text.encode()))
+
+    @classmethod
+    def make(cls) -> Key:
+        """A new key, in memory only."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path | str) -> Key:
+        """Read a key from a PEM file (PKCS 8). Raises KeyFileError."""
+        try:
+            private = load_pem_private_key(Path(path).read_bytes(), None)
+        except (OSError, ValueError, TypeError) as error:
+            raise KeyFileError(f"{path} is not a key that can be used: {error}") from None
+        if not isinstance(private, Ed25519PrivateKey):
+            raise KeyFileError(f"{path} holds another kind of key; an Ed25519 key is needed.")
+        return cls(private)
+
+    def save(self, path: Path | str) -> None:
+        """Write the key where only its owner can read it (mode 0600); an existing file is not overwritten."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            out.flush()
+            os.fsync(out.fileno())
+
+    @classmethod
+    def load_or_make(cls, path: Path | str) -> Key:
+        """The key in this file, made at the first use. Raises KeyFileError."""
+        if not Path(path).exists():
+            try:
+                key = cls.make()
+                key.save(path)
+                return key
+            except FileExistsError:
+                pass  # another process was a moment faster; its key is the key
+            except OSError as error:
+                raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
+        return cls.load(path)
+
+
+def verify(public: str, text: str, signature: str) -> bool:
+    """Does the signature over ``text`` fit the public key? False for anything malformed."""
+    kind, _, encoded = public.partition(":")
+    try:
+        raw, signed = _bytes(encoded), _bytes(signature)
+        if kind == "ed25519":
+            Ed25519PublicKey.from_public_bytes(raw).verify(signed, text.encode())
+        elif kind == "p256":
+            point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+            point.verify(signed, text.encode(), ec.ECDSA(hashes.SHA256()))
+        else:
+            return False
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
