@@ -249,12 +249,12 @@ class Connection(asyncio.Protocol):
         now = time.time()
         door, session, pipe = self.door, self.session, self.pipe
         commands = door.receive(data, now)
-        if session is not None:
-            self._ask(commands, now)
         self.told = True
         if not self.touched:
             self.touched = True
             pipe.touch(self)
+        if session is not None:
+            self._ask(commands, now)
 
     def _ask(self, commands: list[Command], now: float) -> None:
         """Hand commands to the chat, in order, as far as limits let it."""
@@ -478,7 +478,8 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Write what is left and close."""
-        if self.touched and self.first is None:
+        if self.first is None and not self.closing:
+            self.told = True  # the door may have something to say of its own
             self.flush()
         if not self.closing:
             self._close()

@@ -3,7 +3,11 @@ snapshot, or from the log alone - gives the same state."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import msgspec
+import pytest
 from coreworld import FREE, Peer, World
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,6 +19,7 @@ from tcpchat.core.state import State
 
 LOGINS = ["alice", "Bob", "Big Brother", "дуня"]
 ROOMS = ["#all", "#ops", "#Tea"]
+PLACES = [*("@" + login for login in LOGINS), *ROOMS]
 KEYS = {"alice", "Bob"}  # these are claimed, the others are guests
 DEVICES = [("alice", "phone"), ("alice", "desk"), ("Bob", "desk"), ("Big Brother", "web"), ("дуня", "menu")]
 CLIENT = st.integers(0, len(DEVICES) - 1)
@@ -95,7 +100,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         number=CLIENT,
-        to=st.sampled_from([*("@" + login for login in LOGINS), *ROOMS]),
+        to=st.sampled_from(PLACES),
         many=st.integers(1, 4),
     )
     def say(self, number: int, to: str, many: int) -> None:
@@ -141,7 +146,7 @@ class Life(RuleBasedStateMachine):
             assert client.peer is not None
             client.peer.do(m.Confirm(max((client.cursor or 0) - behind, 0)), commit=False)
 
-    @rule(number=CLIENT, to=st.sampled_from([*("@" + login for login in LOGINS), *ROOMS]))
+    @rule(number=CLIENT, to=st.sampled_from(PLACES))
     def read(self, number: int, to: str) -> None:
         client = self.all[number]
         if self._open(client):
@@ -215,6 +220,9 @@ class Life(RuleBasedStateMachine):
         self.world.restart(snapshot)
 
     def _open(self, client: Client) -> bool:
+        """Is it in? A device that is not connects first, for most of a life should not be silence."""
+        if client.peer is None or client.peer.hung_up:
+            self.connect(self.all.index(client), True)
         return client.peer is not None and client.peer.session.stage == OPEN
 
     # -- what always holds -------------------------------------------------------------------------------------
@@ -279,9 +287,46 @@ class Life(RuleBasedStateMachine):
 
 
 def test_any_life() -> None:
+    """Short lives, which hypothesis makes shorter still when one fails."""
     Life.said = 0
     limits = settings(
-        max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Life, settings=limits)
-    assert Life.said > 500, "the machine did nothing"
+    assert Life.said > 100, "the machine did nothing"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_long_lives(seed: int) -> None:
+    """Long lives, with more talk than trouble."""
+    chance = random.Random(seed)
+    life = Life()
+    who, to = lambda: chance.randrange(len(DEVICES)), lambda: chance.choice(PLACES)
+    steps: list[tuple[int, Callable[[], None]]] = [
+        (30, lambda: life.say(who(), to(), chance.randint(1, 4))),
+        (30, life.commit),
+        (10, lambda: life.confirm(who(), chance.randint(0, 3))),
+        (5, lambda: life.read(who(), to())),
+        (5, lambda: life.move(who(), chance.choice(ROOMS[1:]), chance.random() < 0.7)),
+        (
+            5,
+            lambda: life.amend(who(), chance.randint(1, len(life.world.rows)), chance.choice(["", "better"])),
+        ),
+        (5, lambda: life.switch(who(), "#ops", chance.random() < 0.5, chance.choice(LOGINS), "voice")),
+        (5, lambda: life.prefer(who(), "receipts", chance.choice(["", "off"]))),
+        (8, lambda: life.pipe(who(), chance.random() < 0.5)),
+        (8, lambda: life.connect(who(), chance.random() < 0.7)),
+        (5, lambda: life.lose(who())),
+        (5, lambda: life.resend(who())),
+        (5, life.fail),
+        (10, lambda: life.tick(chance.choice([0.2, 5.0, 700.0]))),
+        (1, lambda: life.restart(chance.random() < 0.5)),
+    ]
+    for step in chance.choices([step for _, step in steps], [weight for weight, _ in steps], k=300):
+        step()
+        life.in_order_and_once()
+    life.the_same_again()
+    life.numbers_in_order()
+    life.ready_when_two()
+    life.teardown()
+    assert len(life.world.rows) > 100

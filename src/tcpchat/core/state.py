@@ -182,7 +182,8 @@ class Room:
 
 # -- what a snapshot holds: pairs in order instead of dicts, so that the same state has the same bytes -----------------
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 Pairs: TypeAlias = list[tuple[K, V]]
 
 

@@ -1,67 +1,136 @@
-"""The newest entries, which the indexes have not passed yet: answers about them come from memory."""
+"""The newest entries, in memory: the indexes have not passed all of them, and most questions are about them.
+
+A Tail lives on the loop's thread; a View is what a reader may take to its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
-import msgspec
+from msgspec import Struct
 
-from tcpchat.core.model import Deleted, Edited, Entry, Query, Removed, RoomMade, Row, Said
-from tcpchat.log import reading
-from tcpchat.log.follow import ACTS
+from tcpchat.core.model import Deleted, Edited, Entry, Query, Removed, Result, Row
+from tcpchat.log.facts import Mark, is_message, place, row_of
 
+KEEP = 2_048  # newest entries that stay for readers close to the head, also when the indexes have them: about 1 MB
 
-def shown_in(entry: Entry, room: int) -> bool:
-    """Does the entry belong to the room's index?"""
-    fact = entry.fact
-    if room == 0:
-        return isinstance(fact, ACTS)
-    return fact.room == room and not isinstance(fact, RoomMade)
+_seq = attrgetter("seq")
 
 
-def _is_message(entry: Entry) -> bool:
-    return isinstance(entry.fact, Said) and entry.fact.kind != "tag"
+class View(Struct, frozen=True):
+    """The tail as it was when a question was asked, for the rooms asked about."""
+
+    rooms: dict[int, list[Entry]]
+    amended: dict[int, tuple[Entry, ...]]  # seq of a message -> its edits and removals
+    erasing: dict[int, int]  # user -> messages before this seq are being erased
+
+    def behind(self, room: int, seq: int) -> Sequence[Entry]:
+        """Entries of a room with a greater seq, oldest first."""
+        entries = self.rooms.get(room, [])
+        return entries[bisect_right(entries, seq, key=_seq) :] if entries else ()
+
+    def mark(self, seq: int) -> Mark | None:
+        """How a message stands by what the tail knows."""
+        changes = self.amended.get(seq)
+        if changes is None:
+            return None
+        if any(type(change.fact) is Removed for change in changes):
+            return Mark(True)
+        newest = changes[-1]
+        return Mark(False, newest.at, newest.fact.text)  # type: ignore[union-attr]  # all others are Edited
+
+    def row(self, entry: Entry) -> Row:
+        """An entry of the tail as of now; all that was done to it is in the tail, too."""
+        return row_of(entry.seq, entry.at, entry.fact, self.mark, self.erasing)
 
 
-def rows(entries: Iterable[Entry], query: Query) -> list[Row]:
-    """Rows of the tail that a page, feed or search might want, oldest first."""
-    rooms = set(query.rooms)
-    out = []
-    for entry in entries:
-        if not any(shown_in(entry, room) for room in ({entry.fact.room} & rooms or rooms & {0})):
-            continue
-        if query.kind == "page" and not query.events and not _is_message(entry):
-            continue
-        if query.kind == "search" and not _found(entry, query):
-            continue
-        out.append(Row(entry.seq, entry.at, entry.fact))
-    return out
+class Tail:
+    """The newest entries by seq and by room."""
 
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.rooms: dict[int, list[Entry]] = {}
+        self.amended: dict[int, tuple[Entry, ...]] = {}
+        self.erasing: dict[int, int] = {}
 
-def _found(entry: Entry, query: Query) -> bool:
-    fact = entry.fact
-    if not isinstance(fact, Said) or (query.user and fact.user != query.user):
-        return False
-    if query.words.strip() and not reading.matches(fact.text, query.words):
-        return False
-    return not ((query.since and entry.at < query.since) or (query.until and entry.at > query.until)
-                or (query.before and entry.seq >= query.before))  # fmt: skip
-
-
-def amend(found: list[Row], entries: Iterable[Entry]) -> list[Row]:
-    """Apply edits and deletions of the tail to rows from anywhere."""
-    by_seq = {row.seq: row for row in found}
-    for entry in entries:
-        fact = entry.fact
-        if isinstance(fact, Edited | Removed):
-            row = by_seq.get(fact.seq)
-            if row is not None and isinstance(row.fact, Said) and not row.removed:
-                if isinstance(fact, Edited):
-                    row.fact, row.edited = msgspec.structs.replace(row.fact, text=fact.text), entry.at
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take durable entries, in order."""
+        rooms = self.rooms
+        for entry in entries:
+            self.entries.append(entry)
+            fact = entry.fact
+            room = place(fact)
+            if room is not None:
+                if room in rooms:
+                    rooms[room].append(entry)
                 else:
-                    row.fact, row.removed = msgspec.structs.replace(row.fact, text="", tags=None), True
-        elif isinstance(fact, Deleted) and fact.erase:
-            for row in found:
-                if isinstance(row.fact, Said) and row.fact.user == fact.user:
-                    row.fact, row.removed = msgspec.structs.replace(row.fact, text="", tags=None), True
-    return found
+                    rooms[room] = [entry]
+            if isinstance(fact, Edited | Removed):
+                self.amended[fact.seq] = (*self.amended.get(fact.seq, ()), entry)
+            elif type(fact) is Deleted and fact.erase:
+                self.erasing[fact.user] = entry.seq
+
+    def trim(self, followed: int) -> None:
+        """Let go of what the indexes have passed, but for the newest KEEP."""
+        surplus = bisect_right(self.entries, followed, hi=max(0, len(self.entries) - KEEP), key=_seq)
+        gone, self.entries = self.entries[:surplus], self.entries[surplus:]
+        if not gone:
+            return
+        last = gone[-1].seq
+        for room in {place(entry.fact) for entry in gone} & self.rooms.keys():
+            entries = self.rooms[room]  # type: ignore[index]  # None is no key
+            del entries[: bisect_right(entries, last, key=_seq)]
+            if not entries:
+                del self.rooms[room]  # type: ignore[arg-type]
+        for entry in gone:
+            if isinstance(entry.fact, Edited | Removed):
+                self._forget_change(entry.fact.seq, last)
+
+    def _forget_change(self, seq: int, last: int) -> None:
+        left = tuple(change for change in self.amended.get(seq, ()) if change.seq > last)
+        if left:
+            self.amended[seq] = left
+        else:
+            self.amended.pop(seq, None)
+
+    def view(self, rooms: Iterable[int]) -> View:
+        """What a reader in another thread may look at."""
+        known = self.rooms
+        return View({room: known[room][:] for room in rooms if room in known}, self.amended.copy(), self.erasing.copy())
+
+    def answer(self, query: Query) -> Result | None:
+        """The answer to a question about the newest entries alone; None for all others."""
+        first = self.entries[0].seq if self.entries else 0
+        if query.kind == "feed" and first and query.after >= first - 1:
+            return self._feed(query)
+        if query.kind == "entry" and first and query.seq >= first:
+            entries = self.entries[query.seq - first :][:1]
+            return Result(tuple(self._live().row(entry) for entry in entries))
+        return None
+
+    def _feed(self, query: Query) -> Result:
+        found: list[Entry] = []
+        for room in query.rooms:
+            entries = self.rooms.get(room)
+            if entries and entries[-1].seq > query.after:
+                start = bisect_right(entries, query.after, key=_seq)
+                found += entries[start : start + query.limit + 1]
+        found.sort(key=_seq)
+        live = self._live()
+        return Result(tuple(live.row(entry) for entry in found[: query.limit]), len(found) > query.limit)
+
+    def _live(self) -> View:
+        return View(self.rooms, self.amended, self.erasing)
+
+
+def newest(entries: Sequence[Entry], before: int, count: int, events: bool) -> list[Entry]:
+    """The last ``count`` entries before a seq that a page shows, oldest first."""
+    found: list[Entry] = []
+    for place_in in range(bisect_left(entries, before, key=_seq) - 1, -1, -1):
+        if len(found) == count:
+            break
+        if events or is_message(entries[place_in].fact):
+            found.append(entries[place_in])
+    return found[::-1]
