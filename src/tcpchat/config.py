@@ -68,6 +68,8 @@ class Config:
     max_topic: int = _limit("max_topic", "Bytes of a room's topic.")
     max_why: int = _limit("max_why", "Bytes of a reason.")
     max_login: int = _limit("max_login", "Characters of a login.")
+    max_name: int = _limit("max_name", "Characters of a real name.")
+    max_label: int = _limit("max_label", "Characters of a device's label.")
     max_room: int = _limit("max_room", "Characters of a room's name, without #.")
     page: int = _limit("page", "Messages in one answer at most.")
     feed_page: int = _limit("feed_page", "Messages read from the log at a time for one reader.")

@@ -301,7 +301,7 @@ class Pipe:
                 self.flush()
                 if connection.stuck:
                     return  # goes on when there is room for the answer
-                await self._ask(connection, connection.loads.popleft())
+                await self._ask(connection, connection.loads.pop(0))
         finally:
             connection.loading = False
         connection.unpause("loads")

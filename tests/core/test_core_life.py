@@ -44,11 +44,13 @@ class Client:
         events, self.read_to = self.peer.events[self.read_to :], len(self.peer.events)
         for event in events:
             if isinstance(event, m.Welcome):
+                if event.last < max(self.accepted, default=0):
+                    self.accepted.clear()  # a guest that was away too long begins anew
                 for place, seq in enumerate(event.recent, event.last - len(event.recent) + 1):
                     self._accept(place, seq)
-                self.outbox = {n: words for n, words in self.outbox.items() if n > event.last}
-                self.last = max([event.last, *self.outbox])
-                self.peer.login = event.login  # type: ignore[attr-defined]
+                waiting = [words for n, words in sorted(self.outbox.items()) if n > event.last]
+                self.outbox = dict(enumerate(waiting, event.last + 1))
+                self.last = event.last + len(waiting)
             elif isinstance(event, m.Accepted) and event.n:
                 self._accept(event.n, event.seq)
                 self.outbox.pop(event.n, None)

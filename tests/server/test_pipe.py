@@ -48,7 +48,7 @@ class Carrier:
         self.pipe, self.door = pipe, FakeDoor(dialect)
         self.closed = self.closing = self.loading = self.stuck = self.finished = False
         self.parcels: list[Any] = []
-        self.loads: Any = __import__("collections").deque()
+        self.loads: list[Any] = []
         self.got: list[Any] = []
         self.held: list[str] = []
         self.session = Session(id(self), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -150,6 +151,38 @@ async def test_hostile_bytes_get_a_line_or_a_close_and_the_server_lives(
     peer.writer.write_eof()
     answer = await peer.rest()
     assert b"Traceback" not in answer
+    await serves(server)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_random_input_on_many_connections(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(6060)
+    seeds = [
+        b'{"t":"hello","login":"duck","device":"d"}\n{"t":"say","to":"#all","text":"x","n":1}\n{"t":"who","ref":1}\n',
+        b'{"TYPE": "HI", "BODY": "duck"}{"TYPE": "SENDTO", "BODY": ["x", "y"]}{"TYPE": "WHOAVAIL", "BODY": ""}',
+        b"NICK duck\r\nUSER d 0 * :d\r\nJOIN #a\r\nPRIVMSG #a :x\r\nCHATHISTORY LATEST #a * 5\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: a\r\n\r\n",
+        bytes(range(256)),
+    ]
+
+    async def attack() -> None:
+        data = bytearray(chance.choice(seeds) * chance.randint(1, 3))
+        for _ in range(chance.randint(0, 6)):
+            place = chance.randrange(len(data))
+            data[place : place + chance.randint(0, 4)] = chance.randbytes(chance.randint(0, 4))
+        peer = await Peer.connect(server.port)
+        cut = chance.randrange(len(data))
+        for part in (bytes(data[:cut]), bytes(data[cut:])):
+            peer.raw(part)
+            await asyncio.sleep(0)
+        if chance.random() < 0.5:
+            peer.writer.write_eof()
+            assert b"Traceback" not in await peer.rest()
+        else:
+            peer.writer.transport.abort()
+
+    for _ in range(40):
+        await asyncio.gather(*(attack() for _ in range(5)))
     await serves(server)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from tcpchat.client.asking import Asking
 from tcpchat.client.errors import ChatError, ConnectionFailed, Refused, TimedOut, Unknown
 from tcpchat.client.events import Offline, Online, SentChanged
 from tcpchat.client.identity import load_key, parse_address
 from tcpchat.client.outbox import Outbox
+from tcpchat.client.sending import Sending
 from tcpchat.client.sent import Sent
 from tcpchat.client.streams import open_stream
 from tcpchat.core import model as m
@@ -35,7 +37,6 @@ BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between tries, each 
 PING_AFTER = 10.0  # seconds without a byte until we ask for a sign of life
 DEAD_AFTER = 30.0  # seconds without a byte until the connection counts as cut
 QUEUE = 10_000  # events a program may leave untaken before reading stops
-REMEMBERED = 4_096  # newest own messages whose receipts are still followed
 ANSWER_SECONDS = 30.0
 FINAL = {
     "claimed",
@@ -48,10 +49,9 @@ FINAL = {
     "in_use",
     "insecure",
 }
-WAIT_CODES = {"too_fast", "unavailable", "too_many_pending"}
 
 
-class Client:
+class Client(Sending, Asking):
     """See ``connect``. Use it as an async context manager, or ``await client.start()`` and ``await client.close()``."""
 
     def __init__(
@@ -60,6 +60,7 @@ class Client:
         after: int | None = None, quiet: bool = False, claim: bool = False, tls: str = "auto", reconnect: bool = True,
         name: str = "", bot: bool = False,
     ) -> None:  # fmt: skip
+        super().__init__(Outbox(outbox, device or ""))
         self.server = server or ""
         self.host, self.port = parse_address(server)
         self.login, self.label, self.name, self.is_bot = login, label, name, bot
@@ -72,7 +73,6 @@ class Client:
         self.error: ChatError | None = None
         self._key, self._password, self._claim = key, password, claim
         self._quiet, self._tls, self._reconnect = quiet, tls, reconnect
-        self._outbox = Outbox(outbox, device or "")
         self._after = after if after is not None else self._outbox.cursor
         self._taken = self._after or 0  # last seq that the program has taken: the feed goes on behind it
         self._seen = self._after or 0  # last seq of the feed that was queued
@@ -87,21 +87,11 @@ class Client:
         self._now = asyncio.Event()
         self._answers: dict[int, asyncio.Future[m.AnyEvent]] = {}
         self._ref = 0
-        self._n = 0
-        self._flight: deque[Sent] = deque()
-        self._hold: asyncio.TimerHandle | None = None
-        self._followed: dict[int, Sent] = {}
-        self._own: deque[int] = deque(maxlen=REMEMBERED)
         self._confirmed = self._to_confirm = 0
         self._flush_due = False
         self._pinged = 0.0
 
     # -- life ------------------------------------------------------------------------------------------------------
-
-    @property
-    def online(self) -> bool:
-        """Is the session open right now?"""
-        return self.state == "online"
 
     @property
     def device(self) -> str:
@@ -331,37 +321,6 @@ class Client:
             self._opened.set_result(None)
         self._pump()
 
-    def _settle(self, event: m.Welcome) -> None:
-        """Messages whose numbers the server has are accepted; the others are numbered anew, in order."""
-        first = event.last - len(event.recent) + 1
-        self._own.extend(event.recent)
-        for item in list(self._outbox.items):
-            if item.n and item.n <= event.last:
-                at = item.n - first
-                self._accept(item, event.recent[at] if 0 <= at < len(event.recent) else 0, event.at)
-        self._n = event.last
-        for item in self._outbox.items:
-            item.n = 0
-
-    def _on_accepted(self, event: m.Accepted) -> None:
-        item = next((one for one in self._flight if one.n == event.n), None)
-        if item is None:
-            return
-        self._flight.remove(item)
-        self._accept(item, event.seq, event.at)
-        self._pump()
-
-    def _accept(self, item: Sent, seq: int, at: int) -> None:
-        self._outbox.remove(item)
-        item.seq, item.at = seq, at or item.at
-        if seq:
-            self._own.append(seq)
-            self._followed[seq] = item
-            while len(self._followed) > REMEMBERED:
-                del self._followed[next(iter(self._followed))]
-        if item.advance("accepted"):
-            self._put(SentChanged(item))
-
     def _on_refused(self, event: m.Refused) -> None:
         if event.n:
             self._refused_message(event)
@@ -369,33 +328,6 @@ class Client:
             raise Refused(event.code, event.text, event.after, event.about)
         else:
             self._put(event)
-
-    def _refused_message(self, event: m.Refused) -> None:
-        """A refused message gives its number back; those sent behind it return as gaps and go out again, in order."""
-        item = next((one for one in self._flight if one.n == event.n), None)
-        if item is None:
-            return
-        self._flight.remove(item)
-        item.n = 0
-        self._n = min(self._n, event.n - 1)
-        if event.code in WAIT_CODES:
-            item.reason = event.text
-            self._hold_back(max(event.after, 0.05))
-            self._put(SentChanged(item))
-        elif event.code != "gap":
-            self._outbox.remove(item)
-            item.fail(Refused(event.code, event.text, event.after, event.about))
-            self._put(SentChanged(item))
-        if not self._flight:
-            self._pump()
-
-    def _hold_back(self, seconds: float) -> None:
-        if self._hold is None:
-            self._hold = asyncio.get_running_loop().call_later(seconds, self._let_go)
-
-    def _let_go(self) -> None:
-        self._hold = None
-        self._pump()
 
     def _on_feed(self, event: m.Message | m.Amended | m.RoomEvent) -> None:
         if event.seq <= self._seen:
@@ -419,17 +351,6 @@ class Client:
         else:
             self._reached(event)
         self._put(event)
-
-    def _reached(self, event: m.Receipt) -> None:
-        """Cumulative: all own messages of this conversation up to here."""
-        conversation = fold(event.to)
-        for seq, item in list(self._followed.items()):
-            if seq <= event.seq and fold(item.to) == conversation:
-                item.have = item.of = event.of
-                if item.advance(event.state):
-                    self._put(SentChanged(item))
-                if event.state == "read":
-                    del self._followed[seq]
 
     def _on_state(self, event: m.State) -> None:
         self.status = event.state
@@ -456,58 +377,7 @@ class Client:
         """Is this the own login?"""
         return fold(login) == fold(self.login)
 
-    # -- sending ---------------------------------------------------------------------------------------------------
-
-    async def send(
-        self, to: str, text: str, re: int = 0, kind: str = "text", tags: dict[str, str] | None = None
-    ) -> Sent:
-        """Put a message into the outbox (on disk when this returns, if there is a file) and on its way.
-
-        ``to`` is ``@login`` or ``#room``. Never fails for being offline; the handle says what becomes of it.
-        Raises ConnectionFailed when the client is closed.
-        """
-        if self.state == "closed":
-            raise self.error or ConnectionFailed("This client is closed.")
-        item = Sent(to, text, re, kind, tags, int(time.time() * 1000))
-        self._outbox.add(item)
-        self._pump()
-        return item
-
-    def _pump(self) -> None:
-        """Number and send what waits, in order, as far as the window goes.
-
-        Behind a refusal nothing new leaves until all that was sent behind it has come back.
-        """
-        if not self.online or self._hold is not None or (self._flight and self._flight[-1].n > self._n):
-            return
-        window = self.welcome.window if self.welcome else 1
-        leaving = []
-        for item in self._outbox.items:
-            if item.n:
-                continue
-            if len(self._flight) >= window:
-                break
-            self._n += 1
-            item.n = self._n
-            self._flight.append(item)
-            leaving.append(item)
-        self._outbox.numbered(leaving)
-        for item in leaving:
-            self._send(m.Say(item.to, item.text, item.n, item.re, item.kind, item.tags))
-        if leaving:
-            self._soon()
-
-    async def resend(self, sent: Sent) -> Sent:
-        """Send a failed message again, as a new one."""
-        return await self.send(sent.to, sent.text, sent.re, sent.kind, sent.tags)
-
-    def cancel(self, sent: Sent) -> bool:
-        """Take a message out of the outbox that has not left yet. Returns whether that was possible."""
-        if sent.n or sent not in self._outbox.items:
-            return False
-        self._outbox.remove(sent)
-        sent.fail(Unknown("Taken back before it was sent."))
-        return True
+    # -- the wire --------------------------------------------------------------------------------------------------
 
     def _send(self, command: m.Command) -> None:
         self._wire.send(command)
@@ -615,84 +485,6 @@ class Client:
         if isinstance(event, m.Refused):
             raise Refused(event.code, event.text, event.after, event.about)
         return event
-
-    async def history(
-        self, to: str, before: int = 0, after: int = 0, around: int = 0, at: int = 0, limit: int = 50,
-        events: bool = False,
-    ) -> m.Page:  # fmt: skip
-        """A page of one conversation, oldest first: the newest ``limit``, or those before or after a seq, or around a
-        seq or a time (ms). Raises as ``command``."""
-        asked = m.History(to, before, after, around, at, 0, limit, events)
-        return cast(m.Page, await self.command(asked))
-
-    async def search(
-        self, words: str, to: str = "", by: str = "", since: int = 0, before: int = 0, limit: int = 20
-    ) -> m.Page:
-        """Messages that hold the words, newest first. Raises as ``command``."""
-        return cast(m.Page, await self.command(m.Search(words, to, by, since, 0, before, limit)))
-
-    async def who(self, to: str = "", all: bool = False) -> tuple[m.Person, ...]:
-        """Who is here, or in a room, or one login."""
-        return cast(m.People, await self.command(m.Who(to, all))).people
-
-    async def rooms(self, all: bool = False) -> tuple[m.RoomInfo, ...]:
-        """Own conversations with unread counts; ``all`` adds public rooms."""
-        return cast(m.RoomList, await self.command(m.Rooms(all))).rooms
-
-    async def receipts(self, seq: int) -> m.ReceiptList:
-        """Who has a message, who has read it, who waits."""
-        return cast(m.ReceiptList, await self.command(m.Receipts(seq)))
-
-    async def status_now(self) -> m.State:
-        """The server's state, and the time it took to ask as ``latency``."""
-        start = time.monotonic()
-        state = cast(m.State, await self.command(m.Status()))
-        self.latency = time.monotonic() - start
-        return state
-
-    async def join(self, room: str, key: str = "", invite_only: bool = False) -> None:
-        """Enter a room, or make it; being in it already is no error."""
-        try:
-            await self.command(m.Join(room, key, invite_only))
-        except Refused as error:
-            if error.code != "already_member":
-                raise
-
-    async def leave(self, room: str, why: str = "") -> None:
-        """Leave a room."""
-        await self.command(m.Leave(room, why))
-
-    async def topic(self, room: str, text: str) -> None:
-        """Set a room's topic."""
-        await self.command(m.Topic(room, text))
-
-    async def invite(self, room: str, login: str) -> None:
-        """Invite a login into a room."""
-        await self.command(m.Invite(room, login))
-
-    async def kick(self, room: str, login: str, why: str = "") -> None:
-        """Remove a login from a room one operates."""
-        await self.command(m.Kick(room, login, why))
-
-    async def edit(self, seq: int, text: str) -> None:
-        """Give an own message another text."""
-        await self.command(m.Edit(seq, text))
-
-    async def remove(self, seq: int, why: str = "") -> None:
-        """Take an own message back."""
-        await self.command(m.Remove(seq, why))
-
-    async def rename(self, login: str) -> None:
-        """Take another login; history stays."""
-        await self.command(m.Rename(login))
-
-    async def set(self, key: str, value: str) -> None:
-        """Set a lasting preference: "receipts" = "off", "name", ..."""
-        await self.command(m.Set(key, value))
-
-    async def away(self, why: str = "") -> None:
-        """Say that one is away; without a reason: back."""
-        await self.command(m.Away(why))
 
 
 _TAKE: dict[type, Any] = {

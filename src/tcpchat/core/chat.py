@@ -14,10 +14,12 @@ from tcpchat.core import entering, operators, people, queries, receipts, rooms, 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
-from tcpchat.core.rules import ALL, READY, WAITING, Limits
+from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
 from tcpchat.core.state import Room, State, User
 
 Effects = list[m.AnyEffect]
+EARLY_MAX = WINDOW + 16  # commands that may be sent behind Hello before it is answered: a window and a little
+MISSED_MAX = 1_024  # receipts and the like kept for a session that is not live
 RECENT = 512  # newest entries kept at hand, so that a reader that is nearly there catches up without the log
 
 
@@ -28,9 +30,13 @@ class Chat:
         self.limits = settings or Limits()
         self.state = State()
         self.sessions: dict[int, Session] = {}
+        self.strangers: dict[int, Session] = {}  # sessions that are not open yet, for tick
         self.guests: dict[int, User] = {}  # guests by number, for tick
-        self.recent: deque[m.Entry] = deque(maxlen=RECENT)
-        self.dirty_rooms: dict[int, Room] = {}  # rooms whose receipts have to be counted
+        self.spending: set[str] = set()  # invite codes whose use is on its way to the log
+        self.recent: deque[m.Entry | m.Row] = deque(maxlen=RECENT)
+        self.dirty_rooms: dict[int, Room] = {}  # rooms in which a delivered cursor has moved since the last count
+        self.read_rooms: dict[int, Room] = {}  # the same for read cursors
+        self._kept: dict[int, list[tuple[str, int, int]]] = {}  # cursors of users that the log has yet to make
         self.count_at = 0.0
         self.guests_at = self.rules_at = 0.0
         self.online = 0
@@ -55,24 +61,28 @@ class Chat:
         if state is not None:
             self.state = State.load(state)
             self.state.seq = seq
-        self._cursors = cursors
-        self._merge_cursors()
+        for uid, place, seq_kept, at in cursors:
+            self._kept.setdefault(uid, []).append((place, seq_kept, at))
+        for user in self.state.users.values():
+            self._merge_cursors(user)
+            receipts.await_again(self, user)
+            if not user.claimed:
+                self.guests[user.uid] = user
 
-    def _merge_cursors(self) -> None:
-        for uid, place, seq, at in self._cursors:
-            user = self.state.users.get(uid)
-            if user is not None:
-                receipts.merge(user, place, seq, at)
+    def _merge_cursors(self, user: User) -> None:
+        for place, seq, at in self._kept.pop(user.uid, ()):
+            receipts.merge(user, place, seq, at)
 
     def replay(self, entries: list[m.Entry]) -> None:
         """Apply entries to the state alone: nobody hears of them."""
+        known = self.state.next_user
         for entry in entries:
             self.state.seq = entry.seq
             APPLY[type(entry.fact)](self, entry, entry.fact, None)
             self.recent.append(entry)
-        # Cursors of users that only these entries made.
-        self._merge_cursors()
-        self.guests = {uid: user for uid, user in self.state.users.items() if not user.claimed}
+        for uid in range(known, self.state.next_user):
+            if (user := self.state.users.get(uid)) is not None:
+                self._merge_cursors(user)
 
     def snapshot(self) -> tuple[int, bytes]:
         """The state as of the last applied entry: (seq, bytes)."""
@@ -91,7 +101,7 @@ class Chat:
         session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
         session.secure, session.local, session.address = secure, local, address
         session.trusted, session.binding = trusted, binding
-        self.sessions[session.id] = session
+        self.sessions[session.id] = self.strangers[session.id] = session
         if not self.started:
             self.started = now
         return session
@@ -107,17 +117,20 @@ class Chat:
 
     def redialect(self, session: Session, dialect: Hashable) -> None:
         """Its door encodes in another way from now on (capabilities of IRC)."""
-        audiences = [audience for audience in self._audiences(session) if session in audience]
+        audiences = [audience for audience in self.audiences(session) if session in audience]
         for audience in audiences:
             audience.remove(session)
         session.dialect = dialect
         for audience in audiences:
             audience.add(session)
 
-    def _audiences(self, session: Session) -> list[Audience]:
+    def audiences(self, session: Session) -> list[Audience]:
+        """What a session hears: its login's rooms and direct conversations; with a room token that room alone."""
         user = session.user
         if user is None:
             return []
+        if session.hook:
+            return [self.state.rooms[session.hook].audience]
         directs = [self.state.directs[number] for number in user.directs if number in self.state.directs]
         return [room.audience for room in self.state.rooms_of(user)] + directs
 
@@ -148,22 +161,36 @@ class Chat:
             if session.stage == NEW:
                 refuse(session, command, "hello_first", out)
                 return out
-            self._wait(session, command)
+            self._wait(session, command, out)
             return out
         if session.user is not None:
             session.user.seen = int(now * 1000)
         handler = RECEIVE.get(kind)
         if handler is None:
             refuse(session, command, "unsupported", out)
-        else:
+        elif kind in UNLIMITED or self._admits(session, command, now, out):
             handler(self, session, command, now, out)
         return out
 
-    def _wait(self, session: Session, command: m.Command) -> None:
+    def _admits(self, session: Session, command: m.Command, now: float, out: Effects) -> bool:
+        """May this session do this, this soon? Otherwise the refusal is told."""
+        limits, user = self.limits, session.user
+        if session.hook and type(command) not in HOOKED:
+            refuse(session, command, "not_allowed", out)
+            return False
+        if user is None or session.trusted or not limits.commands_per_second:
+            return True
+        wait = user.commands.take(now, limits.commands_per_second, limits.command_burst)
+        if wait and type(command) is not m.Typing:  # a passing notice may pass unseen
+            refuse(session, command, "too_fast", out, after=wait)
+        return not wait
+
+    def _wait(self, session: Session, command: m.Command, out: Effects) -> None:
         """Commands sent behind Hello in one go wait until the session is open (bounded by the window)."""
-        queue = entering.EARLY.setdefault(session, [])
-        if len(queue) < entering.EARLY_MAX:
-            queue.append(command)
+        if len(session.early) < EARLY_MAX:
+            session.early.append(command)
+        else:
+            refuse(session, command, "too_many_pending", out)
 
     def applied(self, entries: list[m.Entry], now: float) -> Effects:
         """A durable batch, in order: the state changes, then everybody concerned is told."""
@@ -186,6 +213,8 @@ class Chat:
             elif type(fact) is m.Gone:
                 if (user := self.state.users.get(fact.user)) is not None:
                     user.leaving = False
+            elif type(fact) is m.Ruled and fact.do == "expire":
+                self.spending.discard(fact.args["key"])
             elif origin is not None:
                 if origin.session.stage not in (OPEN, CLOSED):
                     origin.session.stage = NEW
@@ -217,10 +246,15 @@ class Chat:
     # -- for the modules -------------------------------------------------------------------------------------
 
     def tell_user(self, user: User, event: m.AnyEvent, out: Effects, but: Session | None = None) -> None:
-        """Tell every session of a user."""
+        """Tell every session of a user; who is not live is told when it is."""
         for session in user.sessions:
-            if session is not but:
+            if session is but or session.hook:
+                continue
+            # Scripts without a feed wait for receipts; the door of the original clients paces what it tells itself.
+            if session.live or _deaf(session) or session.door == "seed":
                 out.append(m.Tell(session, event))
+            elif type(event) is not m.TypingNotice:
+                _keep_for_later(session, event)
 
     def audience(self, number: int) -> Audience | None:
         """Who hears a room, or a direct conversation (made when somebody of it is online)."""
@@ -235,6 +269,9 @@ class Chat:
         if ready != self.ready:
             self.ready = ready
             out.append(m.FanOut(self.status(0.0), self.everyone))
+            for session in self.everyone:  # few: it changes between one login and two
+                if session.live:
+                    session.ready = ready
 
     def status(self, now: float) -> m.State:
         limits = self.limits
@@ -244,6 +281,18 @@ class Chat:
 
 def _deaf(session: Session) -> bool:
     return session.sent < 0
+
+
+def _keep_for_later(session: Session, event: m.AnyEvent) -> None:
+    """Keep the newest event of each sort: receipts and marks are cumulative, so memory is bounded by conversations."""
+    key: Hashable = (type(event), getattr(event, "to", ""), getattr(event, "state", ""))
+    if type(event) is m.RoomEvent or (type(event) is m.Receipt and event.have < event.of):
+        key = (key, event.seq)
+    missed = session.missed
+    missed.pop(key, None)
+    missed[key] = event
+    if len(missed) > MISSED_MAX:
+        del missed[next(iter(missed))]
 
 
 def refusal(
@@ -297,8 +346,14 @@ def _fault(chat: Chat, session: Session, command: m.Fault, now: float, out: Effe
 Handler = Callable[[Any, Session, Any, float, Effects], None]
 Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 
+# What a session that came by a room's token may do, besides what is unlimited.
+HOOKED = {m.History}
+
 # Commands that may come before the session is open.
 BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+
+# Commands that are limited elsewhere (messages), or cost less than counting them.
+UNLIMITED = BEFORE | {m.Say, m.Confirm, m.Read}
 
 RECEIVE: dict[type, Handler] = {
     m.Hello: entering.hello,

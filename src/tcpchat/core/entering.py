@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core import operators, people, queries
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, NEW, OPEN, Session
+from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
 from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login
-from tcpchat.core.state import Device, User
+from tcpchat.core.state import DEVICES, Device, User
 from tcpchat.core.text import fold, skeleton
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
-EARLY_MAX = 80  # commands that may be sent behind Hello before it is answered: a window and a little
 TRIES = 3  # wrong proofs of one connection
-DEVICES_PER_LOGIN = 200
+TRIES_OPEN = 10  # wrong passwords of a guest that is in already
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
-
-# Commands that came before their session was open; here and not on the session, since few ever need it.
-EARLY: dict[Session, list[m.Command]] = {}
 
 
 def refuse(
@@ -31,6 +27,10 @@ def refuse(
     """A refusal of the hello: the peer may try another one unless the connection ends here."""
     login = session.hello.login if session.hello else ""
     out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, ref, fatal=fatal, about=(login,))))
+    early, session.early = session.early, []
+    for command in early:  # it was meant for the session that did not begin
+        event = m.Refused("hello_first", CODES["hello_first"].text, getattr(command, "ref", 0), getattr(command, "n", 0))
+        out.append(m.Tell(session, event))
     if fatal and session.door != "irc":
         out.append(m.HangUp(session, code))
 
@@ -41,6 +41,7 @@ def refuse(
 def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> None:
     """Find out who this is: welcome, challenge, or refuse."""
     if session.stage not in (NEW, CHALLENGED):
+        out.append(m.Tell(session, m.Refused("bad_command", CODES["bad_command"].text)))
         return
     session.hello = command
     if session.account is not None and fold(session.account.login) != fold(command.account or command.login):
@@ -48,7 +49,7 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
     session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
     if command.device:
         session.device_id = command.device[:128]
-    ban = banned(chat, session, command.login, now)
+    ban = "" if session.trusted else banned(chat, session, command.login, now)
     if ban:
         refuse(session, "banned", out, text=ban)
         return
@@ -114,21 +115,31 @@ def _family(device: str) -> str:
 def _guest(
     chat: Chat, session: Session, command: m.Hello, login: str, user: User | None, now: float, out: Effects
 ) -> None:
-    if user is not None and not user.leaving and _family(user.device) == _family(session.device_id):
+    if user is not None and _is_own(session, user):
         welcome(chat, session, user, now, out)
         return
-    if user is not None:
-        # Somebody else's name who has left: that guest's direct messages are not for the newcomer.
-        forget(user, out)
+    vacate(chat, login, out)
     session.stage = ARRIVING
-    fact = m.Arrived(login, session.device_id, command.name)
+    fact = m.Arrived(login, session.device_id, command.name[: chat.limits.max_name])
     out.append(m.Append(fact, m.Origin(session, 0, command)))
+
+
+def _is_own(session: Session, user: User) -> bool:
+    """Is this guest the one that this device was before?"""
+    return not user.leaving and _family(user.device) == _family(session.device_id)
+
+
+def vacate(chat: Chat, login: str, out: Effects) -> None:
+    """Free a name of a guest who has left: that guest's direct messages are not for whoever comes next."""
+    user = chat.state.taken(login)
+    if user is not None and not user.claimed:
+        forget(user, out)
 
 
 def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) -> None:
     """A guest is known from here on; of two that arrived at once the first has the name."""
     session = entry.origin.session if entry.origin is not None else None
-    if chat.state.find(fact.login) is not None:
+    if chat.state.taken(fact.login) is not None:
         if out is not None and session is not None and session.stage == ARRIVING:
             session.stage = NEW
             refuse(session, "in_use", out, fatal=False)
@@ -175,10 +186,10 @@ def forget(user: User, out: Effects) -> None:
 
 
 def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
-    for number, seq in user.awaiting.items():
+    for number, seqs in user.awaiting.items():
         peer = chat.state.users.get(user.directs.get(number, 0))
         if peer is not None:
-            chat.tell_user(peer, m.Receipt("@" + user.login, seq, "failed", user.login, 0, 0, at), out)
+            chat.tell_user(peer, m.Receipt("@" + user.login, seqs[-1], "failed", user.login, 0, 0, at), out)
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------
@@ -193,6 +204,9 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
     key = command.key or offer.key
     user = chat.state.find(offer.login)
     claiming = user is None or not user.claimed
+    if claiming and not (offer.key and offer.claim):
+        wrong(session, "wrong_proof", out)  # a guest has nothing that could be proved
+        return
     if not key or (not claiming and user is not None and key not in user.keys):
         wrong(session, "wrong_proof", out)
         return
@@ -209,6 +223,9 @@ def password(chat: Chat, session: Session, command: m.Password, now: float, out:
         return
     if command.new:
         people.set_password(chat, session, command, out)
+        return
+    if session.stage in (CHECKING, ARRIVING, ENTERING):
+        refuse(session, "too_many_pending", out, fatal=False, ref=command.ref)  # one guess at a time
         return
     name = command.account or (session.hello.login if session.hello else "")
     user = chat.state.find(name) if name else None
@@ -238,6 +255,8 @@ def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -
 def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: float, out: Effects) -> None:
     offer = session.hello
     assert offer is not None
+    if session.stage != CHECKING:
+        return
     if not answer:
         wrong(session, "wrong_proof", out)
         return
@@ -248,12 +267,21 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
             return
         welcome(chat, session, user, now, out)
         return
+    login = good_login(offer.login, chat.limits)
+    other = chat.state.taken(login)
+    if other is not None and (other.claimed or other.sessions) and not (other is user and _is_own(session, other)):
+        session.stage = NEW
+        refuse(session, "in_use", out, fatal=False)  # somebody has come while the proof was being checked
+        return
+    if user is not None and not _is_own(session, user):
+        user = None
+    if user is None:
+        vacate(chat, login, out)
     session.stage = ARRIVING
-    fact = m.Claimed(
-        good_login(offer.login, chat.limits), user.uid if user else 0, check.against, "", offer.label, session.device_id,
-        offer.name,
-    )  # fmt: skip
+    name, label = offer.name[: chat.limits.max_name], offer.label[: chat.limits.max_label]
+    fact = m.Claimed(login, user.uid if user else 0, check.against, "", label, session.device_id, name)
     out.append(m.Append(fact, m.Origin(session, 0, offer)))
+    operators.spend(chat, session, out)
 
 
 def _password_checked(chat: Chat, session: Session, command: m.Password, answer: str, now: float, out: Effects) -> None:
@@ -290,7 +318,7 @@ def identified(chat: Chat, session: Session, user: User, out: Effects) -> None:
 
 def wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
     session.tries += 1
-    fatal = session.tries >= TRIES and session.stage != OPEN
+    fatal = session.tries >= (TRIES_OPEN if session.stage == OPEN else TRIES)
     if session.stage == CHECKING:
         session.stage = CHALLENGED
     out.append(m.Tell(session, m.Refused(code, CODES[code].text, ref, fatal=fatal)))
@@ -305,15 +333,15 @@ def welcome(chat: Chat, session: Session, user: User, now: float, out: Effects) 
     """Let somebody in who is who they say; counts of unread messages come from the log when there can be any."""
     offer = session.hello
     assert offer is not None
-    session.user = user
-    if user.claimed and banned(chat, session, user.login, now):
-        refuse(session, "banned", out)
+    if not session.trusted and user.claimed and (ban := banned(chat, session, user.login, now)):
+        refuse(session, "banned", out, text=ban)
         return
+    session.user = user
     _take_device(chat, session, user, now, out)
-    session.stage = OPEN
+    session.stage = ENTERING
     if user.directs or user.rooms or user.reads or chat.state.rooms[ALL].head > user.since:
         session.asking = True
-        out.append(m.Load(session, queries.count_query(user), offer))
+        out.append(m.Load(session, queries.count_query(chat, user), offer))
     else:
         begin(chat, session, {}, now, out)
 
@@ -324,7 +352,7 @@ def _take_device(chat: Chat, session: Session, user: User, now: float, out: Effe
     device = user.devices.get(name)
     if device is None:
         device = user.devices[name] = Device()
-        if len(user.devices) > DEVICES_PER_LOGIN:
+        if len(user.devices) > DEVICES:
             _forget_devices(user)
     older = device.session
     if older is not None and older is not session and older.stage != CLOSED:
@@ -355,9 +383,11 @@ def start(chat: Chat, session: Session, user: User, offer: m.Hello) -> int:
 def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out: Effects) -> None:
     """Welcome, the rooms, the state, and then the feed."""
     user, offer, device = session.user, session.hello, session.device
-    if user is None or offer is None or device is None or session.stage != OPEN:
+    if user is None or offer is None or device is None or session.stage != ENTERING:
         return
+    session.stage = OPEN
     session.asking = False
+    chat.strangers.pop(session.id, None)
     session.sent = after = start(chat, session, user, offer)
     limits = chat.limits
     account = user.account or (session.account.login if session.account else "")
@@ -375,15 +405,17 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
     out.append(m.Tell(session, queries.room_list(chat, session, m.Rooms(), counts)))
     if not session.hook:
         out.append(m.Tell(session, chat.status(now)))
-    if offer.after is not None and offer.after > 0 and after > user.delivered:
-        from tcpchat.core.receipts import delivered
+        session.ready = chat.ready
+    if offer.after is not None and offer.after > 0:
+        from tcpchat.core.receipts import confirm
 
-        delivered(chat, user, after, int(now * 1000), out)
+        confirm(chat, session, m.Confirm(after), now, out)
     if session.quiet and offer.after is None:
         session.sent = -1  # a one-shot script: answers and receipts, no feed
     else:
         queries.advance(chat, session, out)
-    for command in EARLY.pop(session, ()):
+    early, session.early = session.early, []
+    for command in early:
         out += chat.receive(session, command, now)
 
 
@@ -395,11 +427,8 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
         user.host = session.hello.host
     user.seen = int(now * 1000)
     if not (session.quiet and session.hello and session.hello.after is None):
-        for room in chat.state.rooms_of(user):
-            room.audience.add(session)
-        for number in user.directs:
-            if (audience := chat.state.directs.get(number)) is not None:
-                audience.add(session)
+        for audience in chat.audiences(session):
+            audience.add(session)
     if was or not user.online:
         return
     user.online_since = int(now * 1000)
@@ -420,7 +449,8 @@ def rooms_of(chat: Chat, user: User) -> tuple[str, ...]:
 
 def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
     """A session ends: nobody is online by it any more."""
-    EARLY.pop(session, None)
+    session.early.clear()
+    chat.strangers.pop(session.id, None)
     user = session.user
     session.live = False
     if session.device is not None and session.device.session is session:
@@ -429,14 +459,12 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         return
     was = user.online
     user.sessions.remove(session)
-    for room in chat.state.rooms_of(user):
-        room.audience.remove(session)
+    for audience in chat.audiences(session):
+        audience.remove(session)
     for number in user.directs:
-        audience = chat.state.directs.get(number)
-        if audience is not None:
-            audience.remove(session)
-            if not audience.size:
-                del chat.state.directs[number]
+        direct = chat.state.directs.get(number)
+        if direct is not None and not direct.size:
+            del chat.state.directs[number]
     user.seen = int(now * 1000)
     if not user.sessions:
         user.offline_since = now
@@ -451,7 +479,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
 
 def tick(chat: Chat, now: float, out: Effects) -> None:
     """Forget guests that did not come back; end connections that never said who they are."""
-    for session in list(chat.sessions.values()) if chat.limits.auth_seconds else ():
+    for session in list(chat.strangers.values()) if chat.limits.auth_seconds else ():
         if (
             session.stage in (NEW, CHALLENGED)
             and now - session.opened > chat.limits.auth_seconds

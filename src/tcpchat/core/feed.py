@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tcpchat.core.rules import MODERATOR, OWNER
+
 if TYPE_CHECKING:
-    from tcpchat.core.model import Hello
+    from tcpchat.core.model import AnyEvent, Command, Hello
     from tcpchat.core.scram import Exchange
     from tcpchat.core.state import Device, User
 
-NEW, CHALLENGED, CHECKING, ARRIVING, OPEN, CLOSED = "new", "challenged", "checking", "arriving", "open", "closed"
+NEW, CHALLENGED, CHECKING, ARRIVING = "new", "challenged", "checking", "arriving"
+ENTERING, OPEN, CLOSED = "entering", "open", "closed"  # entering: known, its counts are on their way from the log
 
 
 class Session:
@@ -22,8 +25,8 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
-        "hello", "hook", "id", "label", "live", "local", "nonce", "opened", "oper", "quiet", "scram", "secure", "sent", "stage", "stopped",
-        "tries", "trusted", "user",
+        "early", "hello", "hook", "id", "label", "live", "local", "missed", "nonce", "opened", "oper", "quiet", "ready",
+        "scram", "secure", "sent", "stage", "stopped", "tries", "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -40,6 +43,9 @@ class Session:
         self.nonce = ""
         self.binding = ""
         self.hello: Hello | None = None
+        self.early: list[Command] = []  # what came before the session was open
+        self.missed: dict[Hashable, AnyEvent] = {}  # what it could not be told while it was not live, newest of each
+        self.ready = ""  # the state of the chat that it was told last
         self.account: User | None = None  # whose credentials were shown, when that is not the login itself
         self.hook = 0  # room number, when this session came in by a room token
         self.live = False  # hears through audiences
@@ -54,6 +60,13 @@ class Session:
         self.tries = 0
         self.opened = now
         self.carrier: Any = None
+
+    @property
+    def staff(self) -> bool:
+        """Does it act with the powers of an owner or moderator? On IRC only after OPER, as people there expect."""
+        if self.trusted or self.oper:
+            return True
+        return self.door != "irc" and self.user is not None and self.user.role in (OWNER, MODERATOR)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.user.login if self.user else '?'} {self.stage}>"

@@ -41,7 +41,9 @@ def rank(session: Session) -> str:
     if session.trusted:
         return OWNER
     role = session.user.role if session.user is not None else ""
-    return MODERATOR if session.oper and role != OWNER else role
+    if not session.staff:
+        return ""
+    return role if role == OWNER else MODERATOR
 
 
 def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effects) -> None:
@@ -345,6 +347,7 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
             rules.get("ban", {}).pop(args["key"], None)
         case "expire":
             rules.get(args["kind"], {}).pop(args["key"], None)
+            chat.spending.discard(args["key"])
         case "invite":
             rules.setdefault("invite", {})[args["code"]] = {"until": args.get("until", "0")}
         case "token":
@@ -408,6 +411,14 @@ def enter_by_token(chat: Chat, session: Session, command: m.Hello, now: float, o
     session.hook = room.number
     welcome(chat, session, user, now, out)
     return True
+
+
+def spend(chat: Chat, session: Session, out: Effects) -> None:
+    """On a closed server each invite code lets one login in."""
+    code = session.hello.token if session.hello else ""
+    if chat.limits.invite_only_server and code in chat.state.rules.get("invite", {}):
+        chat.spending.add(code)
+        out.append(m.Append(m.Ruled(0, "expire", args={"kind": "invite", "key": code})))
 
 
 def tick(chat: Chat, now: float, out: Effects) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
-from tcpchat.core.rules import MODERATOR, OWNER, good_login, good_room
+from tcpchat.core.operators import spend
+from tcpchat.core.rules import good_login, good_room
 from tcpchat.core.state import User, default_role
 from tcpchat.core.text import utf8_length
 
@@ -36,7 +37,7 @@ def may_claim(chat: Chat, session: Session) -> bool:
     if not chat.limits.invite_only_server or session.trusted:
         return True
     token = session.hello.token if session.hello else ""
-    return token in chat.state.rules.get("invite", {})
+    return token in chat.state.rules.get("invite", {}) and token not in chat.spending
 
 
 def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) -> None:
@@ -44,8 +45,8 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
     from tcpchat.core.entering import refuse, rooms_of, welcome
 
     state, session = chat.state, entry.origin.session if entry.origin is not None else None
-    user = state.find(fact.login)
-    if user is not None and (user.claimed or (fact.user and user.uid != fact.user)):
+    user = state.taken(fact.login)
+    if user is not None and (user.claimed or user.uid != fact.user):
         if out is not None and session is not None:
             if session.stage == ARRIVING:
                 session.stage = NEW
@@ -95,6 +96,8 @@ def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) 
             _refuse(session, command, "too_many", out)
         elif command.do == "claim" and user.claimed:
             _refuse(session, command, "exists", out)
+        elif command.do == "claim" and not may_claim(chat, session):
+            _refuse(session, command, "closed", out)
         else:
             from tcpchat.core.rules import challenge_text
 
@@ -112,10 +115,13 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
     if not answer or user is None:
         _refuse(session, command, "wrong_proof", out)
     elif command.do == "claim":
-        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id)
+        label = command.label[: chat.limits.max_label]
+        fact = m.Claimed(user.login, user.uid, command.key, label=label, device=session.device_id)
         out.append(m.Append(fact, m.Origin(session, command.ref)))
+        spend(chat, session, out)
     else:
-        out.append(m.Append(m.KeyAdded(user.uid, command.key, command.label), m.Origin(session, command.ref)))
+        fact_added = m.KeyAdded(user.uid, command.key, command.label[: chat.limits.max_label])
+        out.append(m.Append(fact_added, m.Origin(session, command.ref)))
 
 
 def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None) -> None:
@@ -174,8 +180,12 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     command, user = check.command, session.user
     assert isinstance(command, m.Password)
     if user is None and answer and check.what == "hash" and session.stage == NEW:
-        fact = m.Claimed(good_login(command.account, chat.limits), password=answer)
-        out.append(m.Append(fact, m.Origin(session, command.ref, command)))
+        from tcpchat.core.entering import vacate
+
+        login = good_login(command.account, chat.limits)
+        vacate(chat, login, out)
+        out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
+        spend(chat, session, out)
     elif user is None or not answer:
         _refuse(session, command, "wrong_password", out)
     elif check.what == "password":
@@ -185,6 +195,7 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     else:
         fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id)
         out.append(m.Append(fact, m.Origin(session, command.ref)))
+        spend(chat, session, out)
 
 
 def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects | None) -> None:
@@ -230,7 +241,7 @@ def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) 
         _refuse(session, command, "no_such_room", out, command.room)
     elif not name:
         _refuse(session, command, "bad_name", out, room.name, command.to)
-    elif not (room.is_op(user.uid) or user.role in (OWNER, MODERATOR)) or room.number == 1:
+    elif not (room.is_op(user.uid) or session.staff) or room.number == 1:
         _refuse(session, command, "not_allowed", out, room.name, name)
     elif chat.state.room(name) not in (None, room):
         _refuse(session, command, "exists", out, room.name, name)
@@ -243,7 +254,7 @@ def renamed(chat: Chat, entry: m.Entry, fact: m.Renamed, out: Effects | None) ->
     """The user goes by another login; whoever else got it meanwhile keeps it."""
     from tcpchat.core.entering import rooms_of
 
-    user, other = chat.state.users.get(fact.user), chat.state.find(fact.login)
+    user, other = chat.state.users.get(fact.user), chat.state.taken(fact.login)
     if user is None:
         return
     session = entry.origin.session if entry.origin is not None else None
@@ -293,7 +304,7 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
     number, prefs = 0, user.prefs
     if command.room:
         room = chat.state.room(command.room)
-        if room is None or not (room.is_op(user.uid) or user.role in (OWNER, MODERATOR)):
+        if room is None or not (room.is_op(user.uid) or session.staff):
             _refuse(session, command, "not_allowed" if room else "no_such_room", out, command.room, command.key)
             return
         number, prefs = room.number, room.prefs

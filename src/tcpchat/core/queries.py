@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -78,10 +79,14 @@ def _named(chat: Chat, changes: tuple[m.Change, ...]) -> tuple[m.Change, ...]:
 # -- the feed --------------------------------------------------------------------------------------------------------
 
 
-def visible(chat: Chat, user: User, row: m.Row | m.Entry) -> bool:
+def visible(chat: Chat, session: Session, user: User, row: m.Row | m.Entry) -> bool:
     """May this entry be in the user's feed? Rooms from the entry with which they were joined on, and what is said
     directly to or by the user."""
     number = row.fact.room
+    if session.hook:
+        return number == session.hook
+    if not talking.may_hear(chat, user, row.fact):
+        return False
     if number < 0:
         return number in user.directs and type(row.fact) in (m.Said, m.Edited, m.Removed)
     if number == ALL:
@@ -98,15 +103,26 @@ def advance(chat: Chat, session: Session, out: Effects) -> None:
     recent, user = chat.recent, session.user
     assert user is not None
     if session.sent >= chat.state.seq or (recent and recent[0].seq <= session.sent + 1):
-        for entry in recent:
-            if entry.seq > session.sent and visible(chat, user, entry) and (event := shown(chat, entry)):
+        newer = takewhile(lambda entry: entry.seq > session.sent, reversed(recent))
+        for entry in reversed(list(newer)):
+            if visible(chat, session, user, entry) and (event := shown(chat, entry)):
                 out.append(m.Tell(session, event))
-        session.live = True
+        _live(chat, session, out)
         return
     session.asking = True
-    numbers = (ALL, *user.rooms, *user.directs)
+    numbers = (session.hook,) if session.hook else (ALL, *user.rooms, *user.directs)
     query = m.Query(kind="feed", rooms=numbers, after=session.sent, limit=chat.limits.feed_page, seq=chat.state.seq)
     out.append(m.Load(session, query))
+
+
+def _live(chat: Chat, session: Session, out: Effects) -> None:
+    """It has everything: from now on it hears what happens; what it could not be told meanwhile comes first."""
+    session.live = True
+    if session.ready != chat.ready and not session.hook:
+        session.ready = chat.ready
+        out.append(m.Tell(session, chat.status(0.0)))
+    out += [m.Tell(session, event) for event in session.missed.values()]
+    session.missed.clear()
 
 
 def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Effects) -> None:
@@ -114,7 +130,7 @@ def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Ef
     user = session.user
     assert user is not None
     for row in result.rows:
-        if row.seq > session.sent and visible(chat, user, row) and (event := shown(chat, row)):
+        if row.seq > session.sent and visible(chat, session, user, row) and (event := shown(chat, row)):
             out.append(m.Tell(session, event))
     last = result.rows[-1].seq if result.rows else session.sent
     # Without more rows the log has nothing for this session up to the head at the time of asking.
@@ -139,7 +155,7 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
         case m.History():
             _page(chat, session, command, result, out)
         case m.Search():
-            messages = tuple(event for one in result.rows if (event := shown(chat, one)))
+            messages = _heard(chat, session, result)
             out.append(m.Tell(session, m.Page(command.to, messages, result.more, command.ref)))
         case m.Rooms():
             out.append(m.Tell(session, room_list(chat, session, command, result.counts)))
@@ -162,9 +178,15 @@ def _page(chat: Chat, session: Session, command: m.History, result: m.Result, ou
     if not number:
         _refuse(session, command, "not_member", out)
         return
-    messages = tuple(event for row in result.rows if (event := shown(chat, row)))
+    messages = _heard(chat, session, result)
     delivered, seen = receipts.others(chat, user, number)
     out.append(m.Tell(session, m.Page(name, messages, result.more, command.ref, delivered, seen)))
+
+
+def _heard(chat: Chat, session: Session, result: m.Result) -> tuple[Shown, ...]:
+    """The rows as the asker may see them."""
+    rows = [row for row in result.rows if talking.may_hear(chat, session.user, row.fact)]
+    return tuple(event for row in rows if (event := shown(chat, row)))
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:
@@ -233,22 +255,25 @@ def rooms(chat: Chat, session: Session, command: m.Rooms, now: float, out: Effec
         found = (_with_lists(chat, user, room, member),) if room and (member or "secret" not in room.modes) else ()
         out.append(m.Tell(session, m.RoomList(found, command.ref)))
         return
-    out.append(m.Load(session, count_query(user), command))
+    out.append(m.Load(session, count_query(chat, user), command))
 
 
-def count_query(user: User) -> m.Query:
+def count_query(chat: Chat, user: User) -> m.Query:
     """How many messages are behind the read cursor of each conversation."""
-    cursors = {number: user.reads.get(number, 0) for number in (*user.rooms, *user.directs)}
+    cursors = {number: user.reads.get(number, 0) for number in user.directs}
     cursors[ALL] = max(user.reads.get(ALL, 0), user.since)
     for number in user.rooms:
-        cursors[number] = cursors[number] or 0
-    return m.Query(kind="count", rooms=tuple(cursors), cursors=cursors)
+        since = chat.state.rooms[number].members[user.uid].since
+        cursors[number] = max(user.reads.get(number, 0), since)
+    return m.Query(kind="count", rooms=tuple(cursors), cursors=cursors, user=user.uid)
 
 
 def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, int]) -> m.RoomList:
     """The answer to Rooms."""
     user = session.user
     assert user is not None
+    if session.hook:
+        return m.RoomList((outside(chat, chat.state.rooms[session.hook]),), command.ref)
     infos = [info(chat, user, room, counts) for room in chat.state.rooms_of(user)]
     infos += [direct for number in user.directs if (direct := _direct_info(chat, user, number, counts))]
     if command.all:
@@ -292,7 +317,7 @@ def _direct_info(chat: Chat, user: User, number: int, counts: dict[int, int]) ->
     unread = counts.get(number, 0)
     return m.RoomInfo(
         "@" + peer.login, True, members=2, online=int(peer.online), read=user.reads.get(number, 0), unread=unread,
-        mentions=unread, delivered=delivered, seen=seen, head=0,
+        mentions=unread, delivered=delivered, seen=seen, head=chat.state.heads.get(number, 0),
     )  # fmt: skip
 
 

@@ -7,14 +7,14 @@ O(members squared).
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.feed import Session
-from tcpchat.core.rules import dm_users
-from tcpchat.core.state import Room, User
+from tcpchat.core.rules import ALL, dm_room, dm_users
+from tcpchat.core.state import Device, Room, User
 from tcpchat.core.talking import conversation, may_see
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 COUNT_EVERY = 0.15  # seconds between two counts of rooms whose cursors moved
 LARGE = 1_000  # members from which counting waits
 COUNT_LARGE_EVERY = 1.0
-PER_AUTHOR = 64  # messages of one author for which partial counts are told
 
 
 def merge(user: User, place: str, seq: int, at: int) -> None:
@@ -31,18 +30,25 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
     if place == "d":
         if seq > user.delivered:
             user.delivered, user.delivered_at = seq, at
+            _confirmed(user, seq)
     elif place.startswith("r:"):
         number = int(place[2:])
         if seq > user.reads.get(number, 0):
             user.reads[number], user.reads_at[number] = seq, at
     elif place.startswith("d:"):
-        from tcpchat.core.state import Device
-
         name = place[2:]
         device = user.devices.get(name)
         if device is None:
             device = user.devices[name] = Device()
         device.cursor = max(device.cursor, seq)
+
+
+def await_again(chat: Chat, user: User) -> None:
+    """After a start from a snapshot: for which direct conversations are receipts still to be told?"""
+    for number in user.directs:
+        head = chat.state.heads.get(number, 0)
+        if head > user.delivered:
+            user.await_receipt(number, head)
 
 
 def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: Effects) -> None:
@@ -55,7 +61,7 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
     at = int(now * 1000)
     if device is not None and seq > device.cursor:
         device.cursor = seq
-        if session.device_id and user.claimed:
+        if user.claimed and session.hello is not None and session.hello.device:
             out.append(m.Keep(user.uid, "d:" + session.device_id, seq, at))
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)
@@ -66,30 +72,36 @@ def delivered(chat: Chat, user: User, seq: int, at: int, out: Effects) -> None:
     user.delivered, user.delivered_at = seq, at
     out.append(m.Keep(user.uid, "d", seq, at))
     if user.awaiting:
-        for number, last in list(user.awaiting.items()):
-            if last <= seq:
-                del user.awaiting[number]
-            _tell_peer(chat, user, number, min(seq, last), "delivered", at, out)
-    dirty = chat.dirty_rooms
+        for number, told in _confirmed(user, seq):
+            _tell_peer(chat, user, number, told, "delivered", at, out)
     rooms = chat.state.rooms
+    if rooms[ALL].outstanding:
+        chat.dirty_rooms[ALL] = rooms[ALL]
     for number in user.rooms:
         room = rooms[number]
-        if room.outstanding and not room.dirty:
-            room.dirty = True
-            dirty[number] = room
-    lobby = rooms[1]
-    if lobby.outstanding and not lobby.dirty:
-        lobby.dirty = True
-        dirty[1] = lobby
+        if room.outstanding:
+            chat.dirty_rooms[number] = room
+
+
+def _confirmed(user: User, seq: int) -> list[tuple[int, int]]:
+    """Take what is confirmed out of what is awaited: (direct conversation, the last confirmed message in it)."""
+    told = []
+    for number, seqs in list(user.awaiting.items()):
+        if seqs[-1] <= seq:
+            del user.awaiting[number]
+            told.append((number, seqs[-1]))
+        elif seqs[0] <= seq:
+            place = bisect_right(seqs, seq)
+            told.append((number, seqs[place - 1]))
+            del seqs[:place]
+    return told
 
 
 def _tell_peer(chat: Chat, user: User, number: int, seq: int, state: str, at: int, out: Effects) -> None:
     a, b = dm_users(number)
     peer = chat.state.users.get(b if a == user.uid else a)
     if peer is not None and peer.sessions:
-        event = m.Receipt("@" + user.login, seq, state, user.login, 0, 0, at)
-        for session in peer.sessions:
-            out.append(m.Tell(session, event))
+        chat.tell_user(peer, m.Receipt("@" + user.login, seq, state, user.login, 0, 0, at), out)
 
 
 def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects) -> None:
@@ -120,14 +132,11 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
     else:
         room = chat.state.rooms[number]
         if room.unread_by:
-            room.dirty = True
-            chat.dirty_rooms[number] = room
+            chat.read_rooms[number] = room
 
 
 def place_of(chat: Chat, user: User, to: str) -> tuple[int, str]:
     """The number and proper name of one of the user's conversations; (0, "") when it is none."""
-    from tcpchat.core.rules import dm_room
-
     if to.startswith("@"):
         peer = chat.state.find(to[1:])
         return (dm_room(user.uid, peer.uid), "@" + peer.login) if peer else (0, "")
@@ -146,16 +155,22 @@ def _refused(session: Session, command: m.Command, code: str, out: Effects) -> N
 
 def tick(chat: Chat, now: float, out: Effects) -> None:
     """Count the rooms in which something moved, and tell the authors what has changed."""
-    if not chat.dirty_rooms or now < chat.count_at:
+    if now < chat.count_at or not (chat.dirty_rooms or chat.read_rooms):
         return
-    large = False
-    for room in chat.dirty_rooms.values():
-        large = large or len(room.members) > LARGE
-        room.dirty = False
-        _count(chat, room, room.outstanding, "delivered", int(now * 1000), out)
-        _count(chat, room, room.unread_by, "read", int(now * 1000), out)
-    chat.dirty_rooms.clear()
-    chat.count_at = now + (COUNT_LARGE_EVERY if large else COUNT_EVERY)
+    large, at = 0, int(now * 1000)
+    for tables, state in ((chat.dirty_rooms, "delivered"), (chat.read_rooms, "read")):
+        for room in tables.values():
+            large = max(large, _count(chat, room, state, at, out))
+        tables.clear()
+    chat.count_at = now + (COUNT_LARGE_EVERY if large > LARGE else COUNT_EVERY)
+
+
+def recount(chat: Chat, room: Room) -> None:
+    """Somebody has left: what only they did not have is complete now."""
+    if room.outstanding:
+        chat.dirty_rooms[room.number] = room
+    if room.unread_by:
+        chat.read_rooms[room.number] = room
 
 
 def _cursor(user: User, room: Room, state: str) -> int:
@@ -164,34 +179,70 @@ def _cursor(user: User, room: Room, state: str) -> int:
     return 0 if user.prefs.get("receipts") == "off" else user.reads.get(room.number, 0)
 
 
-def _count(chat: Chat, room: Room, waiting: deque[list[int]], state: str, at: int, out: Effects) -> None:
-    """``have`` of ``of`` members for each message that is waited for; complete ones are told once, cumulatively."""
+class Crowd:
+    """The members of a room, sorted so that each message's count is two searches."""
+
+    __slots__ = ("cursors", "late", "since")
+
+    def __init__(self, members: list[tuple[int, int]], lowest: int) -> None:
+        self.since = sorted([since for since, _ in members])
+        self.cursors = sorted([cursor for _, cursor in members])
+        self.late = [pair for pair in members if pair[0] >= lowest]  # few: who came while messages were waited for
+
+    def count(self, seq: int, author: tuple[int, int]) -> tuple[int, int]:
+        """(have, of) among those who were there when it was said, without its author."""
+        of = bisect_left(self.since, seq)
+        have = len(self.cursors) - bisect_left(self.cursors, seq)
+        have -= sum(1 for since, cursor in self.late if since >= seq and cursor >= seq)
+        if 0 <= author[0] < seq:
+            of -= 1
+            have -= author[1] >= seq
+        return have, of
+
+
+def _count(chat: Chat, room: Room, state: str, at: int, out: Effects) -> int:
+    """Tell each author how many have what they wait for; messages that all have are told once, cumulatively."""
+    waiting = room.outstanding if state == "delivered" else room.unread_by
     if not waiting:
+        return 0
+    members = list(chat.state.members(room))
+    if state == "delivered":
+        cursors = [user.delivered for user in members]
+    else:
+        cursors = [_cursor(user, room, state) for user in members]
+    inside = room.members
+    since = [inside[user.uid].since for user in members] if room.number != ALL else [user.since for user in members]
+    crowd = Crowd(list(zip(since, cursors, strict=True)), min(seqs[0][0] for seqs in waiting.values()))
+    for uid in list(waiting):
+        _tell_author(chat, room, uid, waiting, crowd, state, at, out)
+    return len(members)
+
+
+def _tell_author(
+    chat: Chat, room: Room, uid: int, waiting: dict[int, deque[list[int]]], crowd: Crowd, state: str, at: int, out: Effects
+) -> None:
+    user, items = chat.state.users.get(uid), waiting[uid]
+    if user is None:
+        del waiting[uid]
         return
-    users = list(chat.state.members(room))
-    cursors = sorted(_cursor(user, room, state) for user in users)
-    since = sorted(_since(user, room) for user in users)
-    complete: dict[int, tuple[int, int]] = {}
-    partial: dict[int, list[m.Receipt]] = {}
-    for item in list(waiting):
-        seq, author, _, told = item
-        user = chat.state.users.get(author)
-        own_cursor = _cursor(user, room, state) if user else 0
-        of = bisect_left(since, seq) - (1 if user and _since(user, room) < seq else 0)
-        have = len(cursors) - bisect_left(cursors, seq) - (1 if user and own_cursor >= seq else 0)
-        have = min(have, of)
+    own = (-1, 0) if not chat.state.is_member(user, room) else (_since(user, room), _cursor(user, room, state))
+    complete = (0, 0)
+    partial: list[m.Receipt] = []
+    for item in items:
+        have, of = crowd.count(item[0], own)
         if have >= of:
-            complete[author] = (seq, of)
-            waiting.remove(item)
-        elif have != told and user is not None and user.sessions and state == "delivered":
-            item[3] = have
-            partial.setdefault(author, []).append(m.Receipt(room.name, seq, state, "", have, of, at))
-    for author, (seq, of) in complete.items():
-        if of and (user := chat.state.users.get(author)):
-            chat.tell_user(user, m.Receipt(room.name, seq, state, "", of, of, at), out)
-    for author, events in partial.items():
-        for event in events[-PER_AUTHOR:]:
-            chat.tell_user(chat.state.users[author], event, out)
+            complete, partial = (item[0], of), []
+        elif have != item[1]:
+            item[1] = have
+            partial.append(m.Receipt(room.name, item[0], state, "", have, of, at))
+    while items and items[0][0] <= complete[0]:
+        items.popleft()
+    if not items:
+        del waiting[uid]
+    if complete[1]:
+        chat.tell_user(user, m.Receipt(room.name, complete[0], state, "", complete[1], complete[1], at), out)
+    for event in partial:
+        chat.tell_user(user, event, out)
 
 
 def _since(user: User, room: Room) -> int:
@@ -204,6 +255,9 @@ def _since(user: User, room: Room) -> int:
 
 def who_has(chat: Chat, session: Session, command: m.Receipts, now: float, out: Effects) -> None:
     """Look the message up; the answer names everybody who was there."""
+    if not 0 < command.seq <= chat.state.seq:
+        _refused(session, command, "no_such_message", out)
+        return
     out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import queries
+from tcpchat.core import queries, receipts
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
-from tcpchat.core.rules import ALL, MODERATOR, OP, OWNER, VOICE, good_room, mask_matches, muting_mask
+from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
 from tcpchat.core.state import Room, User
 from tcpchat.core.text import utf8_length
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 SWITCHES = {
-    "invite_only", "moderated", "members_only", "topic_locked", "secret", "no_ctcp", "registered_only", "registered_speak",
+    "invite_only", "moderated", "members_only", "topic_locked", "secret", "no_ctcp", "registered_only",
+    "registered_speak",
 }  # fmt: skip
 VALUED = {"key", "limit"}
 LISTS = {"ban", "except", "invex"}
@@ -39,9 +40,9 @@ def _tell_room(chat: Chat, entry: m.Entry, room: Room, out: Effects) -> None:
         out.append(m.FanOut(event, room.audience))
 
 
-def may_rule(user: User, room: Room) -> bool:
-    """May this user act as an operator of the room?"""
-    return room.is_op(user.uid) or user.role in (OWNER, MODERATOR)
+def may_rule(session: Session, room: Room) -> bool:
+    """May this session act as an operator of the room?"""
+    return session.staff or (session.user is not None and room.is_op(session.user.uid))
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
@@ -64,15 +65,15 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
         out.append(m.Append(m.RoomMade(name, user.uid, command.invite_only), m.Origin(session, command.ref, command)))
     elif chat.state.is_member(user, room):
         _refuse(session, command, "already_member", out, room.name)
-    elif code := may_join(user, room, command.key):
+    elif code := may_join(session, user, room, command.key):
         _refuse(session, command, code, out, room.name)
     else:
         out.append(m.Append(m.Joined(room.number, user.uid), m.Origin(session, command.ref, command)))
 
 
-def may_join(user: User, room: Room, key: str) -> str:
+def may_join(session: Session, user: User, room: Room, key: str) -> str:
     """ "" or the code why not. An invitation overrides bans, key, limit and invite_only."""
-    if user.uid in room.invited or user.role in (OWNER, MODERATOR) or not room.members:
+    if user.uid in room.invited or session.staff or not room.members:
         return ""  # an empty room belongs to whoever comes first, as one that never was
     if _listed(room, "ban", user) and not _listed(room, "except", user):
         return "banned"
@@ -124,7 +125,7 @@ def topic(chat: Chat, session: Session, command: m.Topic, now: float, out: Effec
         return
     if utf8_length(command.text) > chat.limits.max_topic:
         _refuse(session, command, "too_long", out, room.name)
-    elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(user, room):
+    elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
     else:
         fact = m.TopicSet(room.number, user.uid, command.text)
@@ -142,7 +143,7 @@ def invite(chat: Chat, session: Session, command: m.Invite, now: float, out: Eff
         return
     if chat.state.is_member(guest, room):
         _refuse(session, command, "already_member", out, guest.login, room.name)
-    elif "invite_only" in room.modes and not may_rule(user, room):
+    elif "invite_only" in room.modes and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
     else:
         fact = m.Invited(room.number, user.uid, guest.uid)
@@ -165,7 +166,7 @@ def kick(chat: Chat, session: Session, command: m.Kick, now: float, out: Effects
         _refuse(session, command, "not_member", out, room.name)
         return
     target = chat.state.find(command.login)
-    if not may_rule(user, room) or room.number == ALL:
+    if not may_rule(session, room) or room.number == ALL:
         _refuse(session, command, "not_allowed", out, room.name)
     elif target is None or target.uid not in room.members:
         _refuse(session, command, "no_such_login", out, command.login, room.name)
@@ -181,7 +182,7 @@ def mode(chat: Chat, session: Session, command: m.Mode, now: float, out: Effects
     if room is None:
         _refuse(session, command, "no_such_room", out, command.room)
         return
-    if not may_rule(user, room):
+    if not may_rule(session, room):
         member = chat.state.is_member(user, room)
         _refuse(session, command, "not_allowed" if member else "not_member", out, room.name)
         return
@@ -254,7 +255,7 @@ def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> N
         if out is not None and entry.origin is not None and not state.is_member(user, existing):
             command = entry.origin.command
             key = command.key if isinstance(command, m.Join) else ""
-            if code := may_join(user, existing, key):
+            if code := may_join(entry.origin.session, user, existing, key):
                 _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), code, out, existing.name)
             else:
                 out.append(m.Append(m.Joined(existing.number, user.uid), entry.origin))
@@ -295,6 +296,7 @@ def left(chat: Chat, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.user)
     if room is None or user is None or user.uid not in room.members:
         return
+    receipts.recount(chat, room)
     if out is None:
         chat.state.leave(user, room)
         return

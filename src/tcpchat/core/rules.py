@@ -25,6 +25,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_topic: int = 1_000  # bytes
     max_why: int = 500  # bytes of a reason
     max_login: int = 32  # characters
+    max_name: int = 128  # characters of a real name
+    max_label: int = 64  # characters of a device's or key's label
     max_room: int = 50  # characters without "#"
     page: int = 500  # rows of one answer at most
     feed_page: int = 200  # rows that a replay reads from the log at a time
@@ -36,6 +38,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     message_burst: int = 500  # messages that may come at once before the rate counts
     bytes_per_second: float = 200_000.0  # of text per login, sustained
     byte_burst: int = 2_000_000
+    commands_per_second: float = 20.0  # of all other kinds per login (joins, pages, searches, ...), sustained
+    command_burst: int = 400  # of them that may come at once: an IRC client with many rooms comes back
     guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
     auth_seconds: float = 30.0  # until a connection must have said who it is
     guests: bool = True  # may unclaimed logins enter?

@@ -19,7 +19,10 @@ from tcpchat.core.model import Change
 from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, VOICE, WINDOW
 from tcpchat.core.text import fold, skeleton
 
-OUTSTANDING = 256  # newest messages of a room whose receipts are still being counted for their authors
+OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
+AUTHORS = 256  # authors of one room for whom they are counted
+AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
+DEVICES = 200  # devices of one login whose numbering is remembered
 MENTIONS_MAX = 100  # unread mentions remembered for one login
 
 
@@ -39,7 +42,7 @@ class Device:
         if ring is None:
             ring = self.ring = array("Q", bytes(8 * WINDOW))
         ring[n % WINDOW] = seq
-        self.last = n
+        self.last = n  # numbers come one by one: what a failed batch left behind is never appended
         if self.proposed < n:
             self.proposed = n
 
@@ -51,14 +54,32 @@ class Device:
         return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
 
 
+class Bucket:
+    """Tokens that fill up with time."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens, self.at = -1.0, 0.0  # below nought: not used yet, that is full
+
+    def take(self, now: float, rate: float, burst: float) -> float:
+        """Take one token: 0, or the seconds until there is one."""
+        tokens = burst if self.tokens < 0 else min(burst, self.tokens + (now - self.at) * rate)
+        self.at, self.tokens = now, tokens
+        if tokens < 1:
+            return round((1 - tokens) / rate, 3)
+        self.tokens = tokens - 1
+        return 0.0
+
+
 class User:
     """Somebody the chat knows: a guest, or the owner of a claimed login."""
 
     __slots__ = (
         "awaiting",
         "byte_tokens",
-        "bytes_at",
         "claimed",
+        "commands",
         "delivered",
         "delivered_at",
         "device",
@@ -110,7 +131,7 @@ class User:
         self.reads_at: dict[int, int] = {}
         # of this run only
         self.sessions: list[Session] = []
-        self.awaiting: dict[int, int] = {}  # direct conversation -> last seq in it that this user has not confirmed
+        self.awaiting: dict[int, list[int]] = {}  # direct conversation -> seqs in it that this user has not confirmed
         self.online_since = 0
         self.seen = 0
         self.offline_since = 0.0
@@ -118,7 +139,26 @@ class User:
         self.host = ""  # IRC: user@host, as masks see it
         self.tokens = -1.0
         self.byte_tokens = -1.0
-        self.tokens_at = self.bytes_at = 0.0
+        self.tokens_at = 0.0
+        self.commands = Bucket()
+
+    def await_receipt(self, number: int, seq: int) -> None:
+        """Remember that somebody waits for this user to have ``seq``."""
+        seqs = self.awaiting.get(number)
+        if seqs is None:
+            self.awaiting[number] = [seq]
+            return
+        seqs.append(seq)
+        if len(seqs) > AWAITING:
+            del seqs[-2::-2]  # receipts are cumulative: the ones between are told with the next
+
+    def numbering(self, name: str) -> Device:
+        """The numbering of a device that says its first message; the one that was silent longest is forgotten."""
+        speaking = [(one.place(one.last), key) for key, one in self.devices.items() if one.last]
+        if len(speaking) >= DEVICES:
+            del self.devices[min(speaking)[1]]
+        device = self.devices[name] = Device()
+        return device
 
     @property
     def online(self) -> bool:
@@ -145,7 +185,7 @@ class Room:
     """A room: who is in it, its switches, and the newest messages whose receipts are still counted."""
 
     __slots__ = (
-        "audience", "created", "dirty", "head", "invited", "lists", "members", "modes", "name", "number", "outstanding",
+        "audience", "created", "head", "invited", "lists", "members", "modes", "name", "number", "outstanding",
         "prefs", "topic", "topic_at", "topic_by", "unread_by",
     )  # fmt: skip
 
@@ -160,9 +200,18 @@ class Room:
         self.invited: set[int] = set()
         self.prefs: dict[str, str] = {}
         self.audience = Audience()
-        self.outstanding: deque[list[int]] = deque(maxlen=OUTSTANDING)  # [seq, author, of, told]
-        self.unread_by: deque[list[int]] = deque(maxlen=OUTSTANDING)
-        self.dirty = False
+        self.outstanding: dict[int, deque[list[int]]] = {}  # author -> [seq, how many were told to have it]
+        self.unread_by: dict[int, deque[list[int]]] = {}  # the same for read
+
+    def await_receipts(self, author: int, seq: int) -> None:
+        """Count from now on who of the members has this message, for its author."""
+        for waiting in (self.outstanding, self.unread_by):
+            seqs = waiting.get(author)
+            if seqs is None:
+                if len(waiting) >= AUTHORS:
+                    del waiting[next(iter(waiting))]
+                seqs = waiting[author] = deque(maxlen=OUTSTANDING)
+            seqs.append([seq, 0])
 
     def role(self, uid: int) -> str:
         member = self.members.get(uid)
@@ -228,6 +277,7 @@ class Snapshot(Struct):
     users: list[UserRecord]
     rooms: list[RoomRecord]
     rules: Pairs[str, Pairs[str, Pairs[str, str]]]
+    heads: Pairs[int, int]
 
 
 VERSION = 1
@@ -246,12 +296,17 @@ class State:
         self.rooms: dict[int, Room] = {ALL: Room(ALL, ALL_NAME, 0)}
         self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
         self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
+        self.heads: dict[int, int] = {}  # direct conversation -> its last message
         self.rules: dict[str, dict[str, dict[str, str]]] = {}  # kind (ban, invite, token, ...) -> key -> details
 
     # -- looking up ----------------------------------------------------------------------------------------------
 
     def find(self, login: str) -> User | None:
         return self.by_fold.get(fold(login))
+
+    def taken(self, login: str) -> User | None:
+        """Who has this name or one that looks the same: there is never a second one."""
+        return self.by_skeleton.get(skeleton(login))
 
     def lookalike(self, login: str) -> User | None:
         """Another user whose name looks the same."""
@@ -310,9 +365,10 @@ class State:
         for number, other in user.directs.items():
             peer = self.users.get(other)
             if peer is not None and peer is not user:
-                peer.directs.pop(number, None)
-                peer.awaiting.pop(number, None)
+                for table in (peer.directs, peer.awaiting, peer.reads, peer.reads_at):
+                    table.pop(number, None)
             self.directs.pop(number, None)
+            self.heads.pop(number, None)
 
     def add_room(self, name: str, created: int) -> Room:
         room = Room(self.next_room, name, created)
@@ -349,6 +405,7 @@ class State:
                 [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
                 [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
                  for kind, table in sorted(self.rules.items()) if table],
+                sorted(self.heads.items()),
             ),
         )  # fmt: skip
 
@@ -361,6 +418,7 @@ class State:
         state = cls()
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
         state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
+        state.heads = dict(record.heads)
         for row in record.users:
             state._load_user(row)
         state.rooms.clear()
@@ -371,6 +429,7 @@ class State:
 
     def _load_user(self, row: UserRecord) -> None:
         user = User(row.uid, row.login, row.since)
+        user.delivered = row.since
         user.claimed, user.device, user.name, user.role, user.muted = (
             row.claimed, row.device, row.name, row.role, row.muted,
         )  # fmt: skip

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import Audience, Session
-from tcpchat.core.rules import ALL, MODERATOR, OWNER, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask
-from tcpchat.core.state import MENTIONS_MAX, Device, Room, User
+from tcpchat.core.feed import OPEN, Audience, Session
+from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask
+from tcpchat.core.state import MENTIONS_MAX, Room, User
 from tcpchat.core.text import fold, utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 KINDS = {"text", "action", "notice", "tag"}
+STATUS = "~status"  # tag of a message to those of a rank only: "@" operators, "+" the voiced too (IRC)
 TAGS_MAX = 4_096  # bytes of client-only tags: IRCv3 message-tags gives clients 4,094
 
 
@@ -34,8 +37,7 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
         if n > device.last + WINDOW:
             _no(session, command, "too_many_pending", out)
             return
-    wait = _too_fast(chat.limits, user, len(command.text), now) if chat.limits.messages_per_second else 0.0
-    if wait:
+    if chat.limits.messages_per_second and (wait := _too_fast(chat.limits, user, len(command.text), now)):
         _no(session, command, "too_fast", out, after=wait)
         return
     code = _target(chat, session, user, command, out, now)
@@ -54,6 +56,9 @@ def _repeat(session: Session, command: m.Say, out: Effects) -> None:
     """A number again: its first answer again. What is still on its way to the log is answered when it is there."""
     device = session.device
     assert device is not None
+    if command.n < 0:
+        _no(session, command, "bad_command", out)
+        return
     device.session = session
     if command.n <= device.last:
         out.append(m.Tell(session, m.Accepted(command.n, device.place(command.n), 0, command.ref)))
@@ -64,9 +69,14 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
     limits, text, kind = chat.limits, command.text, command.kind
     if not text and kind != "tag":
         return "empty"
-    size = len(text) if text.isascii() else utf8_length(text)
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        return "bad_text"
     if size > limits.max_text:
         return "too_long"
+    if command.re and not 0 < command.re <= chat.state.seq:
+        return "no_such_message"
     if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
         return "bad_command"
     if user.muted and (user.muted < 0 or user.muted > now * 1000):
@@ -114,7 +124,7 @@ def may_speak(chat: Chat, session: Session, user: User, room: Room) -> str:
         return "not_member"
     if room.has_voice(user.uid):
         return ""
-    if "moderated" in room.modes and user.role not in (OWNER, MODERATOR):
+    if "moderated" in room.modes and not session.staff:
         return "muted"
     if "registered_speak" in room.modes and not user.account:
         return "muted"
@@ -160,7 +170,7 @@ def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) ->
     session = (
         device.session if device is not None and device.session is not None else origin.session if origin else None
     )
-    if session is not None:
+    if session is not None and session.stage == OPEN:
         text = CODES["unavailable"].text
         out.append(m.Tell(session, m.Refused("unavailable", text, origin.ref if origin else 0, fact.n, 1.0)))
 
@@ -178,7 +188,9 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
     if n:
         device = user.devices.get(fact.device)
         if device is None:
-            device = user.devices[fact.device] = Device()
+            device = user.numbering(fact.device)
+            if session is not None and session.device_id == fact.device:
+                session.device, device.session = device, session
         if n <= device.last:
             return  # proposed twice (on two nodes): the first one counts
         device.note(n, seq)
@@ -190,23 +202,37 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
         if room is None:
             return
         to, audience = room.name, room.audience
+        if user.reads.get(number, 0) >= room.head:
+            user.reads[number] = seq  # who had read everything has read the own words too
         room.head = seq
         if "@" in fact.text:
             _note_mentions(chat, room, user, fact.text, seq)
-    if number in user.reads or number < 0:
-        user.reads[number] = seq
     if out is None:
         return
-    if session is not None and session.stage != "closed":
+    if session is not None and session.stage == OPEN:
         out.append(m.Tell(session, m.Accepted(n, seq, entry.at, entry.origin.ref if entry.origin else 0)))
     if audience is not None and audience.size:
         event = m.Message(seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account)
-        out.append(m.FanOut(event, audience, session))
+        if fact.tags and STATUS in fact.tags:
+            hearers = [one for one in audience if one is not session and one.live and may_hear(chat, one.user, fact)]
+            out += [m.Tell(one, event) for one in hearers]
+        else:
+            out.append(m.FanOut(event, audience, session))
     if number > 0 and fact.kind != "tag":
-        room = state.rooms[number]
-        room.outstanding.append([seq, user.uid, 0, 0])
-        room.unread_by.append([seq, user.uid, 0, 0])
-        chat.dirty_rooms[number] = room
+        state.rooms[number].await_receipts(user.uid, seq)
+    elif not audience:
+        failed = m.Receipt(fact.to, seq, "failed", fact.to.removeprefix("@"), at=entry.at)  # gone meanwhile
+        chat.tell_user(user, failed, out)
+
+
+def may_hear(chat: Chat, user: User | None, fact: m.AnyFact) -> bool:
+    """False for a message to the operators (or the voiced) of a room, and somebody who is none and did not write it."""
+    if type(fact) is not m.Said or not fact.tags or STATUS not in fact.tags or user is None:
+        return True
+    room = chat.state.rooms.get(fact.room)
+    if room is None or fact.user == user.uid:
+        return True
+    return room.has_voice(user.uid) if fact.tags[STATUS] == "+" else room.is_op(user.uid)
 
 
 def _said_directly(
@@ -216,12 +242,17 @@ def _said_directly(
     a, b = dm_users(number)
     peer = chat.state.users.get(b if a == user.uid else a)
     if peer is None:
-        return "@", None
+        return "", None
+    heads = chat.state.heads
     if number not in user.directs:
         user.directs[number] = peer.uid
         peer.directs[number] = user.uid
+    if user.reads.get(number, 0) >= heads.get(number, 0):
+        user.reads[number] = seq
+    heads[number] = seq
     if peer is not user:
-        peer.awaiting[number] = seq
+        if seq > peer.delivered:
+            peer.await_receipt(number, seq)
     elif out is not None:
         # A note to oneself: the device that wrote it has it.
         chat.tell_user(user, m.Receipt("@" + user.login, seq, "delivered", user.login), out)
@@ -232,7 +263,8 @@ def direct_audience(chat: Chat, number: int) -> Audience | None:
     """The sessions of both, kept while somebody is online."""
     audience = chat.state.directs.get(number)
     if audience is None:
-        sessions = [s for uid in set(dm_users(number)) if (u := chat.state.users.get(uid)) for s in u.sessions]
+        users = [user for uid in set(dm_users(number)) if (user := chat.state.users.get(uid))]
+        sessions = [session for user in users for session in user.sessions if not session.hook]
         if not sessions:
             return None
         audience = chat.state.directs[number] = Audience()
@@ -258,12 +290,13 @@ def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects
         return _refuse(session, command, "empty", out)
     if utf8_length(command.text) > chat.limits.max_text:
         return _refuse(session, command, "too_long", out)
-    out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
-    return None
+    return remove(chat, session, command, now, out)
 
 
-def remove(chat: Chat, session: Session, command: m.Remove, now: float, out: Effects) -> None:
+def remove(chat: Chat, session: Session, command: m.Edit | m.Remove, now: float, out: Effects) -> None:
     """As edit."""
+    if not 0 < command.seq <= chat.state.seq:
+        return _refuse(session, command, "no_such_message", out)
     out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
 
 
@@ -291,7 +324,7 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
     if isinstance(command, m.Remove) and command.to and not _is_there(chat, user, command.to, fact.room):
         return _refuse(session, command, "no_such_message", out)
     room = chat.state.rooms.get(fact.room)
-    moderates = room is not None and (room.is_op(user.uid) or user.role in (OWNER, MODERATOR) or session.oper)
+    moderates = room is not None and (room.is_op(user.uid) or session.staff)
     if fact.user != user.uid and not (moderates and isinstance(command, m.Remove)):
         return _refuse(session, command, "not_allowed", out)
     change: m.Edited | m.Removed
@@ -323,6 +356,7 @@ def removed(chat: Chat, entry: m.Entry, fact: m.Removed, out: Effects | None) ->
 def _amended(
     chat: Chat, entry: m.Entry, fact: m.Edited | m.Removed, text: str, gone: bool, why: str, out: Effects | None
 ) -> None:
+    _amend_recent(chat, entry.at, fact.seq, text, gone)
     if out is None:
         return
     event = amended_event(chat, entry.seq, entry.at, fact)
@@ -334,6 +368,16 @@ def _amended(
         if event is not None and session.live and (audience is None or session not in audience):
             out.append(m.Tell(session, event))  # an operator of the server, who is not in the room
         out.append(m.Tell(session, m.Done(entry.origin.ref, entry.seq)))
+
+
+def _amend_recent(chat: Chat, at: int, seq: int, text: str, gone: bool) -> None:
+    """Who catches up from the newest entries at hand gets the text of now, as from the log."""
+    recent = chat.recent
+    place = seq - recent[0].seq if recent else -1
+    if 0 <= place < len(recent) and type(said := recent[place].fact) is m.Said:
+        tags = None if gone else said.tags
+        fact = msgspec.structs.replace(said, text=text, tags=tags)
+        recent[place] = m.Row(seq, recent[place].at, fact, 0 if gone else at, gone)
 
 
 def conversation(chat: Chat, number: int, author: int) -> str:

@@ -53,10 +53,10 @@ class Mark(NamedTuple):
 
 
 def row_of(seq: int, at: int, fact: AnyFact, mark_of: Callable[[int], Mark | None], erasing: dict[int, int]) -> Row:
-    """The entry as of now. ``erasing``: users whose messages before a seq are being erased."""
+    """The entry as of now. ``erasing``: users whose messages before a seq count as erased."""
     if not isinstance(fact, Said | Edited):
         return Row(seq, at, fact)
-    mark = mark_of(seq if type(fact) is Said else fact.seq)
+    mark = mark_of(fact.seq if isinstance(fact, Edited) else seq)
     if (mark is not None and mark.erased) or erasing.get(fact.user, 0) > seq:
         return Row(seq, at, blank(fact), 0, True)
     if mark is not None and type(fact) is Said:

@@ -1,101 +1,155 @@
-"""The followers: indexes are readers of the log too. Runs in the writer's thread, behind the commits, in small steps."""
+"""The followers: what the log keeps besides its entries (rooms' lists, full text, amendments) follows behind them.
+
+Runs in the writer's thread. Every function here works inside the caller's transaction.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
-import msgspec
+from tcpchat.core.model import AnyFact, Deleted, Edited, Entry, Gone, Removed, Said
+from tcpchat.log.facts import blank, decode, encode, is_message, place
+from tcpchat.log.schema import insert_many, part_of
+from tcpchat.log.words import Index, document
 
-from tcpchat.core.model import AnyFact, Claimed, Deleted, Edited, Entry, Removed, Renamed, RoomMade, Ruled, Said
-from tcpchat.log.reading import DECODER
-
-STATEMENT_ROWS = 200  # rows of one INSERT: few big statements let the interpreter's lock go for longer
-ACTS = (Ruled, Deleted, Claimed, Renamed)  # of no room, but shown by `admin log`
-
-
-def insert_many(db: sqlite3.Connection, head: str, columns: int, values: list[object]) -> None:
-    """``INSERT ... VALUES`` with many rows at a time."""
-    row = "(" + ",".join("?" * columns) + ")"
-    step = STATEMENT_ROWS * columns
-    for start in range(0, len(values), step):
-        part = values[start : start + step]
-        db.execute(head + ",".join([row] * (len(part) // columns)), part)
+AMENDMENT = "INSERT OR IGNORE INTO amendments VALUES (?, ?, ?)"
 
 
-def index(db: sqlite3.Connection, entries: list[Entry]) -> bool:
-    """Put entries into the room index and the full-text index and carry out amendments; one transaction.
-
-    Returns whether something was erased (then the write-ahead log should be emptied soon).
-    """
-    places: list[object] = []
-    texts: list[object] = []
-    changes: list[Entry] = []
+def follow(db: sqlite3.Connection, index: Index, entries: Sequence[Entry]) -> None:
+    """List, index and carry out some entries, in order, and move the mark behind them."""
+    places: list[tuple[int, int, int]] = []
+    documents: list[tuple[int, str]] = []
     for entry in entries:
         fact = entry.fact
+        room = place(fact)
+        if room is not None:
+            places.append((room, entry.seq, 1 if is_message(fact) else 0))
         if type(fact) is Said:
-            places += (fact.room, entry.seq, 1 if fact.kind != "tag" else 0)
-            if fact.text:
-                texts += (entry.seq, fact.text)
-        elif fact.room and not isinstance(fact, RoomMade):
-            places += (fact.room, entry.seq, 0)
-        elif isinstance(fact, ACTS):
-            places += (0, entry.seq, 0)
-        if isinstance(fact, Edited | Removed | Deleted):
-            changes.append(entry)
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        insert_many(db, "INSERT OR IGNORE INTO places VALUES ", 3, places)
-        insert_many(db, "INSERT INTO texts (rowid, text) VALUES ", 2, texts)
-        for entry in changes:
-            _change(db, entry.fact, entry.at)
-        db.execute("UPDATE followers SET seq = ? WHERE name = 'index'", (entries[-1].seq,))
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    return any(not isinstance(entry.fact, Edited) for entry in changes)
+            documents.append((entry.seq, document(fact, fact.text)))
+        elif type(fact) in CHANGES:
+            index.add(documents)
+            documents = []
+            CHANGES[type(fact)](db, index, entry)
+    places.sort()  # neighbours in the tree one after the other
+    insert_many(db, "INSERT INTO places", 3, [value for row in places for value in row])
+    index.add(documents)
+    db.execute("UPDATE marks SET value = ? WHERE name = 'followed'", (entries[-1].seq,))
 
 
-def _change(db: sqlite3.Connection, fact: AnyFact, at: int) -> None:
-    if isinstance(fact, Edited):
-        _amend(db, fact.seq, at, fact.text)
-    elif isinstance(fact, Removed):
-        _amend(db, fact.seq, at, None)
-        _erase(db, fact.seq)
-    elif isinstance(fact, Deleted) and fact.erase:
-        sql = "SELECT seq FROM entries WHERE json_extract(body, '$.user') = ? AND json_extract(body, '$.f') = 'said'"
-        for (seq,) in db.execute(sql, (fact.user,)).fetchall():
-            _amend(db, seq, at, None)
-            _erase(db, seq)
+def _edit(db: sqlite3.Connection, index: Index, entry: Entry) -> None:
+    fact = entry.fact
+    assert isinstance(fact, Edited)
+    found = Standing.of(db, fact.seq)
+    if found is None:
+        return
+    if found.erased:
+        _rewrite(db, entry.seq, blank(fact))
+        return
+    index.remove(fact.seq, document(found.said, found.text))
+    index.add([(fact.seq, document(found.said, fact.text))])
+    db.execute(AMENDMENT, (fact.seq, entry.seq, 0))
 
 
-def _text(db: sqlite3.Connection, seq: int) -> str | None:
-    """The text that the full-text index has for a message now."""
-    row = db.execute("SELECT text FROM amendments WHERE seq = ?", (seq,)).fetchone()
-    if row is not None:
-        return str(row[0]) if row[0] is not None else None
+def _remove(db: sqlite3.Connection, index: Index, entry: Entry) -> None:
+    fact = entry.fact
+    assert isinstance(fact, Removed)
+    erase(db, index, fact.seq, entry.seq)
+
+
+def _delete(db: sqlite3.Connection, index: Index, entry: Entry) -> None:
+    """A user went: its cursors at once, its texts (there may be a million) step by step, see erase_some."""
+    fact = entry.fact
+    assert isinstance(fact, Deleted | Gone)
+    db.execute("DELETE FROM cursors WHERE user = ?", (fact.user,))
+    if isinstance(fact, Deleted) and fact.erase:
+        db.execute("INSERT OR REPLACE INTO erasures VALUES (?, ?)", (fact.user, entry.seq))
+
+
+CHANGES = {Edited: _edit, Removed: _remove, Deleted: _delete, Gone: _delete}
+
+
+class Standing:
+    """A message as the followers know it: the fact in the log, and the text that is in the index now."""
+
+    def __init__(self, said: Said, text: str, edits: list[int], erased: bool) -> None:
+        self.said, self.text, self.edits, self.erased = said, text, edits, erased
+
+    @classmethod
+    def of(cls, db: sqlite3.Connection, seq: int) -> Standing | None:
+        """None when there is no such message (any more)."""
+        said = _fact(db, seq)
+        if not isinstance(said, Said):
+            return None
+        sql = "SELECT seq, erased FROM amendments WHERE target = ? ORDER BY seq"
+        changes = db.execute(sql, (seq,)).fetchall()
+        edits = [edit for edit, erased in changes if not erased]
+        last = _fact(db, edits[-1]) if edits else None
+        text = last.text if isinstance(last, Edited) else said.text
+        return cls(said, text, edits, any(erased for _, erased in changes))
+
+
+def _fact(db: sqlite3.Connection, seq: int) -> AnyFact | None:
     row = db.execute("SELECT body FROM entries WHERE seq = ?", (seq,)).fetchone()
-    fact = DECODER.decode(row[0]) if row is not None else None
-    return fact.text if isinstance(fact, Said) and fact.text else None
+    return decode(row[0]) if row else None
 
 
-def _amend(db: sqlite3.Connection, seq: int, at: int, text: str | None) -> None:
-    old = _text(db, seq)
-    if old is not None:
-        db.execute("INSERT INTO texts (texts, rowid, text) VALUES ('delete', ?, ?)", (seq, old))
-    if text is not None:
-        db.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (seq, text))
-    db.execute("INSERT OR REPLACE INTO amendments VALUES (?, ?, ?)", (seq, at, text))
+def _rewrite(db: sqlite3.Connection, seq: int, fact: AnyFact) -> None:
+    db.execute("UPDATE entries SET body = ? WHERE seq = ?", (encode(fact), seq))
 
 
-def _erase(db: sqlite3.Connection, seq: int) -> None:
-    """Take the text out of the message's own entry and of the edits that carried it."""
-    sql = "SELECT seq, body FROM entries WHERE seq = ? OR (seq > ? AND room = (SELECT room FROM entries WHERE seq = ?)"
-    sql += " AND json_extract(body, '$.f') = 'edited' AND json_extract(body, '$.seq') = ?)"
-    for place, body in db.execute(sql, (seq, seq, seq, seq)).fetchall():
-        fact = DECODER.decode(body)
-        if isinstance(fact, Said):
-            fact = msgspec.structs.replace(fact, text="", tags=None)
-        elif isinstance(fact, Edited):
-            fact = msgspec.structs.replace(fact, text="")
-        db.execute("UPDATE entries SET body = ? WHERE seq = ?", (msgspec.json.encode(fact), place))
+def erase(db: sqlite3.Connection, index: Index, seq: int, by: int) -> None:
+    """Take a message's text, and that of its edits, out of the file. ``by``: the entry that says so."""
+    found = Standing.of(db, seq)
+    if found is None or found.erased:
+        return
+    index.remove(seq, document(found.said, found.text))
+    _rewrite(db, seq, blank(found.said))
+    for edit in found.edits:
+        fact = _fact(db, edit)
+        if isinstance(fact, Edited):
+            _rewrite(db, edit, blank(fact))
+    db.execute(AMENDMENT, (seq, by, 1))
+    index.scrub_later((part_of(seq),))
+
+
+def erase_some(db: sqlite3.Connection, index: Index, limit: int) -> bool:
+    """Erase some messages of a user who was deleted with all texts; False when there are none left to erase."""
+    row = db.execute("SELECT user, before FROM erasures LIMIT 1").fetchone()
+    if row is None:
+        return False
+    user, before = row
+    for part in sorted(index.parts):
+        found = index.holds(part, user, before, limit)
+        if found:
+            for seq in found:
+                erase(db, index, seq, before)
+            return True
+    db.execute("DELETE FROM erasures WHERE user = ?", (user,))
+    return True
+
+
+def forget_some(db: sqlite3.Connection, index: Index, before: int, limit: int) -> int:
+    """Delete the oldest entries before a seq and all that was kept about them; returns how many went."""
+    sql = "SELECT seq FROM entries WHERE seq < ? ORDER BY seq LIMIT ?"
+    seqs = [seq for (seq,) in db.execute(sql, (before, limit))]
+    if not seqs:
+        return 0
+    for seq in seqs:
+        # A part that goes as a whole is dropped below; from the others the words are taken one by one.
+        if part_of(seq) in index.parts and part_of(seq) >= part_of(before):
+            found = Standing.of(db, seq)
+            if found is not None and not found.erased:
+                index.remove(seq, document(found.said, found.text))
+                index.scrub_later((part_of(seq),))
+    last = seqs[-1]
+    db.execute(
+        "DELETE FROM places WHERE (room, seq) IN"
+        " (SELECT room, seq FROM entries WHERE seq <= ?1 UNION ALL SELECT 0, seq FROM entries WHERE seq <= ?1)",
+        (last,),
+    )
+    db.execute("DELETE FROM amendments WHERE target <= ?", (last,))
+    db.execute("DELETE FROM entries WHERE seq <= ?", (last,))
+    for part in [part for part in index.parts if part < part_of(last + 1)]:
+        index.drop(part)
+    return len(seqs)

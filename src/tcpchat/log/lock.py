@@ -31,7 +31,8 @@ class FolderLock:
             os.close(self._file)
             self._file = None
             raise LogError(
-                f"{self.path.parent} is in use by another tcpchat (process {holder}). Stop it, or choose another --data."
+                f"{self.path.parent} is in use by another tcpchat (process {holder})."
+                " Stop it, or choose another --data."
             ) from None
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())

@@ -1,179 +1,199 @@
-"""Answers from the file: runs in the reader's thread, on its own read-only connection.
+"""Answers from the file, for the reader's thread: on a connection of its own, so that neither it nor the writer waits.
 
-Every function reads only what the followers have passed (``upto``); what is newer comes from memory (see tail.py).
+An answer is made of two parts that meet at the place up to which the followers have come: before it the tables that
+they keep, behind it the tail (a View, taken before the connection begins to read, so that nothing is between them).
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
-import msgspec
+from tcpchat.core.model import Edited, Entry, Query, Result, Row, Said
+from tcpchat.log.facts import Mark, decode, is_message, row_of
+from tcpchat.log.schema import END, connect, first_at, followed
+from tcpchat.log.search import Scratch, Searching
+from tcpchat.log.tail import View, newest
 
-from tcpchat.core.model import AnyFact, Query, Result, Row, Said
+COUNT_MAX = 100  # messages behind a cursor are counted up to here
+LIMIT_MAX = 1_000  # rows of one answer
+NEAR = 8  # a feed looks first at this many places for each row asked for: in a busy room it needs no more
 
-DECODER = msgspec.json.Decoder(AnyFact)
-COUNT_MAX = 100  # unread messages are counted up to here
-SNIPPET = 60  # characters around the first hit
-_WORD = re.compile(r"\w+")
-
-
-def fts_words(words: str) -> list[str]:
-    """The words of a search as the tokenizer sees them; nothing of the query language gets through."""
-    return _WORD.findall(words.casefold())
-
-
-def fts_query(words: str) -> str:
-    """An FTS5 expression: all words, the last one as a beginning."""
-    parts = [f'"{word}"' for word in fts_words(words)]
-    return " ".join(parts) + "*" if parts else ""
+Found = tuple[int, Entry | None]  # a place; with its entry when that is in the tail
 
 
-def rows_of(db: sqlite3.Connection, seqs: list[int]) -> list[Row]:
-    """Entries by their places, amended, in the order given."""
-    found: dict[int, Row] = {}
-    for start in range(0, len(seqs), 500):
-        some = seqs[start : start + 500]
-        marks = ",".join("?" * len(some))
+class Reader:
+    """One read-only connection."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = connect(path, read_only=True)
+        self.db.execute("PRAGMA cache_size = -8192")
+        self.scratch = Scratch()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.db.close()
+        self.scratch.db.close()
+
+    def answer(self, query: Query, view: View) -> Result:
+        """Answer one question from one state of the file. Raises sqlite3.Error."""
+        self.db.execute("BEGIN")
+        try:
+            return Reading(self.db, self.scratch, query, view).answer()
+        finally:
+            self.db.execute("ROLLBACK")
+
+
+class Reading:
+    """One question, and the state of the file and the tail that it is answered from."""
+
+    def __init__(self, db: sqlite3.Connection, scratch: Scratch, query: Query, view: View) -> None:
+        self.db, self.scratch, self.query, self.view = db, scratch, query, view
+        self.followed = min(followed(db), view.head)
+        self.limit = max(1, min(query.limit, LIMIT_MAX))
+
+    def answer(self) -> Result:
+        """The answer by the query's kind."""
+        kinds: dict[str, Callable[[], Result]] = {
+            "feed": self.feed,
+            "page": self.page,
+            "search": self.search,
+            "count": self.count,
+            "entry": self.entry,
+        }
+        return kinds[self.query.kind]()
+
+    # -- kinds -------------------------------------------------------------------------------------------------------
+
+    def feed(self) -> Result:
+        """What happened in some rooms behind a seq, in order."""
+        found: list[Found] = [(seq, None) for seq in self._feed_seqs(self.query.after, self.limit + 1)]
+        if len(found) <= self.limit:
+            behind = max(self.query.after, self.followed)
+            fresh = [entry for room in set(self.query.rooms) for entry in self.view.behind(room, behind)]
+            fresh.sort(key=lambda entry: entry.seq)
+            found += [(entry.seq, entry) for entry in fresh[: self.limit + 1 - len(found)]]
+        return Result(self.rows(found[: self.limit]), len(found) > self.limit)
+
+    def _feed_seqs(self, after: int, count: int) -> list[int]:
+        """Places of the rooms in the file: first those close by, then of each room as many as could be needed."""
+        rooms = str(list(set(self.query.rooms)))
+        near = min(self.followed, after + NEAR * count)
         sql = (
-            "SELECT e.seq, e.at, e.body, a.at, a.text, a.seq FROM entries e LEFT JOIN amendments a ON a.seq = e.seq"
-            f" WHERE e.seq IN ({marks})"
+            "SELECT p.seq FROM json_each(?) r CROSS JOIN places p ON p.room = r.value AND p.seq > ? AND p.seq <= ?"
+            " ORDER BY p.seq LIMIT ?"
         )
-        for seq, at, body, amended, text, is_amended in db.execute(sql, some):
-            found[seq] = _row(seq, at, DECODER.decode(body), amended, text, is_amended is not None)
-    return [found[seq] for seq in seqs if seq in found]
-
-
-def _row(seq: int, at: int, fact: AnyFact, amended: int | None, text: str | None, is_amended: bool) -> Row:
-    if not is_amended or not isinstance(fact, Said):
-        return Row(seq, at, fact)
-    if text is None:
-        return Row(seq, at, msgspec.structs.replace(fact, text="", tags=None), 0, True)
-    return Row(seq, at, msgspec.structs.replace(fact, text=text), amended or 0)
-
-
-def page_seqs(db: sqlite3.Connection, query: Query, upto: int) -> list[int]:
-    """Places of one room's page, oldest first, one more than asked for on the side(s) read."""
-    room, limit = query.rooms[0], query.limit
-    said = "" if query.events else " AND said = 1"
-    sql = f"SELECT seq FROM places WHERE room = ? AND seq <= {upto}{said}"
-
-    def before(seq: int, count: int) -> list[int]:
-        rows = db.execute(f"{sql} AND seq < ? ORDER BY seq DESC LIMIT ?", (room, seq, count))
-        return [row[0] for row in rows][::-1]
-
-    def after(seq: int, count: int, until: int = 0) -> list[int]:
-        rows = db.execute(f"{sql} AND seq > ? AND seq < ? ORDER BY seq LIMIT ?", (room, seq, until or 1 << 62, count))
-        return [row[0] for row in rows]
-
-    if query.after or query.until:
-        return after(query.after, limit + 1, query.until)
-    middle = query.around or (first_at(db, query.at) if query.at else 0)
-    if middle:
-        return before(middle, limit + 1) + after(middle - 1, limit + 1)
-    return before(query.before or 1 << 62, limit + 1)
-
-
-def first_at(db: sqlite3.Connection, at: int) -> int:
-    """The first place at or behind a time: times grow with places, so this is a bisection."""
-    low, high = 1, (db.execute("SELECT max(seq) FROM entries").fetchone()[0] or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = db.execute("SELECT at FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)).fetchone()
-        if row is None or row[0] >= at:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def feed_seqs(db: sqlite3.Connection, query: Query, upto: int) -> list[int]:
-    """The next places of several rooms, one more than asked for. Room by room, so that no page costs more than it has."""
-    seqs: list[int] = []
-    for room in query.rooms:
-        sql = "SELECT seq FROM places WHERE room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        seqs += [row[0] for row in db.execute(sql, (room, query.after, upto, query.limit + 1))]
-    seqs.sort()
-    return seqs[: query.limit + 1]
-
-
-def search_rows(db: sqlite3.Connection, query: Query, upto: int) -> list[Row]:
-    """Messages with the words, newest first, one more than asked for."""
-    conditions = [f"e.seq <= {upto}"]
-    values: list[object] = []
-    expression = fts_query(query.words)
-    if query.words.strip() and not expression:
-        return []
-    marks = ",".join("?" * len(query.rooms))
-    conditions.append(f"e.room IN ({marks})")
-    values += query.rooms
-    for column, sign, value in (("e.at", ">=", query.since), ("e.at", "<=", query.until), ("e.seq", "<", query.before)):
-        if value:
-            conditions.append(f"{column} {sign} ?")
-            values.append(value)
-    if query.user:
-        conditions.append("json_extract(e.body, '$.user') = ?")
-        values.append(query.user)
-    where = " AND ".join(conditions)
-    if expression:
+        found = [seq for (seq,) in self.db.execute(sql, (rooms, after, near, count))]
+        if len(found) == count or near == self.followed:
+            return found
         sql = (
-            f"SELECT e.seq FROM texts JOIN entries e ON e.seq = texts.rowid WHERE texts MATCH ? AND {where}"
-            " ORDER BY texts.rowid DESC LIMIT ?"
+            "SELECT p.seq FROM json_each(?1) r CROSS JOIN places p ON p.room = r.value AND p.seq IN"
+            " (SELECT seq FROM places WHERE room = r.value AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4)"
+            " ORDER BY p.seq LIMIT ?4"
         )
-        seqs = [row[0] for row in db.execute(sql, (expression, *values, query.limit + 1))]
-    else:
-        sql = f"SELECT e.seq FROM entries e WHERE {where} AND json_extract(e.body, '$.f') = 'said' ORDER BY e.seq DESC LIMIT ?"
-        seqs = [row[0] for row in db.execute(sql, (*values, query.limit + 1))]
-    return rows_of(db, seqs)
+        found += [seq for (seq,) in self.db.execute(sql, (rooms, near, self.followed, count - len(found)))]
+        return found
 
+    def page(self) -> Result:
+        """A page of one room, oldest first."""
+        query, limit = self.query, self.limit
+        if query.around:
+            older = self._older(query.around, limit // 2 + 1)
+            newer = self._newer(query.around - 1, END, limit)
+            kept = older[-(limit // 2) :] if limit > 1 else []
+            kept += newer[: limit - len(kept)]
+            return Result(self.rows(kept), len(older) + len(newer) > len(kept))
+        if query.after or query.at or query.until:
+            start = query.after or (first_at(self.db, query.at) - 1 if query.at else 0)
+            found = self._newer(start, query.until or END, limit + 1)
+            return Result(self.rows(found[:limit]), len(found) > limit)
+        found = self._older(query.before or END, limit + 1)
+        return Result(self.rows(found[-limit:]), len(found) > limit)
 
-def counts(db: sqlite3.Connection, query: Query, upto: int) -> dict[int, int]:
-    """Messages behind each room's cursor, at most COUNT_MAX."""
-    out: dict[int, int] = {}
-    for room in query.rooms:
-        cursor = (query.cursors or {}).get(room, query.after)
+    def _older(self, before: int, count: int) -> list[Found]:
+        room, events = self.query.rooms[0], self.query.events
+        fresh = newest(self.view.behind(room, self.followed), before, count, events)
+        found: list[Found] = [(entry.seq, entry) for entry in fresh]
+        if len(found) < count:
+            sql = f"SELECT seq FROM places WHERE room = ? AND seq < ?{self._said} ORDER BY seq DESC LIMIT ?"
+            some = self.db.execute(sql, (room, min(before, self.followed + 1), count - len(found))).fetchall()
+            found[:0] = [(seq, None) for (seq,) in reversed(some)]
+        return found
+
+    def _newer(self, after: int, until: int, count: int) -> list[Found]:
+        room, events = self.query.rooms[0], self.query.events
+        sql = f"SELECT seq FROM places WHERE room = ? AND seq > ? AND seq < ?{self._said} ORDER BY seq LIMIT ?"
+        values = (room, after, min(until, self.followed + 1), count)
+        found: list[Found] = [(seq, None) for (seq,) in self.db.execute(sql, values)]
+        for entry in self.view.behind(room, max(after, self.followed)):
+            if len(found) == count or entry.seq >= until:
+                break
+            if events or is_message(entry.fact):
+                found.append((entry.seq, entry))
+        return found
+
+    @property
+    def _said(self) -> str:
+        return "" if self.query.events else " AND said = 1"
+
+    def count(self) -> Result:
+        """How many messages each room has behind its cursor."""
+        counts = {}
+        cursors = self.query.cursors or {}
         sql = "SELECT count(*) FROM (SELECT 1 FROM places WHERE room = ? AND seq > ? AND seq <= ? AND said = 1 LIMIT ?)"
-        out[room] = db.execute(sql, (room, cursor, upto, COUNT_MAX)).fetchone()[0]
-    return out
+        for room in self.query.rooms or cursors:
+            cursor = cursors.get(room, self.query.after)
+            there: int = self.db.execute(sql, (room, cursor, self.followed, COUNT_MAX)).fetchone()[0]
+            if there < COUNT_MAX:
+                fresh = self.view.behind(room, max(cursor, self.followed))
+                there += sum(is_message(entry.fact) for entry in fresh)
+            counts[room] = min(there, COUNT_MAX)
+        return Result(counts=counts)
 
+    def entry(self) -> Result:
+        """One entry."""
+        return Result(self.rows([(self.query.seq, None)] if self.query.seq <= self.view.head else []))
 
-def with_snippets(rows: list[Row], words: str) -> tuple[Row, ...]:
-    """Each row with the surroundings of its hits, marked."""
-    wanted = fts_words(words)
-    for row in rows:
-        if isinstance(row.fact, Said):
-            row.snippet = snippet(row.fact.text, wanted)
-    return tuple(rows)
+    def search(self) -> Result:
+        """Messages with words, newest first."""
+        return Searching(self).result()
 
+    # -- rows --------------------------------------------------------------------------------------------------------
 
-def snippet(text: str, wanted: list[str]) -> str:
-    """The words' surroundings with \\x02 and \\x03 around each hit."""
-    hits = [hit for hit in _WORD.finditer(text) if _fits(hit[0].casefold(), wanted)]
-    if not hits:
-        return text[: 2 * SNIPPET]
-    start, end = max(0, hits[0].start() - SNIPPET), min(len(text), hits[0].end() + SNIPPET)
-    out, at = ["…" if start else ""], start
-    for hit in hits:
-        if hit.end() > end:
-            break
-        out += [text[at : hit.start()], "\x02", hit[0], "\x03"]
-        at = hit.end()
-    return "".join([*out, text[at:end], "…" if end < len(text) else ""])
+    def rows(self, found: Sequence[Found]) -> tuple[Row, ...]:
+        """The entries at these places as of now, in their order."""
+        rows = {row.seq: row for row in self.stored([seq for seq, entry in found if entry is None])}
+        rows |= {seq: self.view.row(entry) for seq, entry in found if entry is not None}
+        return tuple(rows[seq] for seq, _ in found if seq in rows)
 
+    def stored(self, seqs: Sequence[int]) -> list[Row]:
+        """Entries of the file as of now."""
+        if not seqs:
+            return []
+        sql = "SELECT seq, at, body FROM entries WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"
+        entries = [(seq, at, decode(body)) for seq, at, body in self.db.execute(sql, (str(list(seqs)),))]
+        targets = [
+            fact.seq if type(fact) is Edited else seq for seq, _, fact in entries if isinstance(fact, Said | Edited)
+        ]
+        kept = self._marks(targets)
 
-def _fits(word: str, wanted: list[str]) -> bool:
-    return word in wanted or bool(wanted and word.startswith(wanted[-1]))
+        def mark_of(seq: int) -> Mark | None:
+            mark = kept.get(seq)
+            return mark if mark is not None and mark.erased else self.view.mark(seq) or mark
 
+        return [row_of(seq, at, fact, mark_of, self.view.erasing) for seq, at, fact in entries]
 
-def matches(text: str, words: str) -> bool:
-    """The same question as fts_query asks, for texts that are only in memory."""
-    wanted, there = fts_words(words), fts_words(text)
-    if not wanted:
-        return False
-    return all(word in there for word in wanted[:-1]) and any(word.startswith(wanted[-1]) for word in there)
-
-
-def result(rows: list[Row], limit: int, newest: bool = False) -> Result:
-    """A page of ``limit`` rows and whether there is more (``newest``: the page is the end of the rows)."""
-    more = len(rows) > limit
-    return Result(tuple(rows[-limit:] if newest else rows[:limit]), more)
+    def _marks(self, targets: Iterable[int]) -> dict[int, Mark]:
+        """How messages stand by what the followers know."""
+        sql = (
+            "SELECT a.target, a.erased, e.at, e.body FROM amendments a LEFT JOIN entries e ON e.seq = a.seq"
+            " WHERE a.target IN (SELECT value FROM json_each(?)) ORDER BY a.target, a.seq"
+        )
+        marks: dict[int, Mark] = {}
+        for target, erased, at, body in self.db.execute(sql, (str(list(targets)),)):
+            if erased or (target in marks and marks[target].erased):
+                marks[target] = Mark(True)
+            elif body is not None and isinstance(fact := decode(body), Edited):
+                marks[target] = Mark(False, at, fact.text)
+        return marks

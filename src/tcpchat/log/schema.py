@@ -1,50 +1,198 @@
-"""The file: tables, and how an older file becomes a newer one. The list is append-only; ``user_version`` counts it."""
+"""The file: tables, how an older file becomes a newer one, and what its errors mean to whoever runs the chat."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from tcpchat.log import LogError, LogUnavailable
+
+APPLICATION_ID = 0x74637074  # "tcpt": in the file's header, so that no other program's database is taken for a log
+PART_BITS = 18  # messages of 2**18 places share one full-text index: merges, searches and deletions stay small
+BUSY_SECONDS = 1.0  # somebody may have the file open in another program; a commit does not wait longer for that
+STATEMENT_ROWS = 256  # 4 columns of it are far below SQLite's limit of 32,766 values
+END = 1 << 62  # behind every seq
+TOKENIZER = "unicode61 remove_diacritics 2"
+
+# Append-only; PRAGMA user_version counts how many of them a file has.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # The hot path appends to this table and to nothing else.
-        "CREATE TABLE entries (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, room INTEGER NOT NULL, body BLOB NOT NULL)",
-        # Followers of the log, each with its own cursor in `followers`.
-        "CREATE TABLE places (room INTEGER, seq INTEGER, said INTEGER, PRIMARY KEY (room, seq)) WITHOUT ROWID",
-        "CREATE TABLE amendments (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT)",
-        "CREATE VIRTUAL TABLE texts USING fts5 (text, content='', tokenize=\"unicode61 remove_diacritics 2\")",
-        "CREATE TABLE followers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE entries"
+        " (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, room INTEGER NOT NULL, body BLOB NOT NULL)",
+        # What the followers keep, up to `followed` of `marks`. One more table for each part: see words_table().
+        "CREATE TABLE places (room INTEGER, seq INTEGER, said INTEGER NOT NULL, PRIMARY KEY (room, seq)) WITHOUT ROWID",
+        "CREATE TABLE amendments"
+        " (target INTEGER, seq INTEGER, erased INTEGER NOT NULL, PRIMARY KEY (target, seq)) WITHOUT ROWID",
+        "CREATE TABLE parts (part INTEGER PRIMARY KEY, scrub INTEGER NOT NULL)",
+        "CREATE TABLE erasures (user INTEGER PRIMARY KEY, before INTEGER NOT NULL)",
+        "CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        "INSERT INTO marks VALUES ('followed', 0)",
+        # What is merged, not ordered.
         "CREATE TABLE cursors (user INTEGER, place TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (user, place)) WITHOUT ROWID",
         "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
-        "INSERT INTO followers VALUES ('index', 0)",
     ),
 )
 
+# Set on every connection that writes. The checkpoint is called when there is time for it (writing.py); the automatic
+# one is only the net below. Whatever is deleted is overwritten.
+PRAGMAS = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # first: only a file without tables takes it over
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA wal_autocheckpoint = 16000",
+    "PRAGMA cache_size = -16384",
+    "PRAGMA temp_store = MEMORY",
+)
 
-class TooNew(Exception):
-    """The file was written by a newer program."""
+
+def part_of(seq: int) -> int:
+    """Which full-text index a message belongs to."""
+    return seq >> PART_BITS
 
 
-def prepare(db: sqlite3.Connection) -> None:
-    """Set the pragmas of the writer and bring the file up to date. Raises TooNew, sqlite3.Error."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise TooNew(f"version {version}, this program knows {len(MIGRATIONS)}")
-    if version == 0:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # retention gives the disk back
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA secure_delete = ON")  # a deleted message's text is overwritten
-    db.execute("PRAGMA wal_autocheckpoint = 4000")
-    db.execute("PRAGMA cache_size = -32768")
-    db.execute("PRAGMA temp_store = MEMORY")
+def words_table(part: int) -> str:
+    """The name of a part's full-text index."""
+    return f"words_{part}"
+
+
+def make_part(db: sqlite3.Connection, part: int) -> None:
+    """Make the full-text index of a part: it holds words and no texts, and does not know where in a text they are."""
+    db.execute(
+        f"CREATE VIRTUAL TABLE {words_table(part)} USING fts5"
+        f" (text, content='', columnsize=0, detail=none, tokenize='{TOKENIZER}')"
+    )
+    db.execute("INSERT INTO parts VALUES (?, 0)", (part,))
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection without implicit transactions, for one thread at a time."""
+    where = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+    return sqlite3.connect(
+        where, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open or make the file, bring it up to date, make sure that it can be written. Raises LogError, sqlite3.Error."""
+    db = connect(path)
+    try:
+        _identify(db, path)
+        for pragma in PRAGMAS:
+            db.execute(pragma).fetchall()
+        _migrate(db)
+        db.execute("BEGIN IMMEDIATE")  # what cannot be written shows here and not with the first message
+        db.execute("UPDATE marks SET value = value WHERE name = 'followed'")
+        db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _identify(db: sqlite3.Connection, path: Path) -> None:
+    number: int = db.execute("PRAGMA application_id").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if number == APPLICATION_ID and version > len(MIGRATIONS):
+        raise LogError(
+            f"{path} was written by a newer tcpchat (its format is {version}, this program knows {len(MIGRATIONS)})."
+            " Update tcpchat, or choose another folder with --data."
+        )
+    if number != APPLICATION_ID and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise LogError(f"{path} is a database of another program. Choose another folder with --data.")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
     for number in range(version, len(MIGRATIONS)):
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             for statement in MIGRATIONS[number]:
                 db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number + 1}")
-            db.execute("COMMIT")
-        except BaseException:
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # after some errors SQLite has rolled back by itself
             db.execute("ROLLBACK")
-            raise
+        raise
+
+
+@contextmanager
+def lazily(db: sqlite3.Connection) -> Iterator[None]:
+    """Commits that need not be on disk at once: they go with the next commit of entries, or are made again."""
+    db.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA synchronous = FULL")
+
+
+ADVICE = {
+    "SQLITE_FULL": "the disk is full. Make room on it; nothing is lost, and writing goes on by itself.",
+    "SQLITE_IOERR": "the disk gives errors. See the system's log; writing goes on by itself when it works again.",
+    "SQLITE_READONLY": "it cannot be written. Check who owns it and its rights, or choose another folder with --data.",
+    "SQLITE_CANTOPEN": "it cannot be opened. Check that it is a file with the right owner and rights.",
+    "SQLITE_NOTADB": "it is not a tcpchat log. Move it away to start anew, or choose another folder with --data.",
+    "SQLITE_CORRUPT": "it is damaged. Stop the server and put a backup in its place, or save what can be read with:"
+    " sqlite3 FILE .recover",
+    "SQLITE_BUSY": "another program keeps it locked. Close that program.",
+    "SQLITE_LOCKED": "another program keeps it locked. Close that program.",
+}
+
+
+def advice(path: Path, error: sqlite3.Error) -> str:
+    """What is wrong with the file, and what to do."""
+    name: str = getattr(error, "sqlite_errorname", "")  # SQLITE_IOERR_WRITE and the like
+    for known, text in ADVICE.items():
+        if name.startswith(known):
+            return f"{path}: {text} ({error})"
+    return f"{path}: {error}"
+
+
+@contextmanager
+def advised(path: Path, kind: type[LogError] = LogUnavailable) -> Iterator[None]:
+    """Errors of the file come out with advice."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise kind(advice(path, error)) from error
+
+
+def insert_many(db: sqlite3.Connection, head: str, columns: int, values: list[object], tail: str = "") -> None:
+    """``INSERT ... VALUES`` with many rows a statement: few and big ones let the interpreter's lock go for long."""
+    row = "(" + ",".join("?" * columns) + ")"
+    step = STATEMENT_ROWS * columns
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        db.execute(f"{head} VALUES {','.join([row] * (len(part) // columns))}{tail}", part)
+
+
+def first_at(db: sqlite3.Connection, at: int) -> int:
+    """The first seq at or behind a time, else the one behind the newest. Times never decrease: this is a bisection."""
+    low, high = db.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 FROM entries").fetchone()
+    while low < high:
+        middle = (low + high) // 2
+        (found,) = db.execute("SELECT at FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)).fetchone()
+        if found >= at:
+            high = middle
+        else:
+            low = middle + 1
+    return int(low)
+
+
+def followed(db: sqlite3.Connection) -> int:
+    """Up to which seq the followers have come."""
+    seq: int = db.execute("SELECT value FROM marks WHERE name = 'followed'").fetchone()[0]
+    return seq

@@ -22,9 +22,10 @@ _seq = attrgetter("seq")
 class View(Struct, frozen=True):
     """The tail as it was when a question was asked, for the rooms asked about."""
 
+    head: int  # what is behind it is not part of the answer
     rooms: dict[int, list[Entry]]
     amended: dict[int, tuple[Entry, ...]]  # seq of a message -> its edits and removals
-    erasing: dict[int, int]  # user -> messages before this seq are being erased
+    erasing: dict[int, int]  # user -> messages before this seq are erased, in the file perhaps not yet
 
     def behind(self, room: int, seq: int) -> Sequence[Entry]:
         """Entries of a room with a greater seq, oldest first."""
@@ -74,13 +75,19 @@ class Tail:
 
     def trim(self, followed: int) -> None:
         """Let go of what the indexes have passed, but for the newest KEEP."""
-        surplus = bisect_right(self.entries, followed, hi=max(0, len(self.entries) - KEEP), key=_seq)
-        gone, self.entries = self.entries[:surplus], self.entries[surplus:]
+        self._drop(bisect_right(self.entries, followed, hi=max(0, len(self.entries) - KEEP), key=_seq))
+
+    def forget(self, before: int) -> None:
+        """Let go of entries that the file has no longer."""
+        self._drop(bisect_left(self.entries, before, key=_seq))
+
+    def _drop(self, count: int) -> None:
+        gone, self.entries = self.entries[:count], self.entries[count:]
         if not gone:
             return
         last = gone[-1].seq
-        for room in {place(entry.fact) for entry in gone} & self.rooms.keys():
-            entries = self.rooms[room]  # type: ignore[index]  # None is no key
+        for room in {place(entry.fact) for entry in gone} - {None}:
+            entries = self.rooms[room]  # type: ignore[index]
             del entries[: bisect_right(entries, last, key=_seq)]
             if not entries:
                 del self.rooms[room]  # type: ignore[arg-type]
@@ -95,10 +102,12 @@ class Tail:
         else:
             self.amended.pop(seq, None)
 
-    def view(self, rooms: Iterable[int]) -> View:
+    def view(self, head: int, rooms: Iterable[int]) -> View:
         """What a reader in another thread may look at."""
         known = self.rooms
-        return View({room: known[room][:] for room in rooms if room in known}, self.amended.copy(), self.erasing.copy())
+        return View(
+            head, {room: known[room][:] for room in rooms if room in known}, self.amended.copy(), self.erasing.copy()
+        )
 
     def answer(self, query: Query) -> Result | None:
         """The answer to a question about the newest entries alone; None for all others."""
@@ -122,7 +131,7 @@ class Tail:
         return Result(tuple(live.row(entry) for entry in found[: query.limit]), len(found) > query.limit)
 
     def _live(self) -> View:
-        return View(self.rooms, self.amended, self.erasing)
+        return View(0, self.rooms, self.amended, self.erasing)
 
 
 def newest(entries: Sequence[Entry], before: int, count: int, events: bool) -> list[Entry]:

@@ -62,7 +62,8 @@ def values(network: Network, secure: bool) -> dict[str, str]:
     """What a client with version 302 is shown: every capability with its value, "" for none."""
     shown = dict.fromkeys(CAPS, "")
     shown["sasl"] = ",".join(network.mechanisms)
-    shown["draft/account-registration"] = (
+    flags = (network.register_early, "before-connect"), (network.email_required, "email-required")
+    shown["draft/account-registration"] = ",".join(word for on, word in flags if on)
         "before-connect,custom-account-name" if network.register_early else ""
     )
     shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"

@@ -288,11 +288,17 @@ def kick_one(door: IrcDoor, room: str, nick: str, why: str) -> Steps:
     if not isinstance(answer, Refused):
         return
     if answer.code == "no_such_login":
-        door.reply("ERR_NOSUCHNICK", nick)
-    elif answer.code == "not_member" and (door.network.fold(room) in door.rooms):
-        door.reply("ERR_USERNOTINCHANNEL", nick, room)
+        missing_member(door, nick, room)
     else:
         refusals.refuse(door, answer, refusals.ROOM, room, command="KICK")
+
+
+def missing_member(door: IrcDoor, nick: str, room: str) -> None:
+    """Somebody is not in the room, or not at all."""
+    if door.network.face_online(nick):
+        door.reply("ERR_USERNOTINCHANNEL", nick, room)
+    else:
+        door.reply("ERR_NOSUCHNICK", nick or "*")
 
 
 @command("INVITE", "[nick #room]", "Ask somebody into a room.")

@@ -192,11 +192,9 @@ def ban_mask(word: str) -> str:
 
 def refuse(door: IrcDoor, answer: Refused, row: RoomInfo, changes: list[Change]) -> None:
     named = next((change.arg for change in changes if change.name in ("op", "voice")), "")
-    about = answer.about[-1] if answer.about and not answer.about[-1].startswith("#") else named
+    about = next((word for word in answer.about if not word.startswith("#")), named)
     if answer.code == "no_such_login":
-        door.reply("ERR_NOSUCHNICK", nick_of(about) or "*")
-    elif answer.code == "not_member" and row.member and named:
-        door.reply("ERR_USERNOTINCHANNEL", nick_of(about) or "*", row.to)
+        channels.missing_member(door, nick_of(about), row.to)
     elif answer.code == "too_many":
         door.reply("ERR_BANLISTFULL", row.to, LETTERS.get(changes[0].name, "b"))
     else:

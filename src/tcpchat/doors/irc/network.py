@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core import text
+from tcpchat.core.rules import Limits
 from tcpchat.doors.irc import wire
 
 if TYPE_CHECKING:
@@ -97,11 +98,14 @@ class Network:
         self.register_early = bool(setting("irc_register_before_connect", True))
         self.email_required = bool(setting("irc_register_email", False))
         self.mechanisms = ("PLAIN", "SCRAM-SHA-256")
-        self.nick_max, self.channel_max, self.topic_max, self.kick_max = 32, 64, 390, 390
+        limits = Limits()
+        self.nick_max = int(setting("max_login", limits.max_login))
+        self.channel_max = int(setting("max_room", limits.max_room)) + 1
+        self.topic_max = self.kick_max = 390
         self.away_max, self.real_max, self.user_max, self.key_max = 390, 150, 20, 23
         self.max_bytes, self.max_lines = 4096, 32
         self.max_subs, self.max_keys, self.max_value = 100, 100, 300
-        self.rooms_max = 100
+        self.rooms_max = min(100, int(setting("rooms_per_login", limits.rooms_per_login)))
         self.monitor_max, self.targets_max, self.list_max, self.history_max = 100, 10, 100, 100
         self.started = time.time()
         self.secret = secrets.token_bytes(16)

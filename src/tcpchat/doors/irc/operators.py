@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from tcpchat.core.model import Admin, Kick, Refused
+from tcpchat.core.model import Admin, Done, Kick, Password, People, Refused, Who
 from tcpchat.doors.irc import wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
@@ -25,10 +25,23 @@ def oper(door: IrcDoor, line: Line) -> Steps | None:
     right = bool(network.oper_name and network.oper_password)
     right &= hmac.compare_digest(line.params[0].encode(), network.oper_name.encode())
     right &= hmac.compare_digest(line.params[1].encode(), network.oper_password.encode())
-    if not right:
+    if right:
+        return become(door)
+    if door.account and network.fold(line.params[0]) == network.fold(door.account):
+        return own_role(door, line.params[1])
+    door.reply("ERR_PASSWDMISMATCH")
+    return None
+
+
+def own_role(door: IrcDoor, password: str) -> Steps:
+    """An owner or moderator of the chat shows the own password again, and acts as such from then on."""
+    answer = yield Password(password=password, account=door.account)
+    people = yield Who(to="@" + door.login)
+    roles = [person.role for person in people.people] if isinstance(people, People) else []
+    if isinstance(answer, Done) and roles and roles[0] in ("owner", "moderator"):
+        yield from become(door)
+    else:
         door.reply("ERR_PASSWDMISMATCH")
-        return None
-    return become(door)
 
 
 def become(door: IrcDoor) -> Steps:

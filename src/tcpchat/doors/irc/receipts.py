@@ -92,6 +92,8 @@ class Receipts:
         """Somebody has it: a TAGMSG for every own message that this covers, for those with message-tags."""
         door = self.door
         place = event.to if event.to.startswith("#") else event.to.lstrip("@")
+        if door.is_me(place):
+            return
         key = door.network.fold(place)
         waiting = self.sent.get(key, [])
         whole = not event.to.startswith("#") or event.have >= event.of

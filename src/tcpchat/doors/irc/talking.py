@@ -67,9 +67,10 @@ def echo(door: IrcDoor, message: Message) -> None:
         if row.startswith("@"):
             words, _, row = row[1:].partition(" ")
             tags = list(wire.parse_tags(words).items())
+        inner = any(key == "batch" for key, _ in tags) or " BATCH -" in row[:120]  # time and msgid are on the batch
         if door.answer is not None:
-            door.answer.lines.append((row, tags, message.at))
-        elif any(key == "batch" for key, _ in tags) or " BATCH -" in row[:80]:
+            door.answer.lines.append((row, tags, -1 if inner else message.at))
+        elif inner:
             door.out.append((wire.format_tags(tags) + row + "\r\n").encode(errors="replace"))
         else:
             door.write(row, tags, message.at)

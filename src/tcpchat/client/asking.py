@@ -1,0 +1,97 @@
+"""Questions and requests: one command, one answer. The part of Client that needs no state of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from tcpchat.client.errors import Refused
+from tcpchat.core import model as m
+
+
+class Asking:
+    """What a client can ask for. ``command`` carries it."""
+
+    latency: float | None
+
+    async def command(self, command: m.Command, timeout: float = 30.0) -> m.AnyEvent:
+        """Send a command that has a ref and return its answer."""
+        raise NotImplementedError
+
+    async def history(
+        self, to: str, before: int = 0, after: int = 0, around: int = 0, at: int = 0, limit: int = 50,
+        events: bool = False,
+    ) -> m.Page:  # fmt: skip
+        """A page of one conversation, oldest first: the newest ``limit``, or those before or after a seq, or around a
+        seq or a time (ms). Raises as ``command``."""
+        asked = m.History(to, before, after, around, at, 0, limit, events)
+        return cast(m.Page, await self.command(asked))
+
+    async def search(
+        self, words: str, to: str = "", by: str = "", since: int = 0, before: int = 0, limit: int = 20
+    ) -> m.Page:
+        """Messages that hold the words, newest first. Raises as ``command``."""
+        return cast(m.Page, await self.command(m.Search(words, to, by, since, 0, before, limit)))
+
+    async def who(self, to: str = "", all: bool = False) -> tuple[m.Person, ...]:
+        """Who is here, or in a room, or one login."""
+        return cast(m.People, await self.command(m.Who(to, all))).people
+
+    async def rooms(self, all: bool = False) -> tuple[m.RoomInfo, ...]:
+        """Own conversations with unread counts; ``all`` adds public rooms."""
+        return cast(m.RoomList, await self.command(m.Rooms(all))).rooms
+
+    async def receipts(self, seq: int) -> m.ReceiptList:
+        """Who has a message, who has read it, who waits."""
+        return cast(m.ReceiptList, await self.command(m.Receipts(seq)))
+
+    async def status_now(self) -> m.State:
+        """The server's state, and the time it took to ask as ``latency``."""
+        start = time.monotonic()
+        state = cast(m.State, await self.command(m.Status()))
+        self.latency = time.monotonic() - start
+        return state
+
+    async def join(self, room: str, key: str = "", invite_only: bool = False) -> None:
+        """Enter a room, or make it; being in it already is no error."""
+        try:
+            await self.command(m.Join(room, key, invite_only))
+        except Refused as error:
+            if error.code != "already_member":
+                raise
+
+    async def leave(self, room: str, why: str = "") -> None:
+        """Leave a room."""
+        await self.command(m.Leave(room, why))
+
+    async def topic(self, room: str, text: str) -> None:
+        """Set a room's topic."""
+        await self.command(m.Topic(room, text))
+
+    async def invite(self, room: str, login: str) -> None:
+        """Invite a login into a room."""
+        await self.command(m.Invite(room, login))
+
+    async def kick(self, room: str, login: str, why: str = "") -> None:
+        """Remove a login from a room one operates."""
+        await self.command(m.Kick(room, login, why))
+
+    async def edit(self, seq: int, text: str) -> None:
+        """Give an own message another text."""
+        await self.command(m.Edit(seq, text))
+
+    async def remove(self, seq: int, why: str = "") -> None:
+        """Take an own message back."""
+        await self.command(m.Remove(seq, why))
+
+    async def rename(self, login: str) -> None:
+        """Take another login; history stays."""
+        await self.command(m.Rename(login))
+
+    async def set(self, key: str, value: str) -> None:
+        """Set a lasting preference: "receipts" = "off", "name", ..."""
+        await self.command(m.Set(key, value))
+
+    async def away(self, why: str = "") -> None:
+        """Say that one is away; without a reason: back."""
+        await self.command(m.Away(why))

@@ -1,0 +1,358 @@
+"""The writer's thread: commits whole batches, and when nothing waits lets the followers come nearer.
+
+Everything in here runs in that thread but for ``Worker.run``, ``Worker.stop``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar
+
+from tcpchat.core.model import Entry
+from tcpchat.log import LogError, LogUnavailable
+from tcpchat.log.facts import decode
+from tcpchat.log.follow import erase_some, follow, forget_some
+from tcpchat.log.schema import (
+    BUSY_SECONDS,
+    advice,
+    advised,
+    first_at,
+    followed,
+    insert_many,
+    lazily,
+    open_for_writing,
+    transaction,
+)
+from tcpchat.log.words import Index
+
+logger = logging.getLogger("tcpchat.log")
+T = TypeVar("T")
+
+SLICE = 128  # entries followed before the writer looks whether a batch waits: about a millisecond
+CHUNK = 4_096  # entries followed in one transaction: the bigger, the fewer pages and merges each costs
+SOON = 1_024  # entries behind from which the followers move as soon as nothing waits and batches are small
+SMALL = 32  # a batch: more come only when the chat is busy, and then few big chunks are better than many small ones
+FAR = 8_192  # entries behind from which the followers move first, and a batch waits: their memory is bounded
+IDLE = 0.25  # seconds after which they move also for a few entries
+RETRY = 1.0  # seconds after an error
+ERASE, FORGET, SCRUB = 64, 512, 64  # messages, entries, pages of the index in one transaction
+CHECKPOINT = 1_000  # pages, about, written since the last checkpoint before the next one: 4 MB
+SNAPSHOTS = 2  # kept: the newest, and one in case that it is damaged
+
+Cursors = dict[tuple[int, str], tuple[int, int]]
+
+
+class Chores(Protocol):
+    """What a worker does when it has no job."""
+
+    def wait(self) -> float | None:
+        """Seconds until ``step`` wants to be called; None: not before the next job; negative: before the next job."""
+
+    def step(self, waiting: Callable[[], bool]) -> None:
+        """Do a little, and less when a job is waiting. Never raises."""
+
+
+class Worker:
+    """A thread that does jobs in order and chores in between."""
+
+    def __init__(self, name: str, chores: Chores) -> None:
+        self._chores = chores
+        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Have a job done; the answer comes back on the loop's thread, also when nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            try:
+                answer = work()
+            except BaseException as error:
+                call(loop, _fail, future, error)
+            else:
+                call(loop, _settle, future, answer)
+
+        self._inbox.put(job)
+        return future
+
+    def stop(self) -> None:
+        """End the thread behind the jobs that it has."""
+        self._inbox.put(None)
+
+    def _serve(self) -> None:
+        while True:
+            job = self._next()
+            if job is None:
+                return
+            job()
+
+    def _next(self) -> Callable[[], None] | None:
+        while True:
+            wait = self._chores.wait()
+            if wait is None or wait >= 0:
+                try:
+                    return self._inbox.get(timeout=wait) if wait != 0 else self._inbox.get_nowait()
+                except Empty:
+                    pass
+            self._chores.step(lambda: not self._inbox.empty())
+
+
+def call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+    """Call something on the loop's thread, if the loop is still there."""
+    try:
+        loop.call_soon_threadsafe(function, *args)
+    except RuntimeError:
+        logger.debug("= the loop has ended before the log")
+
+
+def _settle(future: asyncio.Future[T], answer: T) -> None:
+    if not future.done():
+        future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[T], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+class Store:
+    """The file, for its only writer."""
+
+    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
+        self.path = path
+        self.head = 0
+        self.followed = 0
+        self._told = told  # is called with the place up to which the followers have come
+        self._behind: deque[Entry] = deque()
+        self._behind_since = 0.0
+        self._not_before = 0.0  # no chores until then: something failed
+        self._last_batch = 0
+        self._pages = 0  # written since the last checkpoint, about
+        self._doubtful = False  # a commit failed: what it left must not come back
+        self._cleaning = True  # something may be to erase, to scrub
+        self._scrubbed = False  # the write-ahead log may hold what was erased or cut off
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
+
+    def open(self) -> list[Entry]:
+        """Open the file; returns the entries that the followers have not passed. Raises LogError, sqlite3.Error."""
+        self.db = open_for_writing(self.path)
+        self.index = Index(self.db)
+        self.head = self.db.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()[0]
+        self.followed = followed(self.db)
+        while self.head - self.followed > FAR:
+            self._follow(self.read(self.followed, CHUNK), lambda: False)
+        self._behind.extend(self.read(self.followed, FAR))
+        return list(self._behind)
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """Entries behind a seq."""
+        sql = "SELECT seq, at, body FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [Entry(seq, at, decode(body)) for seq, at, body in self.db.execute(sql, (after, limit))]
+
+    def restore(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
+        """The newest snapshot and all cursors."""
+        sql = "SELECT seq, state FROM snapshots WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+        row = self.db.execute(sql, (self.head,)).fetchone() or (0, None)
+        return row[0], row[1], self.db.execute("SELECT user, place, seq, at FROM cursors").fetchall()
+
+    def erasing(self) -> dict[int, int]:
+        """Users whose texts are still being erased, and before which seq."""
+        return dict(self.db.execute("SELECT user, before FROM erasures").fetchall())
+
+    def last_at(self) -> int:
+        """The time of the newest entry."""
+        row = self.db.execute("SELECT at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+        return row[0] if row else 0
+
+    def close(self) -> None:
+        """Leave one file and nothing beside it, if it can be helped."""
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            logger.warning("! %s", advice(self.path, error))
+        self.db.close()
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    def append(self, entries: list[Entry], values: list[object], cursors: Cursors) -> None:
+        """Make entries durable together, and cursors with them. Raises LogUnavailable: then none of it is there."""
+        try:
+            if cursors or self._doubtful or len(values) > 4 * PADDED[-1]:
+                self._append_more(values, cursors)
+            else:
+                self.db.execute(*_one_statement(values))
+        except sqlite3.Error as error:
+            self._doubtful = True
+            raise LogUnavailable(advice(self.path, error)) from error
+        self.head = entries[-1].seq
+        if not self._behind:
+            self._behind_since = time.monotonic()
+        self._behind.extend(entries)
+        self._last_batch = len(entries)
+        self._pages += 3 + len(entries) // 12
+
+    def _append_more(self, values: list[object], cursors: Cursors) -> None:
+        with transaction(self.db):
+            if self._doubtful:
+                self.db.execute("DELETE FROM entries WHERE seq > ?", (self.head,))
+            insert_many(self.db, "INSERT INTO entries", 4, values)
+            _merge(self.db, cursors)
+        self._doubtful = False
+
+    def keep(self, cursors: Cursors) -> None:
+        """Make cursors durable. Raises LogUnavailable."""
+        with advised(self.path), transaction(self.db):
+            _merge(self.db, cursors)
+        self._pages += 2 + len(cursors) // 50
+
+    def snapshot(self, seq: int, state: bytes) -> None:
+        """Keep a state of the chat. Raises LogUnavailable."""
+        with advised(self.path), transaction(self.db):
+            self.db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (seq, state))
+            sql = "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)"
+            self.db.execute(sql, (SNAPSHOTS,))
+        self._pages += 2 + len(state) // 4096
+
+    def forget(self, before: int) -> int:
+        """Delete some of the entries before a seq; returns how many. Only what a snapshot has, never the newest."""
+        kept = self.db.execute("SELECT max(seq) FROM snapshots").fetchone()[0] or 0
+        before = min(before, kept + 1, self.followed + 1, self.head)
+        with advised(self.path), transaction(self.db):
+            gone = forget_some(self.db, self.index, before, FORGET)
+        self._pages += gone
+        self._cleaning = True
+        return gone
+
+    def shrink(self) -> bool:
+        """Give some of the free pages back to the system; False when there are none."""
+        with advised(self.path):
+            self.db.execute("PRAGMA incremental_vacuum(512)").fetchall()
+            self._pages += 512
+            self._scrubbed = True
+            free: int = self.db.execute("PRAGMA freelist_count").fetchone()[0]
+        return free > 0
+
+    def oldest(self) -> int:
+        """The first seq that is there."""
+        seq: int = self.db.execute("SELECT coalesce(min(seq), 0) FROM entries").fetchone()[0]
+        return seq
+
+    def first_at(self, at: int) -> int:
+        """The first seq at or behind a time."""
+        return first_at(self.db, at)
+
+    def catch_up(self) -> bool:
+        """Do one chore now; False when there is nothing left to do."""
+        self._not_before = 0.0
+        if not (self._behind or self._cleaning or self._scrubbed):
+            return False
+        self._chore(lambda: False)
+        return True
+
+    # -- chores ------------------------------------------------------------------------------------------------------
+
+    def wait(self) -> float | None:
+        """See Chores."""
+        lag = len(self._behind)
+        if lag >= FAR and self._not_before <= time.monotonic():
+            return -1
+        if (lag >= SOON and self._last_batch <= SMALL) or self._pages >= CHECKPOINT:
+            due = 0.0
+        elif lag:
+            due = self._behind_since + IDLE
+        elif self._cleaning or self._scrubbed:
+            due = 0.0
+        else:
+            return None
+        return max(0.0, max(due, self._not_before) - time.monotonic())
+
+    def step(self, waiting: Callable[[], bool]) -> None:
+        """See Chores."""
+        try:
+            self._chore(waiting)
+        except (sqlite3.Error, LogError) as error:
+            logger.warning("! the log's indexes wait: %s", error)
+            self._not_before = time.monotonic() + RETRY
+            self.index.reload()
+
+    def _chore(self, waiting: Callable[[], bool]) -> None:
+        if self._pages >= CHECKPOINT:
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._pages = 0
+        elif self._behind:
+            self._follow(list(islice(self._behind, CHUNK)), waiting)
+        elif self._cleaning:
+            self._clean()
+        elif self._scrubbed:
+            self._empty_wal()
+
+    def _empty_wal(self) -> None:
+        """What was erased shall not stay in the write-ahead log; readers may keep it for a moment."""
+        self.db.execute("PRAGMA busy_timeout = 0").fetchall()
+        busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self.db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
+        self._scrubbed = bool(busy)
+        self._not_before = time.monotonic() + RETRY if busy else 0.0
+
+    def _follow(self, entries: list[Entry], waiting: Callable[[], bool]) -> None:
+        """One transaction for as many entries as possible: fewer when a batch waits, unless there are too many."""
+        patient = len(self._behind) < FAR
+        count = 0
+        with lazily(self.db), transaction(self.db):
+            while count < len(entries) and not (count and patient and waiting()):
+                follow(self.db, self.index, entries[count : count + SLICE])
+                count += SLICE
+        self.followed = entries[min(count, len(entries)) - 1].seq
+        while self._behind and self._behind[0].seq <= self.followed:
+            self._behind.popleft()
+        self._behind_since = time.monotonic()
+        self._pages += count // 3
+        self._cleaning = True
+        self._told(self.followed)
+
+    def _clean(self) -> None:
+        """Erase what is to be erased, then its traces in the index."""
+        with lazily(self.db), transaction(self.db):
+            if erase_some(self.db, self.index, ERASE):
+                self._pages += ERASE
+            elif self.index.scrub_some(SCRUB):
+                self._pages += SCRUB
+                self._scrubbed = True
+            else:
+                self._cleaning = False
+
+
+# How many rows the statement of a batch may have. Few different ones, so that all stay prepared; what a batch has less
+# is filled up with rows that are left out again. One statement and no transaction around it: every call of SQLite lets
+# the interpreter's lock go, and may have to wait for the busy loop to get it back.
+PADDED = (1, 2, 4, 8, *range(16, 513, 16))
+_STATEMENTS = {
+    size: "INSERT INTO entries SELECT * FROM (VALUES " + ",".join(["(?,?,?,?)"] * size) + ") WHERE column1 IS NOT NULL"
+    for size in PADDED
+}
+
+
+def _one_statement(values: list[object]) -> tuple[str, list[object]]:
+    rows = len(values) // 4
+    size = next(size for size in PADDED if size >= rows) if rows <= 16 else -(-rows // 16) * 16
+    return _STATEMENTS[size], values + [None] * (4 * (size - rows)) if size > rows else values
+
+
+def _merge(db: sqlite3.Connection, cursors: Cursors) -> None:
+    values: list[object] = [value for (user, where), (seq, at) in cursors.items() for value in (user, where, seq, at)]
+    keep_newest = (
+        " ON CONFLICT (user, place) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE excluded.seq > seq"
+    )
+    insert_many(db, "INSERT INTO cursors", 4, values, keep_newest)
