@@ -81,6 +81,8 @@ class Config:
     message_burst: int = _limit("message_burst", "Messages of one login that may come at once.")
     bytes_per_second: float = _limit("bytes_per_second", "Bytes of text of one login, sustained; 0 = any.")
     byte_burst: int = _limit("byte_burst", "Bytes of text of one login that may come at once.")
+    commands_per_second: float = _limit("commands_per_second", "Other commands of one login, sustained; 0 = any.")
+    command_burst: int = _limit("command_burst", "Other commands of one login that may come at once.")
     guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
     auth_seconds: float = _limit("auth_seconds", "Seconds until a connection must have said who it is.")
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")

@@ -7,17 +7,17 @@ end; it knows nothing of any protocol.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Pinged, Refused, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
+from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door
 from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
 
 if TYPE_CHECKING:
@@ -34,44 +34,6 @@ CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connec
 STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
 TICKS_PER_SECOND = 10
 PINGLESS = frozenset({"seed"})  # the original protocol has no ping: the kernel's keepalive takes its place
-TLS_REFUSED = b"\x15\x03\x01\x00\x02\x02\x28"  # alert handshake_failure (RFC 8446, 6.2): clients fall back at once
-
-DOORS: dict[str, tuple[str, str, bool]] = {  # kind -> module, class, takes the settings
-    "native": ("tcpchat.doors.native", "ServerSide", False),
-    "seed": ("tcpchat.doors.seed", "SeedDoor", False),
-    "irc": ("tcpchat.doors.irc.door", "IrcDoor", True),
-    "web": ("tcpchat.doors.web", "WebDoor", True),
-}
-
-
-class Layer(Protocol):
-    """Encryption between the transport and a door (trust.tls has one)."""
-
-    closing: bool
-
-    def receive(self, data: bytes) -> bytes:
-        """Take bytes from the network, return what they decrypt to."""
-        ...
-
-    def send(self, data: bytes) -> None:
-        """Encrypt; the bytes wait in data_to_send()."""
-        ...
-
-    def data_to_send(self) -> bytes: ...
-
-
-def open_door(kind: str, settings: Any, address: str, secure: bool, local: bool) -> Door | None:
-    """The door of this kind; None when this server has none."""
-    module, name, configured = DOORS[kind]
-    try:
-        make = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("tcpchat."):
-            return None
-        raise
-    arguments = (settings,) if configured else ()
-    door: Door = make(*arguments, address=address, secure=secure, local=local)
-    return door
 
 
 class Connection(asyncio.Protocol):

@@ -26,8 +26,9 @@ import msgspec
 
 from tcpchat.auditlog import AuditLog
 from tcpchat.config import Config
-from tcpchat.connection import TICKS_PER_SECOND, Connection, Layer
+from tcpchat.connection import TICKS_PER_SECOND, Connection
 from tcpchat.core.chat import Chat
+from tcpchat.doorway import Layer
 from tcpchat.log import Log
 from tcpchat.pipe import PENDING_MAX, Pipe
 from tcpchat.sockets import BACKLOG, listen

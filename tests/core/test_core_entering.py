@@ -341,7 +341,9 @@ def test_a_replayed_feed_is_followed_by_what_is_new() -> None:
     while world.loads:
         world.answer_loads(1)
         goose.do(m.Say("#all", "meanwhile"))
-    assert [event.seq for event in back.told(m.Message)] == sorted({e.seq for e in world.rows if isinstance(e.fact, m.Said)})
+    assert [event.seq for event in back.told(m.Message)] == sorted(
+        {e.seq for e in world.rows if isinstance(e.fact, m.Said)}
+    )
 
 
 def test_own_messages_are_in_the_feed_of_the_other_device_and_in_replays() -> None:
@@ -355,13 +357,28 @@ def test_own_messages_are_in_the_feed_of_the_other_device_and_in_replays() -> No
     assert again.texts == ["from the phone"]
 
 
-def test_an_erased_text_is_not_replayed() -> None:
+def test_a_newcomer_is_not_told_what_was_before() -> None:
     world = World()
     duck = world.enter("duck").do(m.Say("#all", "oops", n=1)).do(m.Say("#all", "tpyo", n=2))
     seqs = [event.seq for event in duck.told(m.Accepted)]
     duck.do(m.Remove(seqs[0])).do(m.Edit(seqs[1], "typo"))
-    late = world.enter("goose")
-    late.close()
-    back = world.connect()
-    back.do(m.Hello("goose", device="dev-goose", after=0))
-    assert "oops" not in "".join(back.texts)
+    back = world.enter("goose", after=1)
+    assert back.texts == []  # it was not here yet
+
+
+def test_what_a_guest_said_is_still_delivered_when_the_guest_is_forgotten() -> None:
+    world = World(msgspec.structs.replace(FREE, feed_page=2))
+    for recent in (512, 1):  # from memory, and from the log
+        world.chat.recent = type(world.chat.recent)(maxlen=recent)
+        duck = (
+            world.own("duck") if recent == 512 else world.enter("duck", key="ed25519:duck").do(m.Proof("s"))
+        )
+        duck.close()
+        world.enter(f"guest{recent}").do(m.Say("@duck", f"bye {recent}", n=1)).close()
+        world.tick(10)
+        world.tick(700)
+        assert world.chat.state.find(f"guest{recent}") is None
+        back = world.enter("duck", key="ed25519:duck").do(m.Proof("s"))
+        assert back.texts[-1:] == [f"bye {recent}"]
+        assert back.told(m.Message)[-1].by == f"guest{recent}"
+        back.do(m.Confirm(len(world.rows))).close()

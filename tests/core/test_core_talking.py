@@ -80,7 +80,9 @@ def test_a_failed_log_frees_the_numbers_and_says_so() -> None:
     world = World()
     duck, goose = two(world)
     duck.do(m.Say("@goose", "one", n=1))
-    duck.forget().do(m.Say("@goose", "two", n=2), commit=False).do(m.Say("@goose", "three", n=3), commit=False)
+    duck.forget().do(m.Say("@goose", "two", n=2), commit=False).do(
+        m.Say("@goose", "three", n=3), commit=False
+    )
     world.fail()
     assert duck.codes == ["unavailable"] * 2
     duck.forget().do(m.Say("@goose", "two", n=2)).do(m.Say("@goose", "three", n=3))
@@ -197,7 +199,14 @@ def test_strangers_cannot_even_tell_that_a_message_is_there() -> None:
     duck, _ = two(world)
     seq = duck.ask(m.Say("@goose", "secret", n=1), m.Accepted).seq
     teal = world.enter("teal")
-    for command in (m.Edit(seq, "x"), m.Remove(seq), m.Receipts(seq), m.Edit(2**63, "x"), m.Remove(-1), m.Receipts(0)):
+    for command in (
+        m.Edit(seq, "x"),
+        m.Remove(seq),
+        m.Receipts(seq),
+        m.Edit(2**63, "x"),
+        m.Remove(-1),
+        m.Receipts(0),
+    ):
         assert teal.refused(command) == "no_such_message"
 
 
@@ -221,7 +230,9 @@ def test_receipts_name_messages_of_their_own_conversation_only() -> None:
     duck, goose = two(world)
     teal = world.enter("teal")
     hub = world.enter("hub")
-    seqs = [peer.ask(m.Say("@hub", "x", n=n), m.Accepted).seq for n in (1, 2, 3) for peer in (duck, goose, teal)]
+    seqs = [
+        peer.ask(m.Say("@hub", "x", n=n), m.Accepted).seq for n in (1, 2, 3) for peer in (duck, goose, teal)
+    ]
     for peer in (duck, goose, teal):
         peer.forget()
     hub.do(m.Confirm(seqs[3]))
@@ -275,7 +286,10 @@ def test_the_own_other_devices_learn_what_was_read() -> None:
 
 def test_read_of_what_one_has_no_part_in() -> None:
     duck, _ = two(World())
-    assert (duck.refused(m.Read("#none", 1)), duck.refused(m.Read("@none", 1))) == ("no_such_room", "no_such_login")
+    assert (duck.refused(m.Read("#none", 1)), duck.refused(m.Read("@none", 1))) == (
+        "no_such_room",
+        "no_such_login",
+    )
 
 
 def room(world: World, *logins: str) -> list[Peer]:

@@ -1,0 +1,127 @@
+"""The command line: ``tcpchat COMMAND``. One table; a command's module is imported when it is called, and no other."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+
+class Entry(NamedTuple):
+    """One command: where it lives, what it is for, and its other names."""
+
+    module: str
+    help: str
+    aliases: tuple[str, ...] = ()
+    connects: bool = True  # takes the options of a connection
+
+
+COMMANDS: dict[str, Entry] = {
+    "serve": Entry("serve", "run the chat: one port for every client", ("server",), False),
+    "chat": Entry("chat", "the full-screen client", ()),
+    "client": Entry("client", "the numbered menu; also for pipes and screen readers", ("menu",)),
+    "send": Entry("send", "send a message and say what became of it"),
+    "tail": Entry("tail", "show the last messages, and follow"),
+    "search": Entry("search", "find messages by words"),
+    "receipts": Entry("receipts", "who has a message, who has read it"),
+    "who": Entry("who", "who is here"),
+    "rooms": Entry("rooms", "list, join or leave rooms"),
+    "status": Entry("status", "is the server available?"),
+    "whoami": Entry("whoami", "the login, its keys, and where they are kept"),
+    "passwd": Entry("passwd", "set or change the password of a login"),
+    "keys": Entry("keys", "list, add or revoke the keys of a login"),
+    "trust": Entry("trust", "list, show, add or forget servers' keys", (), False),
+    "admin": Entry("admin", "operate a server: roles, bans, accounts, tokens, backup", (), False),
+    "config": Entry("config", "show settings and where they come from", (), False),
+    "completion": Entry("completion", "completion for bash, zsh, fish or powershell", (), False),
+    "doctor": Entry("doctor", "check terminal, colours, port, data folder", (), False),
+}
+ALIASES = {alias: name for name, entry in COMMANDS.items() for alias in entry.aliases}
+
+
+def available() -> dict[str, Entry]:
+    """The commands that this installation has."""
+    from importlib.util import find_spec
+
+    return {name: entry for name, entry in COMMANDS.items() if find_spec(f"{__name__}.{entry.module}") is not None}
+
+
+def overview() -> argparse.ArgumentParser:
+    """The parser of ``tcpchat --help``."""
+    lines = [f"  {name:12}{entry.help}" for name, entry in available().items()]
+    return argparse.ArgumentParser(
+        prog="tcpchat",
+        usage="tcpchat COMMAND [...]",
+        description="One command, one port, every client, no lost message.",
+        epilog="commands:\n" + "\n".join(lines) + "\n\n`tcpchat COMMAND --help` says more. With a screen reader use "
+        "`tcpchat client`\n(one line per event) or the web page.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    entry = COMMANDS[name]
+    made = argparse.ArgumentParser(prog=f"tcpchat {name}", description=entry.help[0].upper() + entry.help[1:] + ".")
+    import_module(f"{__name__}.{entry.module}").add_arguments(made)
+    if entry.connects:
+        from tcpchat.cli.common import add_connection
+
+        add_connection(made)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes standard output at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in ("--version", "-V"):
+        from tcpchat import __version__
+
+        print(f"tcpchat {__version__}")
+        return 0
+    if not name:
+        return _start()
+    if name in ("-h", "--help", "help"):
+        overview().print_help()
+        return 0
+    name = ALIASES.get(name, name)
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, [*COMMANDS, *ALIASES], 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        print(f"tcpchat: no command {name!r}.{hint} (tcpchat --help lists them)", file=sys.stderr)
+        return USAGE
+    args: Any = parser(name).parse_args(arguments[1:])
+    return int(import_module(f"{__name__}.{COMMANDS[name].module}").run(args))
+
+
+def _start() -> int:
+    """Bare ``tcpchat``: the start screen on a terminal, else a short help."""
+    from tcpchat.cli.common import real_terminal
+
+    if real_terminal():
+        try:
+            from tcpchat.tui.app import main as full_screen
+        except ImportError:
+            pass
+        else:
+            return int(full_screen([]))
+    overview().print_help()
+    return USAGE

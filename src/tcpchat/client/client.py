@@ -371,6 +371,7 @@ class Client(Sending, Asking):
     def _on_bye(self, event: m.Goodbye) -> None:
         if event.code in ("replaced", "banned"):
             raise Refused(event.code, event.why)
+        self._put(event)
         raise ConnectionFailed(event.why or "The server said goodbye.")
 
     def is_me(self, login: str) -> bool:

@@ -26,3 +26,15 @@ async def open_stream(host: str, port: int, tls: str) -> tuple[asyncio.StreamRea
     if own is not None:
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return reader, writer, ""
+
+
+def connect_blocking(host: str, port: int, timeout: float, args: object = None) -> tuple[socket.socket, str]:
+    """The same over a blocking socket, for one-shot commands. Raises ConnectionFailed."""
+    try:
+        own = socket.create_connection((host, port), timeout)
+    except TimeoutError:
+        raise ConnectionFailed(f"{host}:{port} does not answer.") from None
+    except OSError as error:
+        raise ConnectionFailed(f"{host}:{port}: {error.strerror or error}. Is `tcpchat serve` running there?") from None
+    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return own, ""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from tcpchat.core import entering, operators, people, queries, receipts, rooms, scram, talking
+from tcpchat.core import entering, operators, people, presence, queries, receipts, rooms, scram, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
@@ -111,7 +111,7 @@ class Chat:
         out: Effects = []
         self.sessions.pop(session.id, None)
         if session.stage != CLOSED:
-            entering.leave(self, session, now, why, out)
+            presence.leave(self, session, now, why, out)
         session.stage = CLOSED
         return out
 
@@ -240,6 +240,7 @@ class Chat:
         out: Effects = []
         receipts.tick(self, now, out)
         entering.tick(self, now, out)
+        presence.tick(self, now, out)
         operators.tick(self, now, out)
         return out
 
@@ -330,7 +331,7 @@ def _nothing(chat: Chat, session: Session, command: m.Command, now: float, out: 
 
 def _bye(chat: Chat, session: Session, command: m.Bye, now: float, out: Effects) -> None:
     if session.stage != CLOSED:
-        entering.leave(chat, session, now, command.why, out)
+        presence.leave(chat, session, now, command.why, out)
         session.stage = CLOSED
     out.append(m.HangUp(session, command.why))
 
@@ -391,7 +392,7 @@ RECEIVE: dict[type, Handler] = {
 
 APPLY: dict[type, Applier] = {
     m.Arrived: entering.arrived,
-    m.Gone: entering.gone,
+    m.Gone: presence.gone,
     m.Claimed: people.claimed,
     m.KeyAdded: people.key_added,
     m.KeyRevoked: people.key_revoked,

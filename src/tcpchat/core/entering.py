@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import operators, people, queries
+from tcpchat.core import operators, people, presence, queries
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
 from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TRIES = 3  # wrong proofs of one connection
 TRIES_OPEN = 10  # wrong passwords of a guest that is in already
-GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
 def refuse(
@@ -118,7 +117,7 @@ def _guest(
     if user is not None and _is_own(session, user):
         welcome(chat, session, user, now, out)
         return
-    vacate(chat, login, out)
+    presence.vacate(chat, login, out)
     session.stage = ARRIVING
     fact = m.Arrived(login, session.device_id, command.name[: chat.limits.max_name])
     out.append(m.Append(fact, m.Origin(session, 0, command)))
@@ -127,13 +126,6 @@ def _guest(
 def _is_own(session: Session, user: User) -> bool:
     """Is this guest the one that this device was before?"""
     return not user.leaving and _family(user.device) == _family(session.device_id)
-
-
-def vacate(chat: Chat, login: str, out: Effects) -> None:
-    """Free a name of a guest who has left: that guest's direct messages are not for whoever comes next."""
-    user = chat.state.taken(login)
-    if user is not None and not user.claimed:
-        forget(user, out)
 
 
 def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) -> None:
@@ -150,46 +142,6 @@ def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) ->
     chat.guests[user.uid] = user
     if out is not None and session is not None and session.stage == ARRIVING:
         welcome(chat, session, user, entry.at / 1000, out)
-
-
-def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
-    """A guest is forgotten; those who wait for it to have their message learn that it never will."""
-    user = chat.state.users.get(fact.user)
-    if user is None or user.claimed:
-        return
-    if out is not None:
-        _end_sessions(chat, user, entry.at / 1000, out)
-        _failed(chat, user, entry.at, out)
-        for number in list(user.rooms):
-            room = chat.state.rooms[number]
-            event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
-            out.append(m.FanOut(event, room.audience))
-    chat.guests.pop(user.uid, None)
-    chat.state.drop_user(user)
-
-
-def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:
-    """Whoever came in as this guest while its end was on its way to the log: what the log says happened, on this node
-    and on every other one, so the session ends and its program comes back as somebody new."""
-    for session in list(user.sessions):
-        leave(chat, session, now, "replaced", out)
-        session.stage = CLOSED
-        out.append(m.Tell(session, m.Goodbye(CODES["replaced"].text, "replaced")))
-        out.append(m.HangUp(session, "replaced"))
-
-
-def forget(user: User, out: Effects) -> None:
-    """Propose the end of a guest; from now on nobody comes in as it any more."""
-    if not user.leaving:
-        user.leaving = True
-        out.append(m.Append(m.Gone(user.uid)))
-
-
-def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
-    for number, seqs in user.awaiting.items():
-        peer = chat.state.users.get(user.directs.get(number, 0))
-        if peer is not None:
-            chat.tell_user(peer, m.Receipt("@" + user.login, seqs[-1], "failed", user.login, 0, 0, at), out)
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------
@@ -276,7 +228,7 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     if user is not None and not _is_own(session, user):
         user = None
     if user is None:
-        vacate(chat, login, out)
+        presence.vacate(chat, login, out)
     session.stage = ARRIVING
     name, label = offer.name[: chat.limits.max_name], offer.label[: chat.limits.max_label]
     fact = m.Claimed(login, user.uid if user else 0, check.against, "", label, session.device_id, name)
@@ -312,8 +264,8 @@ def identified(chat: Chat, session: Session, user: User, out: Effects) -> None:
     """An account vouches for an open session from now on."""
     session.account = user
     if session.user is not None:
-        event = m.Presence(session.user.login, "account", rooms_of(chat, session.user), "", user.login)
-        out.append(m.FanOut(event, chat.everyone))
+        event = m.Presence(session.user.login, "account", account=user.login)
+        presence.announce(chat, session.user, event, out)
 
 
 def wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
@@ -356,7 +308,7 @@ def _take_device(chat: Chat, session: Session, user: User, now: float, out: Effe
             _forget_devices(user)
     older = device.session
     if older is not None and older is not session and older.stage != CLOSED:
-        leave(chat, older, now, "replaced", out)
+        presence.leave(chat, older, now, "replaced", out)
         older.stage = CLOSED
         out.append(m.Tell(older, m.Goodbye(CODES["replaced"].text, "replaced")))
         out.append(m.HangUp(older, "replaced"))
@@ -434,51 +386,13 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     user.online_since = int(now * 1000)
     chat.online += 1
     account = user.account or (session.account.login if session.account else "")
-    event = m.Presence(user.login, "online", rooms_of(chat, user), "", account, user.name, session.bot)
-    out.append(m.FanOut(event, chat.everyone, session))
+    event = m.Presence(user.login, "online", account=account, name=user.name, bot=session.bot)
+    presence.announce(chat, user, event, out, session)
     chat.update_ready(out)
 
 
-def rooms_of(chat: Chat, user: User) -> tuple[str, ...]:
-    """Names of the rooms that others may know this user is in."""
-    return tuple(room.name for room in chat.state.rooms_of(user))
-
-
-# -- out -------------------------------------------------------------------------------------------------------------
-
-
-def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
-    """A session ends: nobody is online by it any more."""
-    session.early.clear()
-    chat.strangers.pop(session.id, None)
-    user = session.user
-    session.live = False
-    if session.device is not None and session.device.session is session:
-        session.device.session = None
-    if user is None or session not in user.sessions:
-        return
-    was = user.online
-    user.sessions.remove(session)
-    for audience in chat.audiences(session):
-        audience.remove(session)
-    for number in user.directs:
-        direct = chat.state.directs.get(number)
-        if direct is not None and not direct.size:
-            del chat.state.directs[number]
-    user.seen = int(now * 1000)
-    if not user.sessions:
-        user.offline_since = now
-        if session.door == "irc" and not user.claimed:
-            forget(user, out)  # nobody can come back as this guest: its device was the connection
-    if was and not user.online:
-        chat.online -= 1
-        event = m.Presence(user.login, "offline", rooms_of(chat, user), why, user.account)
-        out.append(m.FanOut(event, chat.everyone))
-        chat.update_ready(out)
-
-
 def tick(chat: Chat, now: float, out: Effects) -> None:
-    """Forget guests that did not come back; end connections that never said who they are."""
+    """End connections that never said who they are."""
     for session in list(chat.strangers.values()) if chat.limits.auth_seconds else ():
         if (
             session.stage in (NEW, CHALLENGED)
@@ -487,16 +401,6 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
         ):
             refuse(session, "timeout", out)
             session.opened = now
-    if now < chat.guests_at:
-        return
-    chat.guests_at = now + GUEST_CHECK
-    for user in chat.guests.values():
-        if user.sessions or user.claimed:
-            continue
-        if not user.offline_since:
-            user.offline_since = now  # it was here before the last restart
-        elif now - user.offline_since > chat.limits.guest_grace:
-            forget(user, out)
 
 
 def banned(chat: Chat, session: Session, login: str, now: float) -> str:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
+from tcpchat.core import presence
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, OPEN, Session
 from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
@@ -358,10 +359,8 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
 
 def hang_up(chat: Chat, user: User, now: float, why: str, out: Effects) -> None:
     """End all sessions of a login."""
-    from tcpchat.core.entering import leave
-
     for session in list(user.sessions):
-        leave(chat, session, now, why, out)
+        presence.leave(chat, session, now, why, out)
         session.stage = CLOSED
         out.append(m.Tell(session, m.Goodbye(why, "banned")))
         out.append(m.HangUp(session, "banned"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
+from tcpchat.core import presence, receipts
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
 from tcpchat.core.operators import spend
@@ -42,7 +43,7 @@ def may_claim(chat: Chat, session: Session) -> bool:
 
 def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) -> None:
     """A login has an owner; of two claims the first in the log counts."""
-    from tcpchat.core.entering import refuse, rooms_of, welcome
+    from tcpchat.core.entering import refuse, welcome
 
     state, session = chat.state, entry.origin.session if entry.origin is not None else None
     user = state.taken(fact.login)
@@ -70,7 +71,7 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
     else:
         _done(entry, out, login=user.login)
         if user.sessions:
-            out.append(m.FanOut(m.Presence(user.login, "account", rooms_of(chat, user), "", user.login), chat.everyone))
+            presence.announce(chat, user, m.Presence(user.login, "account", account=user.login), out)
 
 
 def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
@@ -180,10 +181,8 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     command, user = check.command, session.user
     assert isinstance(command, m.Password)
     if user is None and answer and check.what == "hash" and session.stage == NEW:
-        from tcpchat.core.entering import vacate
-
         login = good_login(command.account, chat.limits)
-        vacate(chat, login, out)
+        presence.vacate(chat, login, out)
         out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
         spend(chat, session, out)
     elif user is None or not answer:
@@ -214,8 +213,6 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
     if command.room:
         _rename_room(chat, session, command, out)
         return
-    from tcpchat.core.entering import forget
-
     user = session.user
     assert user is not None
     login = good_login(command.to, chat.limits)
@@ -227,7 +224,7 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
         if other.claimed or other.sessions:
             _refuse(session, command, "claimed" if other.claimed else "in_use", out, login)
             return
-        forget(other, out)
+        presence.forget(other, out)
     if login == user.login:
         out.append(m.Tell(session, m.Done(command.ref)))
         return
@@ -252,8 +249,6 @@ def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) 
 
 def renamed(chat: Chat, entry: m.Entry, fact: m.Renamed, out: Effects | None) -> None:
     """The user goes by another login; whoever else got it meanwhile keeps it."""
-    from tcpchat.core.entering import rooms_of
-
     user, other = chat.state.users.get(fact.user), chat.state.taken(fact.login)
     if user is None:
         return
@@ -267,25 +262,24 @@ def renamed(chat: Chat, entry: m.Entry, fact: m.Renamed, out: Effects | None) ->
     old = user.login
     chat.state.rename_user(user, fact.login)
     if out is not None:
-        event = m.Presence(old, "renamed", rooms_of(chat, user), user.login, user.account)
-        out.append(m.FanOut(event, chat.everyone))
+        presence.announce(chat, user, m.Presence(old, "renamed", text=user.login, account=user.account), out)
         _done(entry, out, login=user.login)
 
 
 def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) -> None:
     """A login is gone; the log erases its texts if that was asked for."""
-    from tcpchat.core.entering import leave
-
     user = chat.state.users.get(fact.user)
     if user is None:
         return
     if out is not None:
         for session in list(user.sessions):
-            leave(chat, session, entry.at / 1000, "deleted", out)
+            presence.leave(chat, session, entry.at / 1000, "deleted", out)
             session.stage = "closed"
             out.append(m.Tell(session, m.Goodbye("This login was deleted.", "banned")))
             out.append(m.HangUp(session, "deleted"))
     chat.guests.pop(user.uid, None)
+    for number in user.rooms:
+        receipts.recount(chat, chat.state.rooms[number])
     chat.state.drop_user(user)
     if out is not None:
         _done(entry, out)
@@ -331,17 +325,13 @@ def preferred(chat: Chat, entry: m.Entry, fact: m.Preferred, out: Effects | None
     if out is None:
         return
     if user is not None and named:
-        from tcpchat.core.entering import rooms_of
-
-        event = m.Presence(user.login, "name", rooms_of(chat, user), fact.value, user.account, fact.value)
-        out.append(m.FanOut(event, chat.everyone))
+        event = m.Presence(user.login, "name", text=fact.value, account=user.account, name=fact.value)
+        presence.announce(chat, user, event, out)
     _done(entry, out, key=fact.key, value=fact.value)
 
 
 def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects) -> None:
     """Away holds for the session; the login is away when all its sessions are."""
-    from tcpchat.core.entering import rooms_of
-
     user = session.user
     assert user is not None
     why = command.why
@@ -352,8 +342,8 @@ def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects
     after = away_text(user)
     out.append(m.Tell(session, m.Done(command.ref, data={"away": why})))
     if before != after:
-        event = m.Presence(user.login, "away" if after else "back", rooms_of(chat, user), after, user.account)
-        out.append(m.FanOut(event, chat.everyone))
+        event = m.Presence(user.login, "away" if after else "back", text=after, account=user.account)
+        presence.announce(chat, user, event, out)
 
 
 def away_text(user: User) -> str:

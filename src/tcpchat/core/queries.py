@@ -103,14 +103,16 @@ def advance(chat: Chat, session: Session, out: Effects) -> None:
     recent, user = chat.recent, session.user
     assert user is not None
     if session.sent >= chat.state.seq or (recent and recent[0].seq <= session.sent + 1):
-        newer = takewhile(lambda entry: entry.seq > session.sent, reversed(recent))
-        for entry in reversed(list(newer)):
+        missing = takewhile(lambda entry: entry.seq > session.sent, reversed(recent))
+        for entry in reversed(list(missing)):
             if visible(chat, session, user, entry) and (event := shown(chat, entry)):
                 out.append(m.Tell(session, event))
         _live(chat, session, out)
         return
     session.asking = True
-    numbers = (session.hook,) if session.hook else (ALL, *user.rooms, *user.directs)
+    heads, amended = chat.state.heads, chat.state.amended
+    newer = [n for n in user.directs if heads.get(n, 0) > session.sent or amended.get(n, 0) > session.sent]
+    numbers = (session.hook,) if session.hook else (ALL, *user.rooms, *newer)
     query = m.Query(kind="feed", rooms=numbers, after=session.sent, limit=chat.limits.feed_page, seq=chat.state.seq)
     out.append(m.Load(session, query))
 
@@ -260,7 +262,8 @@ def rooms(chat: Chat, session: Session, command: m.Rooms, now: float, out: Effec
 
 def count_query(chat: Chat, user: User) -> m.Query:
     """How many messages are behind the read cursor of each conversation."""
-    cursors = {number: user.reads.get(number, 0) for number in user.directs}
+    users = chat.state.users
+    cursors = {number: user.reads.get(number, 0) for number, other in user.directs.items() if other in users}
     cursors[ALL] = max(user.reads.get(ALL, 0), user.since)
     for number in user.rooms:
         since = chat.state.rooms[number].members[user.uid].since

@@ -239,7 +239,7 @@ def _tell_author(
         items.popleft()
     if not items:
         del waiting[uid]
-    if complete[1]:
+    if complete[0]:
         chat.tell_user(user, m.Receipt(room.name, complete[0], state, "", complete[1], complete[1], at), out)
     for event in partial:
         chat.tell_user(user, event, out)

@@ -278,6 +278,7 @@ class Snapshot(Struct):
     rooms: list[RoomRecord]
     rules: Pairs[str, Pairs[str, Pairs[str, str]]]
     heads: Pairs[int, int]
+    amended: Pairs[int, int]
 
 
 VERSION = 1
@@ -297,6 +298,7 @@ class State:
         self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
         self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
         self.heads: dict[int, int] = {}  # direct conversation -> its last message
+        self.amended: dict[int, int] = {}  # direct conversation -> the last change of a message in it
         self.rules: dict[str, dict[str, dict[str, str]]] = {}  # kind (ban, invite, token, ...) -> key -> details
 
     # -- looking up ----------------------------------------------------------------------------------------------
@@ -363,12 +365,11 @@ class State:
         for number in list(user.rooms):
             self.leave(user, self.rooms[number])
         for number, other in user.directs.items():
+            # The other side keeps the conversation: what was said in it may still be waiting there.
             peer = self.users.get(other)
-            if peer is not None and peer is not user:
-                for table in (peer.directs, peer.awaiting, peer.reads, peer.reads_at):
+            if peer is not None:
+                for table in (peer.awaiting, peer.reads, peer.reads_at):
                     table.pop(number, None)
-            self.directs.pop(number, None)
-            self.heads.pop(number, None)
 
     def add_room(self, name: str, created: int) -> Room:
         room = Room(self.next_room, name, created)
@@ -405,7 +406,7 @@ class State:
                 [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
                 [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
                  for kind, table in sorted(self.rules.items()) if table],
-                sorted(self.heads.items()),
+                sorted(self.heads.items()), sorted(self.amended.items()),
             ),
         )  # fmt: skip
 
@@ -418,7 +419,7 @@ class State:
         state = cls()
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
         state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
-        state.heads = dict(record.heads)
+        state.heads, state.amended = dict(record.heads), dict(record.amended)
         for row in record.users:
             state._load_user(row)
         state.rooms.clear()

@@ -357,6 +357,8 @@ def _amended(
     chat: Chat, entry: m.Entry, fact: m.Edited | m.Removed, text: str, gone: bool, why: str, out: Effects | None
 ) -> None:
     _amend_recent(chat, entry.at, fact.seq, text, gone)
+    if fact.room < 0:
+        chat.state.amended[fact.room] = entry.seq
     if out is None:
         return
     event = amended_event(chat, entry.seq, entry.at, fact)

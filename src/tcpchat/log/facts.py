@@ -56,8 +56,9 @@ def row_of(seq: int, at: int, fact: AnyFact, mark_of: Callable[[int], Mark | Non
     """The entry as of now. ``erasing``: users whose messages before a seq count as erased."""
     if not isinstance(fact, Said | Edited):
         return Row(seq, at, fact)
-    mark = mark_of(fact.seq if isinstance(fact, Edited) else seq)
-    if (mark is not None and mark.erased) or erasing.get(fact.user, 0) > seq:
+    message = fact.seq if isinstance(fact, Edited) else seq
+    mark = mark_of(message)
+    if (mark is not None and mark.erased) or erasing.get(fact.user, 0) > message:
         return Row(seq, at, blank(fact), 0, True)
     if mark is not None and type(fact) is Said:
         return Row(seq, at, msgspec.structs.replace(fact, text=mark.text), mark.at)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 
 from tcpchat.core.model import AnyFact, Deleted, Edited, Entry, Gone, Removed, Said
-from tcpchat.log.facts import blank, decode, encode, is_message, place
+from tcpchat.log.facts import blank, decode, encode, place
 from tcpchat.log.schema import insert_many, part_of
 from tcpchat.log.words import Index, document
 
@@ -22,17 +23,19 @@ def follow(db: sqlite3.Connection, index: Index, entries: Sequence[Entry]) -> No
     documents: list[tuple[int, str]] = []
     for entry in entries:
         fact = entry.fact
-        room = place(fact)
-        if room is not None:
-            places.append((room, entry.seq, 1 if is_message(fact) else 0))
-        if type(fact) is Said:
-            documents.append((entry.seq, document(fact, fact.text)))
-        elif type(fact) in CHANGES:
+        kind = type(fact)
+        if kind is Said:
+            places.append((fact.room, entry.seq, 1 if fact.kind != "tag" else 0))  # type: ignore[union-attr]
+            documents.append((entry.seq, document(fact, fact.text)))  # type: ignore[arg-type,union-attr]
+            continue
+        if (room := place(fact)) is not None:
+            places.append((room, entry.seq, 0))
+        if kind in CHANGES:
             index.add(documents)
             documents = []
-            CHANGES[type(fact)](db, index, entry)
+            CHANGES[kind](db, index, entry)
     places.sort()  # neighbours in the tree one after the other
-    insert_many(db, "INSERT INTO places", 3, [value for row in places for value in row])
+    insert_many(db, "INSERT INTO places", 3, list(chain.from_iterable(places)))
     index.add(documents)
     db.execute("UPDATE marks SET value = ? WHERE name = 'followed'", (entries[-1].seq,))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import chain
 
 from tcpchat.core.model import Said
 from tcpchat.log.schema import insert_many, make_part, part_of, words_table
@@ -32,8 +33,14 @@ def user_word(user: int) -> str:
 
 
 def document(said: Said, text: str) -> str:
-    """What is indexed for a message with this text. To take it out, the index must be given the same again."""
-    return f"{plain(text)} {room_word(said.room)} {user_word(said.user)}"
+    """What is indexed for a message with this text. To take it out, the index must be given the same again.
+
+    Called for every message: plain(), room_word() and user_word() are written out.
+    """
+    room = said.room
+    if not text.isascii() or "\0" in text:
+        text = text.translate(_WITHOUT)
+    return f"{text} {ROOM}{room} {USER}{said.user}" if room >= 0 else f"{text} {ROOM}m{-room} {USER}{said.user}"
 
 
 class Index:
@@ -57,7 +64,7 @@ class Index:
             count = len(documents)
             if part_of(documents[-1][0]) != part:
                 count = sum(part_of(seq) == part for seq, _ in documents)
-            values: list[object] = [value for pair in documents[:count] for value in pair]
+            values: list[object] = list(chain.from_iterable(documents[:count]))
             insert_many(self.db, f"INSERT INTO {words_table(part)} (rowid, text)", 2, values)
             documents = documents[count:]
 

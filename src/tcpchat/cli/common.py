@@ -1,0 +1,224 @@
+"""What the commands share: options of a connection, defaults from environment and file, output, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from typing import Any
+
+import msgspec
+
+from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, Refused, TimedOut, Unknown
+from tcpchat.core.errors import CODES
+from tcpchat.core.text import clean, clean_line
+
+DONE, FAILED, USAGE, NO_CONNECTION, NOT_ALLOWED, NOT_FOUND, UNKNOWN, WAITED = 0, 1, 2, 3, 4, 5, 6, 124
+EXIT_CODES = {
+    DONE: "done, the asked state was reached",
+    FAILED: "refused or failed",
+    USAGE: "usage",
+    NO_CONNECTION: "no connection to the server",
+    NOT_ALLOWED: "not allowed: login claimed, wrong key or password, server key changed",
+    NOT_FOUND: "no such user, room or message",
+    UNKNOWN: "unknown: the connection dropped before acceptance was known; repeating with the same --id is safe",
+    WAITED: "waited in vain: accepted and stored, the state not reached in --timeout",
+    130: "interrupted",
+    141: "the reader of the output has gone",
+}
+TICKS = {"pending": "…", "accepted": "✓", "delivered": "✓✓", "read": "✓✓", "failed": "✗"}
+ASCII_TICKS = {"pending": "..", "accepted": "+", "delivered": "++", "read": "R", "failed": "!!"}
+
+
+class Ended(Exception):
+    """A command ends with this exit code, after this sentence on standard error."""
+
+    def __init__(self, code: int, text: str = "") -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that talks to a server."""
+    group = parser.add_argument_group("connection and output")
+    group.add_argument("-s", "--server", metavar="HOST[:PORT]", help="server (TCPCHAT_SERVER; localhost:6060)")
+    group.add_argument("-u", "--user", metavar="LOGIN", help="login (TCPCHAT_USER; the name on this machine)")
+    group.add_argument("-p", "--profile", help="section [profile.NAME] of the settings file (TCPCHAT_PROFILE)")
+    group.add_argument(
+        "--timeout", type=seconds, metavar="TIME", help="how long to wait: 5, 5s, 2m (TCPCHAT_TIMEOUT; 10s)"
+    )
+    group.add_argument("--json", action="store_true", help="one JSON object (or one a line) on standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="say nothing but data")
+    group.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR, TCPCHAT_NO_COLOR)")
+    group.add_argument("--no-input", action="store_true", help="never ask")
+    group.add_argument("-d", "--debug", action="store_true", help="log to standard error")
+
+
+def seconds(text: str) -> float:
+    """A length of time: 5, 5s, 2m, 1h, 3d. Raises ArgumentTypeError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 5s, 2m, 1h or 3d")
+    return float(match[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2] or "s"]
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """server, user, timeout: flags, environment, profile, defaults in this order. Raises Ended."""
+    profile = read_profile(getattr(args, "profile", None) or os.environ.get("TCPCHAT_PROFILE"))
+    user = args.user or os.environ.get("TCPCHAT_USER") or profile.get("user") or _own_name()
+    timeout = args.timeout
+    if timeout is None and (text := os.environ.get("TCPCHAT_TIMEOUT") or profile.get("timeout")):
+        try:
+            timeout = seconds(str(text))
+        except argparse.ArgumentTypeError as error:
+            raise Ended(USAGE, f"TCPCHAT_TIMEOUT: {error}") from None
+    server = args.server or os.environ.get("TCPCHAT_SERVER") or profile.get("server") or "localhost:6060"
+    return {"server": server, "user": user, "timeout": 10.0 if timeout is None else timeout}
+
+
+def _own_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise Ended(USAGE, "Who are you? Give --user LOGIN or set TCPCHAT_USER.") from None
+
+
+def config_path() -> Any:
+    """The settings file: TCPCHAT_CONFIG, else config.toml in the configuration folder."""
+    from pathlib import Path
+
+    from tcpchat.client.identity import home
+
+    named = os.environ.get("TCPCHAT_CONFIG")
+    return Path(named) if named else home("config") / "config.toml"
+
+
+def read_profile(name: str | None) -> dict[str, Any]:
+    """The client's part of the settings file. Raises Ended for a file or profile that cannot be used."""
+    path = config_path()
+    if not path.exists():
+        if name:
+            raise Ended(USAGE, f"No profile {name!r}: {path} does not exist.")
+        return {}
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Ended(USAGE, f"{path}: {error}") from None
+    found = dict(table.get("default", {}))
+    if name:
+        if name not in table.get("profile", {}):
+            raise Ended(USAGE, f"No profile {name!r} in {path}.")
+        found.update(table["profile"][name])
+    return found
+
+
+def password_option() -> str | None:
+    """The password from TCPCHAT_PASSWORD_FILE, where there is one: secrets are never flags or environment values."""
+    path = os.environ.get("TCPCHAT_PASSWORD_FILE")
+    if not path:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().rstrip("\n")
+    except OSError as error:
+        raise Ended(USAGE, f"TCPCHAT_PASSWORD_FILE: {path}: {error.strerror}") from None
+
+
+# -- output ------------------------------------------------------------------------------------------------------------
+
+
+def real_terminal() -> bool:
+    """Can a full-screen program run here?"""
+    return (
+        sys.stdin is not None
+        and sys.stdin.isatty()
+        and sys.stdout.isatty()
+        and os.environ.get("TERM", "dumb") != "dumb"
+    ) or (sys.platform == "win32" and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def ticks() -> dict[str, str]:
+    """Marks for states, in what the output can show."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return ASCII_TICKS if os.environ.get("TCPCHAT_ASCII") or encoding != "utf8" else TICKS
+
+
+def coloured(args: argparse.Namespace) -> bool:
+    """May colours be used?"""
+    if args.no_color or os.environ.get("NO_COLOR") or os.environ.get("TCPCHAT_NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def paint(text: str, code: str, args: argparse.Namespace) -> str:
+    """The text in a colour (an SGR number), where colours may be used."""
+    return f"\x1b[{code}m{text}\x1b[0m" if coloured(args) else text
+
+
+def show_json(value: object) -> None:
+    """One JSON object on a line of its own."""
+    data = msgspec.to_builtins(value)
+    print(json.dumps(data, ensure_ascii=not _utf8()), flush=True)
+
+
+def _utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def tell(args: argparse.Namespace, text: str) -> None:
+    """Words for a person, on standard error."""
+    if not args.quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def ending(error: Exception) -> Ended:
+    """The exit code and sentence for an error of the library."""
+    if isinstance(error, Ended):
+        return error
+    text = clean_line(str(error))
+    if isinstance(error, Refused):
+        code = CODES[error.code].exit if error.code in CODES else FAILED
+        return Ended(code, text + _hint(error.code))
+    if isinstance(error, KeyChanged):
+        return Ended(NOT_ALLOWED, text)
+    if isinstance(error, TimedOut):
+        return Ended(WAITED, text)
+    if isinstance(error, Unknown):
+        return Ended(UNKNOWN, text)
+    if isinstance(error, ConnectionFailed):
+        return Ended(NO_CONNECTION, text)
+    return Ended(FAILED, text)
+
+
+def _hint(code: str) -> str:
+    hints = {
+        "no_such_login": " (tcpchat who --all lists everyone)",
+        "no_such_room": " (tcpchat rooms --all lists the public ones)",
+        "not_member": " (tcpchat rooms join ROOM)",
+        "claimed": " (--user LOGIN for another login, TCPCHAT_PASSWORD_FILE for its password)",
+    }
+    return hints.get(code, "")
+
+
+def guarded(args: argparse.Namespace, work: Any) -> int:
+    """Run a command's work; errors become a sentence and an exit code."""
+    try:
+        return int(work() or 0)
+    except (ChatError, Ended, ValueError) as error:
+        end = ending(error) if not isinstance(error, ValueError) else Ended(USAGE, str(error))
+        if end.text:
+            print(clean(end.text), file=sys.stderr, flush=True)
+        return end.code
+
+
+def local_time(ms: int, form: str = "%H:%M") -> str:
+    """A time of the server's as this machine's clock shows it."""
+    import time
+
+    return time.strftime(form, time.localtime(ms / 1000))

@@ -1,0 +1,51 @@
+"""``tcpchat passwd``: set or change the password of a login (asked for twice, or from a file)."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from tcpchat.cli import asking
+from tcpchat.cli.common import NOT_ALLOWED, USAGE, Ended, password_option, tell
+from tcpchat.cli.oneshot import Session
+from tcpchat.core import model as m
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``passwd``."""
+    parser.add_argument(
+        "--new-file", metavar="FILE", help="read the new password from a file's first line (- = standard input)"
+    )
+    parser.epilog = "The present password, where there is one, is asked for or read from TCPCHAT_PASSWORD_FILE."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Set it; returns the exit code."""
+    return asking.asked(args, lambda session: _passwd(args, session))
+
+
+def _passwd(args: argparse.Namespace, session: Session) -> None:
+    new = _new(args)
+    old = password_option() or ""
+    if not old and sys.stdin.isatty() and not args.no_input:
+        old = getpass.getpass("Present password (Enter if there is none): ")
+    session.ask(m.Password(old, "", new), m.Done)
+    tell(args, f"{session.login} has a new password.")
+
+
+def _new(args: argparse.Namespace) -> str:
+    if args.new_file:
+        if args.new_file == "-":
+            return sys.stdin.readline().rstrip("\n")
+        try:
+            with open(args.new_file, encoding="utf-8") as file:
+                return file.readline().rstrip("\n")
+        except OSError as error:
+            raise Ended(USAGE, f"{args.new_file}: {error.strerror}") from None
+    if args.no_input or not sys.stdin.isatty():
+        raise Ended(USAGE, "Give --new-file FILE: there is nobody to ask for the new password.")
+    first = getpass.getpass("New password: ")
+    if first != getpass.getpass("Once more: "):
+        raise Ended(NOT_ALLOWED, "The two were not the same; nothing was changed.")
+    return first

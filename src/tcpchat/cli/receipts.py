@@ -1,0 +1,17 @@
+"""``tcpchat receipts``: who has a message."""
+
+from __future__ import annotations
+
+import argparse
+
+from tcpchat.cli import asking
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``receipts``."""
+    parser.add_argument("seq", type=int, metavar="ID", help="the number that `tcpchat send` printed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print; returns the exit code."""
+    return asking.asked(args, lambda session: asking.receipts(args, session))

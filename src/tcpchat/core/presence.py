@@ -1,0 +1,132 @@
+"""Presence: who is here as others see it; leaving, and guests that leave for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from tcpchat.core import model as m
+from tcpchat.core import receipts
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import CLOSED, Audience, Session
+from tcpchat.core.state import Room, User
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
+
+
+def announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None = None) -> None:
+    """Tell everybody what is new about a login, with those of its rooms that each may know of."""
+    rooms = list(chat.state.rooms_of(user))
+    secret = [room for room in rooms if "secret" in room.modes]
+    event = replace(event, rooms=tuple(room.name for room in rooms if room not in secret))
+    if not secret:
+        out.append(m.FanOut(event, chat.everyone, but))
+        return
+    outsiders = Audience()
+    for session in chat.everyone:
+        shared = [room for room in secret if session.user is not None and session.user.uid in room.members]
+        if not shared:
+            outsiders.add(session)
+        elif session.live and session is not but:
+            out.append(m.Tell(session, _with(event, shared)))
+    out.append(m.FanOut(event, outsiders, but))
+
+
+def _with(event: m.Presence, rooms: list[Room]) -> m.Presence:
+    return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)))
+
+
+def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
+    """A session ends: nobody is online by it any more."""
+    session.early.clear()
+    chat.strangers.pop(session.id, None)
+    user = session.user
+    session.live = False
+    if session.device is not None and session.device.session is session:
+        session.device.session = None
+    if user is None or session not in user.sessions:
+        return
+    was = user.online
+    user.sessions.remove(session)
+    for audience in chat.audiences(session):
+        audience.remove(session)
+    for number in user.directs:
+        direct = chat.state.directs.get(number)
+        if direct is not None and not direct.size:
+            del chat.state.directs[number]
+    user.seen = int(now * 1000)
+    if not user.sessions:
+        user.offline_since = now
+        if session.door == "irc" and not user.claimed:
+            forget(user, out)  # nobody can come back as this guest: its device was the connection
+    if was and not user.online:
+        chat.online -= 1
+        announce(chat, user, m.Presence(user.login, "offline", text=why, account=user.account), out)
+        chat.update_ready(out)
+
+
+def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
+    """A guest is forgotten; those who wait for it to have their message learn that it never will."""
+    user = chat.state.users.get(fact.user)
+    if user is None or user.claimed:
+        return
+    if out is not None:
+        _end_sessions(chat, user, entry.at / 1000, out)
+        _failed(chat, user, entry.at, out)
+        for number in list(user.rooms):
+            room = chat.state.rooms[number]
+            event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
+            out.append(m.FanOut(event, room.audience))
+    chat.guests.pop(user.uid, None)
+    for number in user.rooms:
+        receipts.recount(chat, chat.state.rooms[number])
+    chat.state.drop_user(user)
+
+
+def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:
+    """Whoever came in as this guest while its end was on its way to the log: what the log says happened, on this node
+    and on every other one, so the session ends and its program comes back as somebody new."""
+    for session in list(user.sessions):
+        leave(chat, session, now, "replaced", out)
+        session.stage = CLOSED
+        out.append(m.Tell(session, m.Goodbye(CODES["replaced"].text, "replaced")))
+        out.append(m.HangUp(session, "replaced"))
+
+
+def forget(user: User, out: Effects) -> None:
+    """Propose the end of a guest; from now on nobody comes in as it any more."""
+    if not user.leaving:
+        user.leaving = True
+        out.append(m.Append(m.Gone(user.uid)))
+
+
+def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
+    for number, seqs in user.awaiting.items():
+        peer = chat.state.users.get(user.directs.get(number, 0))
+        if peer is not None:
+            chat.tell_user(peer, m.Receipt("@" + user.login, seqs[-1], "failed", user.login, 0, 0, at), out)
+
+
+def vacate(chat: Chat, login: str, out: Effects) -> None:
+    """Free a name of a guest who has left: that guest's direct messages are not for whoever comes next."""
+    user = chat.state.taken(login)
+    if user is not None and not user.claimed:
+        forget(user, out)
+
+
+def tick(chat: Chat, now: float, out: Effects) -> None:
+    """Forget guests that did not come back."""
+    if now < chat.guests_at:
+        return
+    chat.guests_at = now + GUEST_CHECK
+    for user in chat.guests.values():
+        if user.sessions or user.claimed:
+            continue
+        if not user.offline_since:
+            user.offline_since = now  # it was here before the last restart
+        elif now - user.offline_since > chat.limits.guest_grace:
+            forget(user, out)
