@@ -23,6 +23,8 @@ from tcpchat.log import writing
 from tcpchat.log.sqlite import SqliteLog
 
 TEXT = 95  # characters of a message, about
+MESSAGES = 5_000  # different ones
+START_MS = 1_700_000_000_000
 
 
 def words(seed: int = 1) -> Callable[[], str]:
@@ -41,78 +43,79 @@ def words(seed: int = 1) -> Callable[[], str]:
     return text
 
 
+def direct(user: int) -> int:
+    """The room of a direct conversation."""
+    return -(user << 31 | (user + 1))
+
+
 def cpu() -> float:
     """Seconds that all threads of this process have used."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-async def timed(times: int, ask: Callable[[], Awaitable[Any]]) -> str:
+def spread(seconds: list[float]) -> str:
     """Median and 99th percentile in milliseconds."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        await ask()
-        took.append((time.perf_counter() - start) * 1e3)
-    took.sort()
-    return f"p50 {statistics.median(took):6.2f} ms   p99 {took[int(len(took) * 0.99)]:6.2f} ms"
+    seconds.sort()
+    return f"p50 {statistics.median(seconds) * 1e3:6.2f} ms   p99 {seconds[int(len(seconds) * 0.99)] * 1e3:6.2f} ms"
+
+
+async def timed(work: Awaitable[Any], into: list[float]) -> None:
+    """Do it, and note how long it took."""
+    start = time.perf_counter()
+    await work
+    into.append(time.perf_counter() - start)
+
+
+def messages(rooms: int) -> list[Append]:
+    """As many messages as are in use at once: direct ones, everybody talks."""
+    text, out = words(), []
+    for place in range(MESSAGES):
+        user = place * 7919 % rooms
+        fact = Said(room=direct(user), user=user, by=f"user{user}", text=text(), to="@goose", device="f00dfeedcafe0001",
+                    n=place, peer=user + 1)  # fmt: skip
+        out.append(Append(fact))
+    return out
 
 
 async def fill(log: SqliteLog, entries: int, group: int, rooms: int) -> None:
-    """Append and print what an entry costs, the last tenth apart: it should cost what the first did."""
-    text = words()
-    texts = [text() for _ in range(5_000)]
-    batches = []
-    for start in range(0, 50 * group, group):
-        batch = []
-        for place in range(start, start + group):
-            user = place * 7919 % rooms
-            room = -(user << 31 | (user + 1))
-            batch.append(Append(Said(room=room, user=user, by=f"user{user}", text=texts[place % 5_000], to="@goose",
-                                     device="f00dfeedcafe0001", n=place, peer=user + 1)))  # fmt: skip
-        batches.append(batch)
-    at = 1_700_000_000_000 + log.head
-    done, step, waits = 0, max(group, entries // 10), []
-    while done < entries:
-        used, began, first = cpu(), time.perf_counter(), done
-        while done < min(first + step, entries):
-            start = time.perf_counter()
-            await log.append(batches[done // group % 50], at + done)
-            waits.append(time.perf_counter() - start)
-            done += group
-        wall = time.perf_counter() - began
-        print(f"{log.head:>10} entries   {(cpu() - used) / (done - first) * 1e6:6.2f} us CPU each   "
-              f"{(done - first) / wall:8.0f}/s", flush=True)  # fmt: skip
-    used = cpu()
-    if SLOW:
-        return
-    await log.settle()
-    print(f"until the indexes are done: {(cpu() - used) * 1e3:.0f} ms of CPU")
-    waits.sort()
-    print(f"append of {group}: p50 {waits[len(waits) // 2] * 1e3:.2f} ms  p99 {waits[int(len(waits) * 0.99)] * 1e3:.2f} ms")
+    """Append, and print what an entry costs in every tenth: in the last it should cost what it did in the first."""
+    pool, waits, step = messages(rooms), list[float](), max(group, entries // 10)
+    batches = [pool[start : start + group] for start in range(0, MESSAGES - group + 1, group)]
+    for _ in range(10):
+        used, began, first = cpu(), time.perf_counter(), log.head
+        while log.head < first + step:
+            await timed(log.append(batches[log.head // group % len(batches)], START_MS + log.head), waits)
+        each, rate = (cpu() - used) / (log.head - first), (log.head - first) / (time.perf_counter() - began)
+        print(f"{log.head:>10} entries   {each * 1e6:6.2f} us CPU each   {rate:8.0f}/s", flush=True)
+    print(f"append of {group}: {spread(waits)}")
 
 
 async def questions(log: SqliteLog, rooms: int) -> None:
     """How long readers wait."""
     dice, text = random.Random(2), words(3)
-    room = lambda: (lambda user: -(user << 31 | (user + 1)))(dice.randrange(rooms))  # noqa: E731
-    everywhere = tuple(-(user << 31 | (user + 1)) for user in range(min(rooms, 200)))
-    every = tuple(-(user << 31 | (user + 1)) for user in range(rooms))
+    every = tuple(direct(user) for user in range(rooms))
+    some = every[:200]
+
+    def room() -> int:
+        return dice.choice(every)
+
     asks: dict[str, Callable[[], Query]] = {
         "newest page": lambda: Query(kind="page", rooms=(room(),)),
         "page in the middle": lambda: Query(kind="page", rooms=(room(),), before=dice.randrange(1, log.head)),
         "feed of 1 room": lambda: Query(kind="feed", rooms=(room(),), after=dice.randrange(log.head)),
-        "feed of 200 rooms": lambda: Query(kind="feed", rooms=everywhere, after=dice.randrange(log.head)),
-        "counts of 200 rooms": lambda: Query(kind="count", rooms=everywhere, after=dice.randrange(log.head)),
+        "feed of 200 rooms": lambda: Query(kind="feed", rooms=some, after=dice.randrange(log.head)),
+        "counts of 200 rooms": lambda: Query(kind="count", rooms=some, after=dice.randrange(log.head)),
         "search 1 room, 1 word": lambda: Query(kind="search", rooms=(room(),), words=text().split()[0]),
+        "search 20 rooms, 1 word": lambda: Query(kind="search", rooms=every[:20], words=text().split()[0]),
         "search all, 1 word": lambda: Query(kind="search", rooms=every, words=text().split()[0]),
         "search all, 2 words": lambda: Query(kind="search", rooms=every, words=" ".join(text().split()[:2])),
     }
     for name, query in asks.items():
-        print(f"{name:24} {await timed(200, lambda query=query: log.ask(query()))}")  # type: ignore[misc]
-
-
-SLOW = False
+        waits: list[float] = []
+        for _ in range(200):
+            await timed(log.ask(query()), waits)
+        print(f"{name:24} {spread(waits)}")
 
 
 async def main() -> None:
@@ -125,8 +128,6 @@ async def main() -> None:
     parser.add_argument("--data", type=Path, help="keep the log in this folder, or go on with the one there")
     args = parser.parse_args()
     if args.bare:
-        global SLOW
-        SLOW = True
         writing.FAR = writing.SOON = 1 << 40
         writing.IDLE = 1e9
     with tempfile.TemporaryDirectory() as folder:
@@ -136,6 +137,9 @@ async def main() -> None:
         print(f"open: {(time.perf_counter() - began) * 1e3:.1f} ms, {log.head} entries")
         await fill(log, args.entries, args.group, args.rooms)
         if not args.bare:
+            used = cpu()
+            await log.settle()
+            print(f"until the indexes are done: {(cpu() - used) * 1e3:.0f} ms of CPU")
             await questions(log, args.rooms)
             print(f"{os.stat(log.path).st_size / max(1, log.head):.0f} bytes of disk an entry")
         await log.close()

@@ -28,6 +28,7 @@ class AuditLog:
         self.sink, self.console = sink, console
         self.online: dict[int, tuple[User, int]] = {}  # uid -> the user, its sessions
         self.state = "WAIT4CLIENTS"
+        self._watchers: tuple[Callable[[User], None], Callable[[Said], None], Callable[[User], None]] | None = None
         self._lines: list[str] = []
         self._notes: dict[type, Callable[[str, Any], None]] = {
             Confirm: lambda login, command: self.write(f"{login} : <accepted>"),
@@ -39,6 +40,22 @@ class AuditLog:
     @property
     def writing(self) -> bool:
         return self.sink is not None
+
+    @property
+    def listening(self) -> bool:
+        """Does anybody want to know of commands and messages?"""
+        return self.writing or self._watchers is not None
+
+    def watch(self, joined: Callable[[User], None], said: Callable[[Said], None], left: Callable[[User], None]) -> None:
+        """Call these for who joins, what is said, who leaves; an exception of theirs is logged and goes no further."""
+        self._watchers = (joined, said, left)
+
+    def _notify(self, which: int, what: Any) -> None:
+        if self._watchers is not None:
+            try:
+                self._watchers[which](what)
+            except Exception:
+                logger.exception("! a handler failed")
 
     def write(self, line: str) -> None:
         """Add one line; it reaches the file within a tick."""
@@ -81,6 +98,7 @@ class AuditLog:
         for entry in entries:
             if type(entry.fact) is Said:
                 self.write(said(entry.fact))
+                self._notify(1, entry.fact)
 
     def came(self, user: User) -> None:
         """A session of this user is open."""
@@ -91,6 +109,7 @@ class AuditLog:
         self.online[user.uid] = (user, 1)
         self.write(f"Accepted new user {user.login}")
         self._console(f"{user.login} has joined --- len users {len(self.online)}")
+        self._notify(0, user)
         self._count()
 
     def left(self, user: User) -> None:
@@ -102,6 +121,7 @@ class AuditLog:
         del self.online[user.uid]
         self.write(f"User {user.login} has left ...")
         self._console(f"{user.login} has left ... len users {len(self.online)}")
+        self._notify(2, user)
         self._count()
 
     def _count(self) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
@@ -21,6 +20,7 @@ from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door
 from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
 
 if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.core.feed import Session
     from tcpchat.core.state import User
     from tcpchat.pipe import Parcel
@@ -40,8 +40,8 @@ class Connection(asyncio.Protocol):
     """One peer on the port."""
 
     __slots__ = (
-        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "last", "layer",
-        "loading", "loads", "local", "more", "out", "parcels", "pinged", "pipe", "server", "session", "told",
+        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "irc", "last", "layer",
+        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
         "touched", "transport", "user", "waiting",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.loading = False
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
         self.entering = False  # its door still shows the rooms: answers may come, messages not yet
-        self.more: Callable[[float], list[Command]] | None = None  # of doors whose lines wait for answers (IRC)
+        self.irc: IrcDoor | None = None  # the door, or the one inside a WebSocket: its lines wait for answers
         self.heard = server.ticks
         self.pinged = self.closed = self.closing = False
         self.end = 0  # tick at which a closing connection is cut
@@ -122,8 +122,8 @@ class Connection(asyncio.Protocol):
         self.closed = self.closing = True
         self.server.leave(self)
         self.loads.clear()
-        if self.more is not None:
-            self.door.closed()  # type: ignore[attr-defined]
+        if self.irc is not None:
+            self.irc.closed()
         session, self.session = self.session, None
         if session is not None:
             self.pipe.run(self.server.chat.close(session, time.time(), why_lost(exc)))
@@ -181,15 +181,12 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, kind: str, data: bytes) -> None:
         secure = self.layer is not None
-        settings = self.server.irc if kind == "irc" else self.server.config
+        settings = {"irc": self.server.irc, "web": self.server.web}.get(kind, self.server.config)
         door = open_door(kind, settings, self.address, secure, self.local)
         if door is None:
             self.polite(f"This server does not speak {kind} yet.\r\n".encode())
             return
         self.door, self.first = door, None
-        self.more = getattr(door, "more", None)
-        if self.more is not None:
-            door.wake = self._wake  # type: ignore[attr-defined]
         if door.name in PINGLESS:
             keep_alive(self.transport)
         self.session = self.server.chat.open(
@@ -204,12 +201,23 @@ class Connection(asyncio.Protocol):
             binding=self.server.fingerprint if secure else "",
         )
         self.session.carrier = self
+        if kind == "irc":
+            self._speaks_irc(door)  # type: ignore[arg-type]
         self._received(data)
+
+    def _speaks_irc(self, door: IrcDoor) -> None:
+        """The peer speaks IRC, be it inside a WebSocket: what holds for IRC in the chat holds for it."""
+        self.irc = door
+        door.wake = self._wake
+        if self.session is not None:
+            self.session.door = "irc"
 
     def _received(self, data: bytes) -> None:
         now = time.time()
         door, session, pipe = self.door, self.session, self.pipe
         commands = door.receive(data, now)
+        if self.irc is None and door.name == "web" and (irc := door.irc) is not None:  # type: ignore[attr-defined]
+            self._speaks_irc(irc)
         self.told = True
         if not self.touched:
             self.touched = True
@@ -221,7 +229,7 @@ class Connection(asyncio.Protocol):
         """Hand commands to the chat, in order, as far as limits let it."""
         session, pipe = self.session, self.pipe
         assert session is not None
-        if self.more is not None and self.door.dialect != session.dialect:
+        if self.door.dialect != session.dialect:  # capabilities of IRC, a page that became a WebSocket
             self.server.chat.redialect(session, self.door.dialect)
         if not commands:
             return
@@ -237,22 +245,22 @@ class Connection(asyncio.Protocol):
         if len(self.loads) > LOADS_MAX:
             self.pause("loads")
 
-    def _go_on(self, more: Callable[[float], list[Command]]) -> None:
+    def _go_on(self, irc: IrcDoor) -> None:
         """Lines that waited for an answer may go on now."""
         now = time.time()
         try:
-            while (commands := more(now)) and self.session is not None and not self.closing:
+            while (commands := irc.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
             if self.session is not None:
                 self._ask([], now)
         except Exception:
             self.bug()
             return
-        if self.door.busy:  # type: ignore[attr-defined]
+        if irc.busy:
             self.pause("door")
         else:
             self.unpause("door")
-        if self.session is not None and self.door.entering != self.entering:  # type: ignore[attr-defined]
+        if self.session is not None and irc.entering != self.entering:
             self.entering = not self.entering
             if self.entering:
                 self.server.chat.paused(self.session)
@@ -324,8 +332,8 @@ class Connection(asyncio.Protocol):
             return
         out, door = self.out, self.door
         if self.told:
-            if self.more is not None:
-                self._go_on(self.more)
+            if self.irc is not None:
+                self._go_on(self.irc)
                 if self.closing:
                     return
             self._gather()

@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import logging
+import socket
 import tempfile
 import threading
 import time
@@ -35,6 +36,7 @@ from tcpchat.sockets import BACKLOG, listen
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
+    from tcpchat.doors.web import WebSettings
 
 logger = logging.getLogger("tcpchat.server")
 
@@ -100,13 +102,23 @@ class Server:
 
         return Network(self.config)
 
+    @cached_property
+    def web(self) -> WebSettings:
+        """What all web connections of this server share."""
+        from tcpchat.doors.web import WebSettings
+
+        return msgspec.structs.replace(WebSettings.of(self.config), irc=self.irc)
+
     # -- life ------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Open the log, restore the chat, listen. Raises LogError, PortInUse, OSError."""
+    async def start(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the log, restore the chat, listen (on these sockets, if the port was taken before).
+
+        Raises LogError, PortInUse, OSError.
+        """
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        sockets = listen(self.host, self.port)
+        sockets = sockets or listen(self.host, self.port)
         self.port = int(sockets[0].getsockname()[1])
         try:
             await self._restore()
@@ -116,7 +128,7 @@ class Server:
                 sock.close()
             raise
         assert self.log is not None
-        self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.writing else None)
+        self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening else None)
         self._pump = loop.create_task(self.pipe.pump(), name="pump")
         self._pump.add_done_callback(self._pump_ended)
         for sock in sockets:

@@ -171,9 +171,7 @@ class World:
             cursors = query.cursors or {}
             said = [row for row in rows if isinstance(row.fact, m.Said)]
             return m.Result(
-                counts={
-                    n: sum(r.fact.room == n and r.seq > after for r in said) for n, after in cursors.items()
-                }
+                counts={n: sum(r.fact.room == n and r.seq > after for r in said) for n, after in cursors.items()}
             )
         rows = [row for row in rows if query.events or isinstance(row.fact, m.Said)]
         if query.kind == "search":
@@ -187,17 +185,13 @@ class World:
         return m.Result(tuple(rows[-query.limit :]), len(rows) > query.limit)
 
     def _amended(self) -> Iterator[m.Row]:
-        changes: dict[int, m.Entry] = {
-            e.fact.seq: e for e in self.rows if isinstance(e.fact, m.Edited | m.Removed)
-        }
+        changes: dict[int, m.Entry] = {e.fact.seq: e for e in self.rows if isinstance(e.fact, m.Edited | m.Removed)}
         for entry in self.rows:
             change = changes.get(entry.seq)
             if change is None:
                 yield m.Row(entry.seq, entry.at, entry.fact)
             elif isinstance(change.fact, m.Edited):
-                yield m.Row(
-                    entry.seq, entry.at, msgspec.structs.replace(entry.fact, text=change.fact.text), change.at
-                )
+                yield m.Row(entry.seq, entry.at, msgspec.structs.replace(entry.fact, text=change.fact.text), change.at)
             else:
                 yield m.Row(entry.seq, entry.at, msgspec.structs.replace(entry.fact, text=""), 0, True)
 

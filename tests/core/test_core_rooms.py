@@ -89,7 +89,7 @@ def test_who_is_not_in_a_room_hears_and_says_nothing_there() -> None:
 
 def test_what_was_said_before_one_joined_is_not_in_the_feed() -> None:
     world = World()
-    duck, = here(world, "duck")
+    (duck,) = here(world, "duck")
     duck.do(m.Say("#ops", "before"))
     world.enter("goose").do(m.Join("#ops")).close()
     duck.do(m.Say("#ops", "after"))
@@ -142,7 +142,9 @@ def test_bans_exceptions_and_mutes_by_mask() -> None:
     duck.do(m.Mode("#ops", (*change("except", False, "*!~u@tcpchat"), *change("ban", False, "BIG_goose!*@*"))))
     duck.do(m.Mode("#ops", change("ban", arg="m:big*")))
     assert goose.refused(m.Say("#ops", "x")) == "muted"
-    assert [one.arg for one in duck.ask(m.Rooms(to="#ops"), m.RoomList).rooms[0].modes if one.name == "ban"] == ["m:big*"]
+    assert [one.arg for one in duck.ask(m.Rooms(to="#ops"), m.RoomList).rooms[0].modes if one.name == "ban"] == [
+        "m:big*"
+    ]
 
 
 def test_who_is_banned_is_not_brought_in_by_a_friend() -> None:
@@ -179,19 +181,19 @@ def test_an_invitation_reaches_who_could_not_be_told_at_once() -> None:
 
 @pytest.mark.parametrize("arg", ["0", "-1", "x", "²", "9" * 5000, ""])
 def test_a_limit_is_a_number(arg: str) -> None:
-    duck, = here(World(), "duck")
+    (duck,) = here(World(), "duck")
     duck.do(m.Mode("#ops", change("limit", arg=arg)))
     assert not any(one.name == "limit" for one in info(duck, "#ops").modes)
 
 
 @pytest.mark.parametrize("arg", ["a b", "x\r\nQUIT", "x" * 300, "\x1b[2J"])
 def test_a_mask_is_one_clean_word(arg: str) -> None:
-    duck, = here(World(), "duck")
+    (duck,) = here(World(), "duck")
     assert duck.refused(m.Mode("#ops", change("ban", arg=arg))) == "bad_name"
 
 
 def test_lists_and_changes_have_an_end() -> None:
-    duck, = here(World(msgspec.structs.replace(FREE, list_entries=3)), "duck")
+    (duck,) = here(World(msgspec.structs.replace(FREE, list_entries=3)), "duck")
     for place in range(4):
         duck.forget().do(m.Mode("#ops", change("ban", arg=f"{place}!*@*")))
     assert "too_many" in duck.codes
@@ -202,7 +204,7 @@ def test_a_closed_room_that_everybody_left_opens_for_nobody() -> None:
     """Whoever comes next begins a room of the same name, and reads nothing of the old one."""
     for name, arg in (("invite_only", ""), ("key", "k"), ("secret", "")):
         world = World()
-        duck, = here(world, "duck")
+        (duck,) = here(world, "duck")
         duck.do(m.Mode("#ops", change(name, arg=arg))).do(m.Say("#ops", "secret", n=1)).do(m.Leave("#ops"))
         thief = world.enter("thief").do(m.Join("#ops"))
         assert thief.ask(m.History("#ops"), m.Page).messages == ()
@@ -212,7 +214,7 @@ def test_a_closed_room_that_everybody_left_opens_for_nobody() -> None:
 
 def test_a_public_room_that_everybody_left_keeps_its_history() -> None:
     world = World()
-    duck, = here(world, "duck")
+    (duck,) = here(world, "duck")
     duck.do(m.Say("#ops", "for later", n=1)).do(m.Leave("#ops"))
     goose = world.enter("goose").do(m.Join("#ops"))
     assert [event.text for event in goose.ask(m.History("#ops"), m.Page).messages] == ["for later"]  # type: ignore[union-attr]
@@ -264,7 +266,10 @@ def test_typing_is_passed_on_and_nothing_more() -> None:
     duck, goose = here(world, "duck", "goose")
     rows = len(world.rows)
     duck.do(m.Typing("@goose")).do(m.Typing("#ops", False)).do(m.Typing("@nobody")).do(m.Typing("#none"))
-    assert [(event.to, event.on) for event in goose.told(m.TypingNotice)] == [("@goose", True), ("#ops", False)]
+    assert [(event.to, event.on) for event in goose.told(m.TypingNotice)] == [
+        ("@goose", True),
+        ("#ops", False),
+    ]
     assert (duck.events, len(world.rows)) == ([], rows)
 
 
@@ -325,7 +330,12 @@ def test_who_is_here() -> None:
     assert [one.login for one in duck.ask(m.Who(), m.People).people] == ["duck"]
     assert [one.login for one in duck.ask(m.Who(all=True), m.People).people] == ["duck", "goose"]
     person = duck.ask(m.Who("duck"), m.People).people[0]
-    assert (person.account, person.name, person.role, person.doors) == ("duck", "Donald", "owner", ("laptop",))
+    assert (person.account, person.name, person.role, person.doors) == (
+        "duck",
+        "Donald",
+        "owner",
+        ("laptop",),
+    )
     assert duck.refused(m.Who("nobody")) == "no_such_login"
 
 
@@ -334,7 +344,10 @@ def test_preferences_have_an_end() -> None:
     for place in range(50):
         duck.do(m.Set(f"k{place}", "v"))
     assert duck.refused(m.Set("one more", "v")) == "too_many"
-    assert (duck.refused(m.Set("", "v")), duck.refused(m.Set("k", "v" * 1001))) == ("bad_command", "bad_command")
+    assert (duck.refused(m.Set("", "v")), duck.refused(m.Set("k", "v" * 1001))) == (
+        "bad_command",
+        "bad_command",
+    )
     assert duck.ask(m.Set("k1", "", ref=1), m.Done)
     duck.do(m.Join("#ops"))
     assert duck.ask(m.Set("k", "v", room="#ops", ref=1), m.Done)
@@ -372,7 +385,14 @@ def test_a_guest_claims_its_login_while_it_is_in() -> None:
 def test_acts_are_for_those_who_hold_the_role() -> None:
     world = World()
     owner, member, guest = world.own("owner"), world.own("member"), world.enter("guest")
-    args = {"login": "guest", "text": "x", "code": "12345678", "room": "#all", "name": "n", "secret": "s" * 20}
+    args = {
+        "login": "guest",
+        "text": "x",
+        "code": "12345678",
+        "room": "#all",
+        "name": "n",
+        "secret": "s" * 20,
+    }
     for do in ACTS:
         assert member.refused(m.Admin(do, args)) == "not_allowed", do
         assert guest.refused(m.Admin(do, args)) == "not_allowed", do
@@ -484,7 +504,12 @@ def test_acts_are_in_the_log_with_who_and_why() -> None:
     world.enter("guest")
     owner.do(m.Admin("mute", {"login": "guest", "why": "loud"}))
     rows = owner.ask(m.Admin("log"), m.Done).data["log"]
-    assert [(row["by"], row["do"], row["login"], row["why"]) for row in rows][-1] == ("owner", "mute", "guest", "loud")
+    assert [(row["by"], row["do"], row["login"], row["why"]) for row in rows][-1] == (
+        "owner",
+        "mute",
+        "guest",
+        "loud",
+    )
 
 
 def test_a_room_token_posts_to_its_room_and_does_nothing_else() -> None:
@@ -557,5 +582,13 @@ def test_numbers_that_no_log_has(number: int) -> None:
     duck.do(m.History("#all", before=number, limit=number)).do(m.Search("x", before=number, since=number))
     for load in world.loads:
         query = load.query
-        for value in (query.before, query.after, query.around, query.at, query.until, query.since, query.limit):
+        for value in (
+            query.before,
+            query.after,
+            query.around,
+            query.at,
+            query.until,
+            query.since,
+            query.limit,
+        ):
             assert 0 <= value < 2**63

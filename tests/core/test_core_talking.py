@@ -80,9 +80,7 @@ def test_a_failed_log_frees_the_numbers_and_says_so() -> None:
     world = World()
     duck, goose = two(world)
     duck.do(m.Say("@goose", "one", n=1))
-    duck.forget().do(m.Say("@goose", "two", n=2), commit=False).do(
-        m.Say("@goose", "three", n=3), commit=False
-    )
+    duck.forget().do(m.Say("@goose", "two", n=2), commit=False).do(m.Say("@goose", "three", n=3), commit=False)
     world.fail()
     assert duck.codes == ["unavailable"] * 2
     duck.forget().do(m.Say("@goose", "two", n=2)).do(m.Say("@goose", "three", n=3))
@@ -230,9 +228,7 @@ def test_receipts_name_messages_of_their_own_conversation_only() -> None:
     duck, goose = two(world)
     teal = world.enter("teal")
     hub = world.enter("hub")
-    seqs = [
-        peer.ask(m.Say("@hub", "x", n=n), m.Accepted).seq for n in (1, 2, 3) for peer in (duck, goose, teal)
-    ]
+    seqs = [peer.ask(m.Say("@hub", "x", n=n), m.Accepted).seq for n in (1, 2, 3) for peer in (duck, goose, teal)]
     for peer in (duck, goose, teal):
         peer.forget()
     hub.do(m.Confirm(seqs[3]))
@@ -472,3 +468,63 @@ def test_a_snapshot_of_another_version_is_refused() -> None:
 
 def test_limits_are_not_in_the_way_of_tests() -> None:
     assert FREE.messages_per_second == 0
+
+
+def picture(state: State) -> dict[str, object]:
+    """Everything a state consists of, but for what belongs to one run and for cursors."""
+    run = {"sessions", "awaiting", "online_since", "seen", "offline_since", "leaving", "host", "tokens", "byte_tokens",
+           "tokens_at", "commands", "delivered", "delivered_at", "reads", "reads_at", "audience", "outstanding",
+           "unread_by", "devices", "members"}  # fmt: skip
+
+    def slots(thing: object) -> dict[str, object]:
+        return {name: getattr(thing, name) for name in type(thing).__slots__ if name not in run}  # type: ignore[attr-defined]
+
+    return {
+        "users": {uid: slots(user) for uid, user in state.users.items()},
+        "devices": {
+            uid: {name: (one.last, one.recent()) for name, one in user.devices.items() if one.last}
+            for uid, user in state.users.items()
+        },
+        "rooms": {number: slots(room) for number, room in state.rooms.items()},
+        "members": {
+            number: {uid: (member.since, member.role) for uid, member in room.members.items()}
+            for number, room in state.rooms.items()
+        },
+        "names": {name: user.uid for name, user in state.by_fold.items()},
+        "looks": {name: user.uid for name, user in state.by_skeleton.items()},
+        "rest": (state.seq, state.next_user, state.next_room, state.rules, state.heads, state.amended, state.founded,
+                 {name: room.number for name, room in state.by_name.items()},
+                 {name: room.number for name, room in state.by_look.items()}),
+    }  # fmt: skip
+
+
+def test_a_snapshot_holds_everything() -> None:
+    world = World()
+    owner = world.own("owner", label="laptop", name="The Owner")
+    duck, goose = two(world)
+    owner.do(m.Join("#ops")).do(m.Join("#tea")).do(m.Rename("#Tea2", room="#tea"))
+    owner.do(m.Topic("#ops", "work")).do(m.Invite("#ops", "duck")).do(m.Set("colour", "red"))
+    owner.do(m.Set("url", "http://x", room="#ops")).do(m.Password("", new="secret"))
+    changes = (m.Change("secret"), m.Change("key", True, "k"), m.Change("ban", True, "x!*@*"))
+    owner.do(m.Mode("#ops", changes)).do(m.Admin("ban", {"login": "mallory", "why": "spam"}))
+    owner.do(m.Admin("mute", {"login": "goose"})).do(
+        m.Admin("token", {"room": "#all", "name": "bot", "secret": "s" * 16})
+    )
+    seq = duck.ask(m.Say("@goose", "hi @owner", n=1), m.Accepted).seq
+    duck.do(m.Say("#all", "hi @owner", n=2)).do(m.Edit(seq, "ho")).do(m.Rename("mallard"))
+    goose.close()
+    expected = picture(world.chat.state)
+    for snapshot in (True, False):
+        assert picture(world.again(snapshot).state) == expected
+
+
+def test_a_message_that_is_twice_in_the_log_counts_once() -> None:
+    """Two nodes may have proposed it."""
+    world = World()
+    duck, goose = two(world)
+    duck.do(m.Say("@goose", "once", n=1))
+    again = world.rows[-1].fact
+    world.append([m.Append(again)])
+    assert goose.texts == ["once"]
+    assert duck.session.device is not None
+    assert duck.session.device.place(1) == len(world.rows) - 1

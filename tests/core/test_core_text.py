@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +83,14 @@ def test_what_a_screen_gets(raw: str, shown: str) -> None:
     assert clean(raw) == shown
 
 
+def test_every_format_character_is_taken_out() -> None:
+    kept = {"\u200c", "\u200d"}
+    for number in range(sys.maxunicode + 1):
+        char = chr(number)
+        if unicodedata.category(char) in ("Cf", "Cs", "Cc", "Zl", "Zp") and char not in kept | {"\n", "\t"}:
+            assert clean(f"a{char}b") == "a\ufffdb", hex(number)
+
+
 def test_cleaning_is_quick_for_any_input() -> None:
     for text in ("\u0301" * 8000, "\x1b" * 8000, "a\u0301" * 4000, "\u200d" * 8000, "👨\u200d" * 4000):
         assert is_clean(clean(text))
@@ -101,7 +112,8 @@ def test_good_logins(login: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "login",
     ["", " ", "x" * 33, "#duck", "@duck", ":duck", ",", "a,b", "a!b", "a*", "a?", "a\nb", "a\x1bb", "a\u202eb", "a  b",
-     "a\u200bb", "a\u00a0b", "\u3164", "_", "__", "\ue000", "a\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301"],
+     "a\u200bb", "a\u00a0b", "\u3164", "_", "__", "\ue000",
+     "a\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301"],
 )  # fmt: skip
 def test_bad_logins(login: str) -> None:
     assert good_login(login, LIMITS) == ""
@@ -127,8 +139,10 @@ def test_a_good_room_is_good_again_and_clean(room: str) -> None:
 
 @pytest.mark.parametrize(
     ("mask", "fits"),
-    [("duck", True), ("DUCK!*@*", True), ("d?ck!*@*", True), ("*!~u@tcpchat", True), ("*@tcpchat", True), ("goose", False),
-     ("big_duck", False), ("[d]uck", False), ("~a:Mallard", True), ("a:mallard", True), ("a:x", False), ("m:duck", False)],
+    [("duck", True), ("DUCK!*@*", True), ("d?ck!*@*", True), ("*!~u@tcpchat", True), ("*@tcpchat", True),
+     ("goose", False),
+     ("big_duck", False), ("[d]uck", False), ("~a:Mallard", True), ("a:mallard", True), ("a:x", False),
+     ("m:duck", False)],
 )  # fmt: skip
 def test_masks(mask: str, fits: bool) -> None:
     assert mask_matches(mask, "Duck", "mallard") is fits

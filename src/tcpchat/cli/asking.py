@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tcpchat.cli.common import clean_line, guarded, local_time, paint, show_json, ticks
+from tcpchat.cli.common import guarded, local_time, paint, show_json, ticks
 from tcpchat.cli.oneshot import Session
 from tcpchat.core import model as m
-from tcpchat.core.text import clean
+from tcpchat.core.text import clean, clean_line
 
 
 def asked(args: argparse.Namespace, ask: Callable[[Session], int | None]) -> int:
@@ -52,9 +52,8 @@ def who(args: argparse.Namespace, session: Session) -> None:
         note = "  ".join(clean_line(part) for part in more if part and part != "member")
         if not person.online and person.seen:
             note = f"{note}  last seen {local_time(person.seen, '%Y-%m-%d %H:%M')}"
-        print(
-            f"{mark if ticks()['accepted'] == '✓' else '+-'[not person.online]} {clean_line(person.login):20} {note}".rstrip()
-        )
+        mark = mark if ticks()["accepted"] == "✓" else "+-"[not person.online]
+        print(f"{mark} {clean_line(person.login):20} {note}".rstrip())
 
 
 def status(args: argparse.Namespace, session: Session) -> None:

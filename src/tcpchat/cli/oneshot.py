@@ -7,19 +7,35 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from tcpchat.cli.common import NOT_ALLOWED, Ended, password_option, settings
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.client.identity import load_key, parse_address
-from tcpchat.client.streams import connect_blocking
 from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
 from tcpchat.core.rules import challenge_text
 from tcpchat.doors.native import ClientSide
 
+if TYPE_CHECKING:
+    from tcpchat.trust.keys import Key
+
 E = TypeVar("E", bound=m.Event)
+
+
+def connect_blocking(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect. Raises ConnectionFailed."""
+    try:
+        own = socket.create_connection((host, port), timeout)
+    except TimeoutError:
+        raise ConnectionFailed(f"{host}:{port} does not answer.") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
+        reason = getattr(error, "strerror", None) or error
+        raise ConnectionFailed(f"{host}:{port}: {reason}. Is `tcpchat serve` running there?") from None
+    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return own
 
 
 class Session:
@@ -47,7 +63,7 @@ class Session:
         self._socket: socket.socket | None = None
 
     def __enter__(self) -> Session:
-        self._socket, self.fingerprint = connect_blocking(self.host, self.port, self.timeout, self.args)
+        self._socket = connect_blocking(self.host, self.port, self.timeout)
         try:
             self._enter()
         except BaseException:
@@ -64,23 +80,37 @@ class Session:
         self._socket.close()
 
     def _enter(self) -> None:
-        key = load_key(self.login)
-        hello = m.Hello(self.login, key=key.public, claim=True, **self._hello)  # type: ignore[arg-type]
-        self.send(hello)
+        key = self._load_key()
+        public, claim = (key.public, True) if key is not None else ("", False)
+        self.send(m.Hello(self.login, key=public, claim=claim, **self._hello))  # type: ignore[arg-type]
         event = self.wait(lambda one: isinstance(one, m.Challenge | m.Welcome), self.timeout)
         if isinstance(event, m.Challenge):
-            if "key" in event.methods:
-                self.send(m.Proof(key.sign(challenge_text(event.nonce, self.login, self.fingerprint)), key.public))
-            try:
-                if "key" not in event.methods:
-                    raise Refused("wrong_proof", "")
-                event = self.wait(lambda one: isinstance(one, m.Welcome), self.timeout)
-            except Refused as error:
-                if error.code != "wrong_proof" or "password" not in event.methods:
-                    raise
-                event = self._by_password()
+            event = self._prove(event, key)
         assert isinstance(event, m.Welcome)
         self.welcome, self.login = event, event.login
+
+    def _load_key(self) -> Key | None:
+        from tcpchat.trust.keys import KeyFileError
+
+        try:
+            return load_key(self.login)
+        except KeyFileError as error:
+            raise Ended(NOT_ALLOWED, str(error)) from None
+
+    def _prove(self, challenge: m.Challenge, key: Key | None) -> m.AnyEvent:
+        """By the key; where it does not fit, by a password."""
+        try:
+            if key is None or "key" not in challenge.methods:
+                raise Refused("wrong_proof", "")
+            text = challenge_text(challenge.nonce, self.login, self.fingerprint)
+            self.send(m.Proof(key.sign(text), key.public))
+            return self.wait(lambda one: isinstance(one, m.Welcome), self.timeout)
+        except Refused as error:
+            if error.code != "wrong_proof":
+                raise
+        if "password" not in challenge.methods:
+            raise Refused("claimed", CODES["claimed"].text)
+        return self._by_password()
 
     def _by_password(self) -> m.AnyEvent:
         password = password_option()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from tcpchat.cli import asking
-from tcpchat.cli.common import clean_line, paint, show_json, tell
+from tcpchat.cli.common import paint, show_json, tell
 from tcpchat.cli.oneshot import Session
 from tcpchat.client.errors import Refused
 from tcpchat.core import model as m
+from tcpchat.core.text import clean_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

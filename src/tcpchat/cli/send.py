@@ -14,7 +14,6 @@ from tcpchat.cli.common import (
     USAGE,
     WAITED,
     Ended,
-    clean_line,
     guarded,
     paint,
     seconds,
@@ -25,7 +24,7 @@ from tcpchat.cli.common import (
 from tcpchat.cli.oneshot import Session
 from tcpchat.client.errors import ConnectionFailed, Refused
 from tcpchat.core import model as m
-from tcpchat.core.text import fold
+from tcpchat.core.text import clean_line, fold
 
 ORDER = {"accepted": 1, "delivered": 2, "read": 3}
 TOO_FAST_MAX = 60.0  # seconds that a rate limit is waited out by itself

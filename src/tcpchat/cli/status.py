@@ -1,4 +1,4 @@
-"""``tcpchat status``: is the server available?."""
+"""``tcpchat status``: is the server available?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""``tcpchat tail``: the last messages of a conversation (or of all), and what comes."""
+"""``tcpchat tail``: the last messages of a conversation (or of all), and what comes.
+
+Looking changes nothing by itself. With ``--mark delivered`` this command is the recipient's client: it starts with what
+waits for the login and confirms each message behind its printing (and behind ``--exec``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import subprocess
 import time
 
 from tcpchat.cli.asking import show_message
-from tcpchat.cli.common import guarded, seconds, tell
+from tcpchat.cli.common import USAGE, Ended, guarded, seconds, tell
 from tcpchat.cli.oneshot import Session
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
@@ -17,6 +21,7 @@ from tcpchat.core.text import fold
 ALIVE = 10.0  # seconds of silence until the server is asked for a sign of life
 DEAD = 30.0
 PAGE = 500
+FROM_NOW = -1  # Hello.after: only what comes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,56 +33,83 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=seconds, metavar="TIME", help="only newer than: 1h, 3d")
     parser.add_argument("--unread", action="store_true", help="only what is not read")
     parser.add_argument(
-        "--mark", choices=["read", "delivered", "none"], help="what printing means (with -f delivered, else none)"
+        "--mark",
+        choices=["read", "delivered", "none"],
+        default="none",
+        help="what printing means to the senders (none); delivered: begin with what waits, all conversations",
     )
-    parser.add_argument("--exec", dest="command", metavar="CMD", help="run for each message, with TCPCHAT_FROM, "
-                        "TCPCHAT_TO, TCPCHAT_TEXT, TCPCHAT_SEQ and TCPCHAT_AT in its environment")  # fmt: skip
+    parser.add_argument(
+        "--exec",
+        dest="command",
+        metavar="CMD",
+        help="run for each message, with TCPCHAT_FROM, TCPCHAT_TO, TCPCHAT_TEXT, TCPCHAT_SEQ and TCPCHAT_AT in its "
+        "environment",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print; returns the exit code."""
-    args.mark = args.mark or ("delivered" if args.follow else "none")
     return guarded(args, lambda: _tail(args))
 
 
 def _tail(args: argparse.Namespace) -> int:
     to = "#" + args.room.lstrip("#") if args.room else args.to or ""
-    if to and to[0] not in "#@":
+    if to == "@all":
+        to = "#all"
+    elif to and to[0] not in "#@":
         to = "@" + to
-    with Session(args, after=-1 if args.follow else None, label="tail") as session:
-        shown = 0
+    receiving = args.mark == "delivered" or (args.mark == "read" and not to and args.follow)
+    if receiving and (to or not args.follow):
+        # The cursor of what was delivered is one for all conversations: with a part printed it would tell lies.
+        raise Ended(USAGE, "--mark delivered is for `tail -f` of everything; one conversation takes --mark read.")
+    if receiving:
+        with Session(args, quiet=False, label="tail") as session:
+            _follow(args, session, to, 0)
+    with Session(args, after=FROM_NOW if args.follow else None, label="tail") as session:
+        last = 0
         for message in _past(args, session, to):
-            shown = max(shown, message.seq)
+            last = message.seq
             _show(args, session, message)
         if args.follow:
-            _follow(args, session, to, shown)
+            _follow(args, session, to, last)
     return 0
 
 
 def _past(args: argparse.Namespace, session: Session, to: str) -> list[m.Message]:
     """What was said before, oldest first."""
     rooms = session.ask(m.Rooms(), m.RoomList).rooms
-    infos = [room for room in rooms if not to or fold(room.to) == fold(to)]
-    targets = [room.to for room in infos] or [to]
+    infos = {fold(room.to): room for room in rooms if not to or fold(room.to) == fold(to)}
     since = (time.time() - args.since) * 1000 if args.since else 0.0
-    read = {room.to: room.read for room in infos}
     found: list[m.Message] = []
-    for target in targets:
-        page = session.ask(m.History(target, limit=min(args.n, PAGE)), m.Page)
-        found += [one for one in page.messages if isinstance(one, m.Message) and one.at >= since
-                  and not (args.unread and one.seq <= read.get(target, 0))]  # fmt: skip
+    for key, target in {key: room.to for key, room in infos.items()}.items() or [(fold(to), to)]:
+        if not target:
+            continue
+        read = infos[key].read if args.unread and key in infos else 0
+        found += [one for one in _newest(session, target, args.n) if one.at >= since and one.seq > read]
     found.sort(key=lambda message: message.seq)
-    return found[-args.n :] if args.n else []
+    return found[-args.n :] if args.n > 0 else []
 
 
-def _follow(args: argparse.Namespace, session: Session, to: str, shown: int) -> None:
+def _newest(session: Session, to: str, count: int) -> list[m.Message]:
+    """The last messages of one conversation."""
+    found: list[m.Message] = []
+    before, more = 0, True
+    while more and len(found) < count:
+        page = session.ask(m.History(to, before, limit=min(count - len(found), PAGE)), m.Page)
+        found = [one for one in page.messages if isinstance(one, m.Message)] + found
+        more = page.more and bool(page.messages)
+        before = page.messages[0].seq if page.messages else 0
+    return found
+
+
+def _follow(args: argparse.Namespace, session: Session, to: str, last: int) -> None:
     heard = time.monotonic()
     while True:
         for event in session.events(ALIVE):
             heard = time.monotonic()
             if isinstance(event, m.Goodbye):
                 raise ConnectionFailed(event.why or "The server said goodbye.")
-            if isinstance(event, m.Message) and event.seq > shown and _wanted(session, event, to):
+            if isinstance(event, m.Message) and event.seq > last and _wanted(session, event, to):
                 _show(args, session, event)
         if time.monotonic() - heard > DEAD:
             raise ConnectionFailed("The server gives no sign of life.")
@@ -95,23 +127,26 @@ def _wanted(session: Session, message: m.Message, to: str) -> bool:
 
 def _show(args: argparse.Namespace, session: Session, message: m.Message) -> None:
     """Print, hand to the command, and only then confirm."""
-    if message.kind == "tag":
-        return
-    show_message(args, message)
-    if args.command:
-        values = {
-            "FROM": message.by,
-            "TO": message.to,
-            "TEXT": message.text,
-            "SEQ": str(message.seq),
-            "AT": str(message.at),
-        }
-        # Values travel in the environment and are never part of the command: no text can become code.
-        environment = {**os.environ, **{f"TCPCHAT_{name}": value.replace("\0", "") for name, value in values.items()}}
-        code = subprocess.run(args.command, shell=True, env=environment, check=False).returncode
-        if code:
-            tell(args, f"the command ended with {code}")
-    if args.mark != "none":
+    if message.kind != "tag":
+        show_message(args, message)
+        if args.command:
+            _execute(args, message)
+    if args.mark == "delivered" or (args.mark == "read" and args.follow and not (args.to or args.room)):
         session.send(m.Confirm(message.seq))
     if args.mark == "read":
         session.send(m.Read(_conversation(session, message), message.seq))
+
+
+def _execute(args: argparse.Namespace, message: m.Message) -> None:
+    """Values travel in the environment and are never part of the command: no text can become code."""
+    values = {
+        "FROM": message.by,
+        "TO": message.to,
+        "TEXT": message.text,
+        "SEQ": str(message.seq),
+        "AT": str(message.at),
+    }
+    environment = {**os.environ, **{f"TCPCHAT_{name}": value.replace("\0", "") for name, value in values.items()}}
+    code = subprocess.run(args.command, shell=True, env=environment, check=False).returncode
+    if code:
+        tell(args, f"the command ended with {code}")

@@ -2,7 +2,7 @@
 
 from tcpchat.client.bot import Bot
 from tcpchat.client.client import Client, connect
-from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, Refused, TimedOut, Unknown
+from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused, TimedOut, Unknown
 from tcpchat.client.events import Offline, Online, SentChanged
 from tcpchat.client.sent import Sent
 
@@ -14,6 +14,7 @@ __all__ = [
     "KeyChanged",
     "Offline",
     "Online",
+    "OutboxError",
     "Refused",
     "Sent",
     "SentChanged",

@@ -1,22 +1,66 @@
-"""Questions and requests: one command, one answer. The part of Client that needs no state of its own."""
+"""Questions and requests: one command, one answer."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import cast
 
-from tcpchat.client.errors import Refused
+import msgspec
+
+from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
+from tcpchat.client.part import Part
 from tcpchat.core import model as m
 
+ANSWER_SECONDS = 30.0
 
-class Asking:
-    """What a client can ask for. ``command`` carries it."""
 
-    latency: float | None
+class Asking(Part):
+    """The part of Client that asks."""
 
-    async def command(self, command: m.Command, timeout: float = 30.0) -> m.AnyEvent:
-        """Send a command that has a ref and return its answer."""
-        raise NotImplementedError
+    def __init__(self) -> None:
+        self._answers: dict[int, asyncio.Future[m.AnyEvent]] = {}
+        self._ref = 0
+
+    async def command(self, command: m.Command, timeout: float = ANSWER_SECONDS) -> m.AnyEvent:
+        """Send a command that has a ref and return its answer.
+
+        Raises Refused, TimedOut, and ConnectionFailed: there is no connection now, or it was lost before the answer
+        came (then the command may have been carried out or not).
+        """
+        if not self.online:
+            raise self.error or ConnectionFailed("There is no connection to the server now.")
+        self._ref += 1
+        ref = self._ref
+        future: asyncio.Future[m.AnyEvent] = asyncio.get_running_loop().create_future()
+        self._answers[ref] = future
+        self._send(msgspec.structs.replace(command, ref=ref))
+        self._soon()
+        try:
+            async with asyncio.timeout(timeout):
+                event = await future
+        except TimeoutError:
+            raise TimedOut(f"No answer after {timeout:g} s.") from None
+        finally:
+            self._answers.pop(ref, None)
+        if isinstance(event, m.Refused):
+            raise Refused(event.code, event.text, event.after, event.about)
+        return event
+
+    def _answered(self, event: m.AnyEvent) -> bool:
+        """Give an answer to who waits for it. Returns whether anybody did."""
+        ref = getattr(event, "ref", 0)
+        waiting = self._answers.pop(ref, None) if isinstance(ref, int) else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(event)
+        return waiting is not None
+
+    def _no_answers(self, why: str) -> None:
+        """The connection is gone, and with it the answers that were to come."""
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionFailed(why))
+        self._answers.clear()
 
     async def history(
         self, to: str, before: int = 0, after: int = 0, around: int = 0, at: int = 0, limit: int = 50,

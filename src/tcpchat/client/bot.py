@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, Unpack
 
 from tcpchat.client.client import Client
+from tcpchat.client.errors import ChatError
+from tcpchat.client.events import Online
+from tcpchat.client.options import Options
 from tcpchat.client.sent import Sent
 from tcpchat.core import model as m
 
 logger = logging.getLogger("tcpchat.bot")
 
-Handler = Callable[..., Any]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Heard:
@@ -35,14 +39,17 @@ class Bot:
 
     ``@bot.on_message`` takes every message of others; ``@bot.command("!ping")`` those that begin with the word, with
     the rest of the line as second argument. Handlers may be async or not; what one returns as text is the reply.
+    A handler that fails is logged, and the bot goes on.
     """
 
-    def __init__(self, server: str | None = None, login: str = "bot", **options: Any) -> None:
-        self.server, self.login, self.options = server, login, {"bot": True, "label": "bot", **options}
+    def __init__(self, server: str | None = None, login: str = "bot", **options: Unpack[Options]) -> None:
+        preset: Options = {"bot": True, "label": "bot"}
+        preset.update(options)
+        self.server, self.login, self.options = server, login, preset
         self.client: Client | None = None
         self.rooms: list[str] = []
-        self._listeners: list[Handler] = []
-        self._commands: dict[str, Handler] = {}
+        self._listeners: list[Callable[..., Any]] = []
+        self._commands: dict[str, Callable[..., Any]] = {}
 
     def on_message(self, handler: Handler) -> Handler:
         """Call the handler with every message (Heard)."""
@@ -64,38 +71,43 @@ class Bot:
         return self
 
     async def serve(self) -> None:
-        """Run until cancelled, or until the server refuses for good."""
+        """Run until cancelled, or until the server refuses for good: that is raised."""
         async with Client(self.server, self.login, **self.options) as client:
             self.client = client
-            for room in self.rooms:
-                await client.join(room)
-            async for message in client.messages():
-                if not client.is_me(message.by):
-                    await self._handle(Heard(message, client))
+            async for event in client.events():
+                if isinstance(event, Online):
+                    await self._enter(client)
+                elif isinstance(event, m.Message) and not client.is_me(event.by) and not event.removed:
+                    await self._handle(Heard(event, client))
+            if client.error is not None:
+                raise client.error
 
     def run(self) -> None:
         """``serve`` for programs without a loop of their own; ends with Ctrl+C."""
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(self.serve())
-        except KeyboardInterrupt:
-            pass
+
+    async def _enter(self, client: Client) -> None:
+        for room in self.rooms:
+            try:
+                await client.join(room)
+            except ChatError as error:
+                logger.warning("! %s: %s", room, error)
 
     async def _handle(self, heard: Heard) -> None:
+        for listener in self._listeners:
+            await self._call(heard, listener, heard)
         word, _, rest = heard.text.partition(" ")
-        handlers: list[tuple[Handler, tuple[object, ...]]] = [(one, (heard,)) for one in self._listeners]
         if word in self._commands:
-            handlers.append((self._commands[word], (heard, rest.strip())))
-        for handler, arguments in handlers:
-            try:
-                answer = handler(*arguments)
-                if inspect.isawaitable(answer):
-                    answer = await _result(answer)
-                if isinstance(answer, str) and answer:
-                    await heard.reply(answer)
-            except Exception:
-                # One bad handler must not end the bot; the message counts as taken.
-                logger.exception("! handler %s failed", getattr(handler, "__name__", handler))
+            await self._call(heard, self._commands[word], heard, rest.strip())
 
-
-async def _result(answer: Awaitable[Any]) -> Any:
-    return await answer
+    async def _call(self, heard: Heard, handler: Callable[..., Any], *arguments: object) -> None:
+        try:
+            answer = handler(*arguments)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if isinstance(answer, str) and answer:
+                await heard.reply(answer)
+        except Exception:
+            # One bad handler must not end the bot; the message counts as taken.
+            logger.exception("! handler %s failed", getattr(handler, "__name__", handler))

@@ -8,22 +8,21 @@ that the program has taken.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tcpchat.client.asking import Asking
-from tcpchat.client.errors import ChatError, ConnectionFailed, Refused, TimedOut, Unknown
-from tcpchat.client.events import Offline, Online, SentChanged
+from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused
+from tcpchat.client.events import Offline, Online
+from tcpchat.client.hearing import Hearing
 from tcpchat.client.identity import load_key, parse_address
+from tcpchat.client.options import Options
 from tcpchat.client.outbox import Outbox
 from tcpchat.client.sending import Sending
-from tcpchat.client.sent import Sent
 from tcpchat.client.streams import open_stream
 from tcpchat.core import model as m
 from tcpchat.core.rules import challenge_text
@@ -33,187 +32,190 @@ from tcpchat.doors.native import ClientSide
 if TYPE_CHECKING:
     from tcpchat.trust.keys import Key
 
+logger = logging.getLogger("tcpchat.client")
+
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between tries, each with jitter
 PING_AFTER = 10.0  # seconds without a byte until we ask for a sign of life
 DEAD_AFTER = 30.0  # seconds without a byte until the connection counts as cut
-QUEUE = 10_000  # events a program may leave untaken before reading stops
-ANSWER_SECONDS = 30.0
-FINAL = {
-    "claimed",
-    "banned",
-    "wrong_password",
-    "wrong_proof",
-    "tls_required",
-    "closed",
-    "bad_name",
-    "in_use",
-    "insecure",
-}
+DRAIN_SECONDS = 5.0  # without an answer, until closing no longer waits for messages to be accepted
+BYE_SECONDS = 1.0  # until a server that does not say goodbye is left without
+SAVE_SECONDS = 0.5  # the cursor and what is settled go into the outbox file this late; the server knows both
+PASSING = {"too_fast", "too_many", "too_many_pending", "unavailable", "stopping", "timeout", "internal"}
 
 
-class Client(Sending, Asking):
+class Client(Hearing, Sending, Asking):
     """See ``connect``. Use it as an async context manager, or ``await client.start()`` and ``await client.close()``."""
 
-    def __init__(
-        self, server: str | None = None, login: str = "", *, device: str | None = None, label: str = "script",
-        key: Key | str | Path | bool | None = None, password: str | None = None, outbox: str | Path | None = None,
-        after: int | None = None, quiet: bool = False, claim: bool = False, tls: str = "auto", reconnect: bool = True,
-        name: str = "", bot: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(Outbox(outbox, device or ""))
-        self.server = server or ""
+    def __init__(self, server: str | None = None, login: str = "", **options: Unpack[Options]) -> None:
         self.host, self.port = parse_address(server)
-        self.login, self.label, self.name, self.is_bot = login, label, name, bot
-        self.state = "connecting"
-        self.status = "WAIT4CLIENTS"
+        self.server = server or ""
+        self.login = login
+        self.state = "connecting"  # online, waiting (for the next try), closed
+        self.status = "WAIT4CLIENTS"  # of the chat
         self.welcome: m.Welcome | None = None
-        self.latency: float | None = None
+        self.latency: float | None = None  # seconds there and back, when last measured
         self.fingerprint = ""
-        self.retry_at = 0.0
-        self.error: ChatError | None = None
-        self._key, self._password, self._claim = key, password, claim
-        self._quiet, self._tls, self._reconnect = quiet, tls, reconnect
-        self._after = after if after is not None else self._outbox.cursor
-        self._taken = self._after or 0  # last seq that the program has taken: the feed goes on behind it
-        self._seen = self._after or 0  # last seq of the feed that was queued
-        self._events: deque[object] = deque()
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._listening = self._overrun = False
-        self._writer: asyncio.StreamWriter | None = None
+        self.retry_at = 0.0  # seconds since the epoch
+        self.error: ChatError | None = None  # what ended it
+        self._options = options
+        self._key: Key | None = None
+        Sending.__init__(self, Outbox(options.get("outbox"), options.get("device") or ""))
+        after = options.get("after")
+        Hearing.__init__(self, self._outbox.cursor if after is None else after)
+        Asking.__init__(self)
         self._wire = ClientSide()
+        self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
-        self._now = asyncio.Event()
-        self._answers: dict[int, asyncio.Future[m.AnyEvent]] = {}
-        self._ref = 0
-        self._confirmed = self._to_confirm = 0
+        self._again = asyncio.Event()
+        self._closing = self._at_once = False
+        self._tries = 0
+        self._asked: int | None = None
         self._flush_due = False
+        self._saving: asyncio.TimerHandle | None = None
         self._pinged = 0.0
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    @property
-    def device(self) -> str:
-        """The id under which this client's messages are numbered."""
-        return self._outbox.device
-
-    @property
-    def pending(self) -> list[Sent]:
-        """What is in the outbox: not accepted yet, in order."""
-        return list(self._outbox.items)
-
-    async def start(self) -> Client:
-        """Connect. Raises Refused when the login cannot be had, ConnectionFailed when ``reconnect`` is off."""
-        if self._task is None:
-            loop = asyncio.get_running_loop()
-            self._opened = loop.create_future()
-            self._task = loop.create_task(self._run(), name="tcpchat client")
-        assert self._opened is not None
-        await asyncio.shield(self._opened)
-        return self
-
     def begin(self) -> Client:
         """Start connecting without waiting for it: what happens comes as events."""
-        if self._task is None:
+        if self._task is None and self.state != "closed":
             loop = asyncio.get_running_loop()
             self._opened = loop.create_future()
             self._opened.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._task = loop.create_task(self._run(), name="tcpchat client")
         return self
 
+    async def start(self) -> Client:
+        """Connect, however long that takes. Raises Refused when the login cannot be had, ConnectionFailed when it
+        is no chat server, or cannot be reached and ``reconnect`` is off, KeyChanged."""
+        self.begin()
+        if self._opened is None:
+            raise self.error or ConnectionFailed("This client is closed.")
+        await asyncio.shield(self._opened)
+        return self
+
     async def __aenter__(self) -> Client:
-        return await self.start()
+        try:
+            return await self.start()
+        except BaseException:
+            await self.close(wait=0)
+            raise
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self.close(wait=DRAIN_SECONDS if kind is None else 0)
 
-    async def close(self, why: str = "") -> None:
-        """Say goodbye and end. What is in a durable outbox goes out next time."""
-        if self.state == "closed" and self._task is None:
+    async def close(self, why: str = "", *, wait: float = DRAIN_SECONDS) -> None:
+        """Wait until what was sent is accepted (at most ``wait`` seconds from one answer to the next), say goodbye
+        and end. What is not accepted then stays in a durable outbox and goes out next time. Idempotent."""
+        try:
+            await self._drain(wait)
+            self._closing = True
+            await self._say_bye(why)
+        finally:
+            task, self._task = self._task, None
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self._end(None)
+
+    async def _drain(self, wait: float) -> None:
+        left, deadline = self.pending, time.monotonic() + wait
+        while left and self.online and time.monotonic() < deadline:
+            with contextlib.suppress(ChatError):
+                await left[0].accepted(max(deadline - time.monotonic(), 0))
+            if len(self.pending) != len(left):
+                left, deadline = self.pending, time.monotonic() + wait
+
+    async def _say_bye(self, why: str) -> None:
+        if self._task is None or self._writer is None or not self.online:
             return
-        if self._writer is not None and self.online:
-            self._confirm_now()
-            self._send(m.Bye(why))
-            self._flush()
-            try:
-                await asyncio.wait_for(self._writer.drain(), 1.0)
-            except (OSError, TimeoutError):
-                pass
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        self._end(Unknown("The client was closed before the message was known to be accepted."))
+        self._send(m.Bye(why))
+        self._flush()
+        self._room.set()  # a reader that was stopped by a full queue has to see the end
+        await asyncio.wait([self._task], timeout=BYE_SECONDS)
 
-    def _end(self, error: ChatError) -> None:
+    def _end(self, error: ChatError | None) -> None:
+        """Nothing more will happen: tell everybody who waits."""
+        if self.state == "closed":
+            return
         self.state = "closed"
-        for item in list(self._outbox.items):
-            if item.state == "pending" and item.error is None:
-                item.fail(error if not isinstance(error, Unknown) else Unknown(str(error), item.n))
-        for waiting in self._answers.values():
-            if not waiting.done():
-                waiting.set_exception(ConnectionFailed(str(error)))
-        self._answers.clear()
-        self._outbox.close()
+        self.error = self.error or error
+        self._end_sending(error)
+        self._no_answers(str(error or "The client was closed."))
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        try:
+            self._outbox.close()
+        except OutboxError as fault:
+            logger.warning("! %s", fault)  # the server's Welcome tells the same again next time
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_exception(error or ConnectionFailed("The client was closed."))
         self._wake.set()
 
     def reconnect_now(self) -> None:
         """Do not wait for the next try."""
-        self._now.set()
+        self._again.set()
 
     async def _run(self) -> None:
-        tries = 0
-        while True:
-            try:
-                await self._session()
-                tries = 0 if self.welcome is not None else tries
-                why = "The server closed the connection."
-            except Refused as error:
-                self._give_up(error)
-                return
-            except ChatError as error:
-                why = str(error)
-                if not self._reconnect or type(error).__name__ == "KeyChanged":
-                    self._give_up(error)
+        try:
+            while not self._closing:
+                why, wait = await self._try()
+                if self._closing:
                     return
-            except (OSError, asyncio.IncompleteReadError) as error:
-                why = str(error) or "The connection was lost."
-            if self._was_online:
-                tries = 0
-            if not self._reconnect:
-                self._give_up(ConnectionFailed(why))
-                return
-            delay = BACK_OFF[min(tries, len(BACK_OFF) - 1)] * random.uniform(0.5, 1.0)
-            tries += 1
-            await self._wait(why, delay)
+                await self._wait(why, wait)
+        except ChatError as error:
+            self._give_up(error)
+        except Exception as error:  # a key file that cannot be read, or a bug: whoever waits must hear of it
+            logger.exception("! the client has ended")
+            final = ConnectionFailed(str(error) or type(error).__name__)
+            final.__cause__ = error
+            self._give_up(final)
 
-    _was_online = False
+    async def _try(self) -> tuple[str, float]:
+        """One connection, to its end. Returns why it ended and the seconds to wait; raises what is final."""
+        wait = 0.0
+        try:
+            await self._session()
+            why = "The server closed the connection."
+        except (KeyChanged, OutboxError):
+            raise
+        except Refused as error:
+            if error.code not in PASSING or not self._options.get("reconnect", True):
+                raise
+            why, wait = error.text, error.after
+        except (ChatError, OSError) as error:
+            why = str(error) or "The connection was lost."
+            if self._wire.fault and self.welcome is None:
+                raise ConnectionFailed(why) from None  # nothing there that will ever be a chat
+        if not self._options.get("reconnect", True) and not self._closing:
+            raise ConnectionFailed(why)
+        delay = BACK_OFF[min(self._tries, len(BACK_OFF) - 1)] * random.uniform(0.5, 1.0)
+        self._tries += 1
+        if self._at_once:
+            self._at_once, delay = False, 0.0
+        return why, max(delay, wait)
 
     async def _wait(self, why: str, delay: float) -> None:
         self.state = "waiting"
         self.retry_at = time.time() + delay
         self._put(Offline(why, delay))
-        self._now.clear()
-        try:
-            await asyncio.wait_for(self._now.wait(), delay)
-        except TimeoutError:
-            pass
+        self._again.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._again.wait()
         self.state = "connecting"
 
     def _give_up(self, error: ChatError) -> None:
-        self.error = error
         self._put(Offline(str(error), None))
         self._end(error)
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_exception(error)
 
     # -- one connection --------------------------------------------------------------------------------------------
 
     async def _session(self) -> None:
-        self._was_online = False
         self._wire = ClientSide()
-        reader, writer, self.fingerprint = await open_stream(self.host, self.port, self._tls)
+        reader, writer, self.fingerprint = await open_stream(self.host, self.port, self._options.get("tls", "auto"))
         self._writer = writer
         try:
             self._send(self._hello())
@@ -221,50 +223,45 @@ class Client(Sending, Asking):
             await self._read(reader)
         finally:
             self._writer = None
-            self._flight.clear()
-            for waiting in self._answers.values():
-                if not waiting.done():
-                    waiting.set_exception(ConnectionFailed("The connection was lost before the answer came."))
-            self._answers.clear()
-            writer.close()
-            try:
-                await asyncio.wait_for(writer.wait_closed(), 1.0)
-            except (OSError, TimeoutError):
-                pass
+            if self.state != "closed":
+                self.state = "waiting"
+            self._no_answers("The connection was lost before the answer came.")
+            await _close(writer)
 
     def _hello(self) -> m.Hello:
-        key = self._load_key()
-        after = self._taken if self._taken else self._after
+        options, key = self._options, self._load_key()
+        quiet = options.get("quiet", False)
+        # A quiet session that did not ask for a feed must not get one because the connection was lost.
+        self._asked = None if quiet and options.get("after") is None else self._behind()
         return m.Hello(
-            self.login, self._outbox.device, self.label, after, key.public if key else "", self._claim and key is not None,
-            self.name, bot=self.is_bot, quiet=self._quiet,
+            self.login, self.device, options.get("label", "script"), self._asked, key.public if key else "",
+            bool(options.get("claim") and key), options.get("name", ""), bot=options.get("bot", False), quiet=quiet,
         )  # fmt: skip
 
     def _load_key(self) -> Key | None:
-        key = self._key
-        if key is None or key is False:
-            return None
-        if key is True:
-            self._key = load_key(self.login)
-        elif isinstance(key, str | Path):
-            from tcpchat.trust.keys import Key as KeyType
+        key = self._options.get("key")
+        if self._key is None and key is not None and key is not False:
+            if key is True:
+                self._key = load_key(self.login)
+            elif isinstance(key, str | Path):
+                from tcpchat.trust.keys import Key as KeyType
 
-            self._key = KeyType.load_or_make(key)
-        return cast("Key", self._key)
+                self._key = KeyType.load_or_make(key)
+            else:
+                self._key = key
+        return self._key
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         heard = time.monotonic()
         while True:
             try:
-                data = await asyncio.wait_for(reader.read(1 << 16), PING_AFTER)
+                async with asyncio.timeout(PING_AFTER):
+                    data = await reader.read(1 << 16)
             except TimeoutError:
-                if time.monotonic() - heard > DEAD_AFTER:
+                if time.monotonic() - heard >= DEAD_AFTER:
                     raise ConnectionFailed("The server gives no sign of life.") from None
-                self._pinged = time.monotonic()
-                self._send(m.Ping("alive"))
-                self._flush()
+                self._ask_for_life()
                 continue
-            heard = time.monotonic()
             for event in self._wire.receive(data):
                 self._take(event)
             if self._wire.fault:
@@ -272,50 +269,58 @@ class Client(Sending, Asking):
             if not data:
                 return
             self._flush()
-            while len(self._events) >= QUEUE and not self._overrun:
+            if self._full():
                 await self._make_room()
+            heard = time.monotonic()
+
+    def _ask_for_life(self) -> None:
+        if self.online:
+            self._pinged = time.monotonic()
+            self._send(m.Ping("alive"))
+            self._flush()
 
     async def _make_room(self) -> None:
-        """The program is slower than the chat: stop reading. A program that never listens keeps nothing at all."""
-        if not self._listening:
-            self._events.clear()
-            self._overrun = True
-            return
-        self._room.clear()
-        await self._room.wait()
+        """The program is slower than the chat: stop reading, but let the server know that somebody is there."""
+        while self._full() and not self._closing:
+            self._room.clear()
+            try:
+                async with asyncio.timeout(PING_AFTER):
+                    await self._room.wait()
+            except TimeoutError:
+                self._send(m.Pong())
+                self._flush()
+
+    def _hang_up(self) -> None:
+        """Start over with a new connection, at once."""
+        if self._writer is not None:
+            self._writer.close()
+            self._at_once = True
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
     def _take(self, event: m.AnyEvent) -> None:
-        ref = getattr(event, "ref", 0)
-        if isinstance(ref, int) and ref in self._answers:
-            waiting = self._answers.pop(ref)
-            if not waiting.done():
-                waiting.set_result(event)
-            return
-        handler = _TAKE.get(type(event))
-        if handler is not None:
-            handler(self, event)
-        else:
-            self._put(event)
+        if not self._answered(event):
+            handler = _TAKE.get(type(event))
+            if handler is not None:
+                handler(self, event)
+            else:
+                self._put(event)
 
     def _on_challenge(self, event: m.Challenge) -> None:
-        key = self._load_key()
-        if key is not None and "key" in event.methods and self.error is None:
+        key, password = self._load_key(), self._options.get("password")
+        if key is not None and "key" in event.methods:
             text = challenge_text(event.nonce, self.login, self.fingerprint)
             self._send(m.Proof(key.sign(text), key.public))
-        elif self._password and "password" in event.methods:
-            self._send(m.Password(self._password))
+        elif password and "password" in event.methods:
+            self._send(m.Password(password))
         else:
             raise Refused("claimed", f"The login {event.login} belongs to somebody.", about=event.methods)
 
     def _on_welcome(self, event: m.Welcome) -> None:
         self.welcome, self.login, self.status = event, event.login, event.state
-        if not self._taken:
-            self._taken = self._seen = event.after
+        self._begin_feed(event, self._asked)
         self._settle(event)
-        self.state, self._was_online = "online", True
-        self._confirmed = 0
+        self.state, self._tries = "online", 0
         self._put(Online(event))
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
@@ -324,33 +329,10 @@ class Client(Sending, Asking):
     def _on_refused(self, event: m.Refused) -> None:
         if event.n:
             self._refused_message(event)
-        elif event.fatal or (not self.online and event.code in FINAL):
+        elif event.fatal or not self.online:
             raise Refused(event.code, event.text, event.after, event.about)
         else:
             self._put(event)
-
-    def _on_feed(self, event: m.Message | m.Amended | m.RoomEvent) -> None:
-        if event.seq <= self._seen:
-            return
-        self._seen = event.seq
-        if isinstance(event, m.Message) and event.seq in self._own and self.is_me(event.by):
-            if not self._events:
-                self._taken_up_to(event.seq)
-            return
-        self._put(event)
-
-    def _on_receipt(self, event: m.Receipt) -> None:
-        if event.state == "failed":
-            if (item := self._followed.pop(event.seq, None)) is not None:
-                item.fail(Refused("no_such_login", f"{event.by} left without the message."))
-                self._put(SentChanged(item))
-        elif event.of and event.have < event.of:
-            if (item := self._followed.get(event.seq)) is not None:
-                item.have, item.of = event.have, event.of
-                self._put(SentChanged(item))
-        else:
-            self._reached(event)
-        self._put(event)
 
     def _on_state(self, event: m.State) -> None:
         self.status = event.state
@@ -364,19 +346,18 @@ class Client(Sending, Asking):
             self.latency, self._pinged = time.monotonic() - self._pinged, 0.0
 
     def _on_presence(self, event: m.Presence) -> None:
-        if event.what == "renamed" and self.is_me(event.login):
-            self.login = event.text
+        if event.what == "renamed":
+            if fold(event.login) == fold(self.login):
+                self.login = event.text
+                self._names.add(fold(event.text))
+            else:
+                self._following.renamed("@" + event.login, "@" + event.text)
         self._put(event)
 
     def _on_bye(self, event: m.Goodbye) -> None:
         if event.code in ("replaced", "banned"):
             raise Refused(event.code, event.why)
-        self._put(event)
         raise ConnectionFailed(event.why or "The server said goodbye.")
-
-    def is_me(self, login: str) -> bool:
-        """Is this the own login?"""
-        return fold(login) == fold(self.login)
 
     # -- the wire --------------------------------------------------------------------------------------------------
 
@@ -396,62 +377,16 @@ class Client(Sending, Asking):
         if self._writer is not None and (data := self._wire.data_to_send()):
             self._writer.write(data)
 
-    # -- hearing ---------------------------------------------------------------------------------------------------
+    def _save_soon(self) -> None:
+        if self._saving is None and self._outbox.durable:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
 
-    def _put(self, event: object) -> None:
-        if not self._overrun:
-            self._events.append(event)
-            self._wake.set()
-
-    async def events(self) -> AsyncIterator[object]:
-        """Everything that happens: the server's events (tcpchat.model) and Online, Offline, SentChanged.
-
-        An event of the feed is confirmed to the server when the loop asks for the next one. Ends when the client is
-        closed.
-        """
-        self._listening = True
-        if self._overrun:
-            self._overrun = False
-            self._seen = self._taken
-            if self._writer is not None:
-                self._writer.close()  # the feed starts again behind what was taken
-        while True:
-            while self._events:
-                event = self._events.popleft()
-                if not self._room.is_set() and len(self._events) < QUEUE // 2:
-                    self._room.set()
-                yield event
-                seq = getattr(event, "seq", 0)
-                if seq and isinstance(event, m.Message | m.Amended | m.RoomEvent):
-                    self._taken_up_to(seq)
-            if self.state == "closed":
-                return
-            self._wake.clear()
-            await self._wake.wait()
-
-    async def messages(self) -> AsyncIterator[m.Message]:
-        """Messages of others (and of your other devices), each once, in order; confirmed when the next is asked for."""
-        async for event in self.events():
-            if isinstance(event, m.Message):
-                yield event
-
-    def _taken_up_to(self, seq: int) -> None:
-        if seq > self._taken:
-            self._taken = seq
-            self.confirm(seq)
-
-    def confirm(self, seq: int) -> None:
-        """Tell the server that this client has everything up to ``seq`` (``messages()`` does it by itself)."""
-        if seq > self._to_confirm:
-            self._to_confirm = seq
-            self._outbox.keep_cursor(seq)
-            if self.online:
-                self._soon()
-
-    def _confirm_now(self) -> None:
-        if self._to_confirm > self._confirmed:
-            self._confirmed = self._to_confirm
-            self._send(m.Confirm(self._confirmed))
+    def _save(self) -> None:
+        self._saving = None
+        try:
+            self._outbox.save()
+        except OutboxError as error:
+            logger.warning("! %s", error)
 
     def read(self, to: str, seq: int) -> None:
         """Tell the server that a person has seen this conversation up to ``seq``."""
@@ -465,27 +400,15 @@ class Client(Sending, Asking):
             self._send(m.Typing(to, on))
             self._soon()
 
-    # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def command(self, command: m.Command, timeout: float = ANSWER_SECONDS) -> m.AnyEvent:
-        """Send a command that has a ref and return its answer. Raises Refused, ConnectionFailed, TimedOut."""
-        if not self.online:
-            raise self.error or ConnectionFailed("There is no connection to the server now.")
-        self._ref += 1
-        ref = self._ref
-        future: asyncio.Future[m.AnyEvent] = asyncio.get_running_loop().create_future()
-        self._answers[ref] = future
-        self._send(msgspec.structs.replace(command, ref=ref))
-        self._soon()
-        try:
-            event = await asyncio.wait_for(future, timeout)
-        except TimeoutError:
-            raise TimedOut(f"No answer after {timeout:g} s.") from None
-        finally:
-            self._answers.pop(ref, None)
-        if isinstance(event, m.Refused):
-            raise Refused(event.code, event.text, event.after, event.about)
-        return event
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close politely, but not for long: a peer that is gone takes nothing any more."""
+    writer.close()
+    try:
+        async with asyncio.timeout(BYE_SECONDS):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 _TAKE: dict[type, Any] = {
@@ -497,6 +420,7 @@ _TAKE: dict[type, Any] = {
     m.Amended: Client._on_feed,
     m.RoomEvent: Client._on_feed,
     m.Receipt: Client._on_receipt,
+    m.RoomList: Client._on_rooms,
     m.State: Client._on_state,
     m.Pinged: Client._on_ping,
     m.Ponged: Client._on_pong,
@@ -505,11 +429,11 @@ _TAKE: dict[type, Any] = {
 }
 
 
-def connect(server: str | None = None, login: str = "", **options: Any) -> Client:
+def connect(server: str | None = None, login: str = "", **options: Unpack[Options]) -> Client:
     """A client for ``async with``: ``async with connect("localhost:6060", login="duck") as chat``.
 
-    Options: ``key`` (True: this login's key file; a path; a Key) with ``claim=True`` to own the login, ``password``,
-    ``outbox`` (a path: survives the process), ``device``, ``label``, ``after`` (seq), ``quiet`` (not counted as
-    present), ``tls`` ("auto", "never", "always"), ``reconnect``, ``bot``. Raises ValueError for a bad address.
+    ``server`` is HOST, HOST:PORT or [ADDRESS]:PORT; without it TCPCHAT_SERVER, else localhost:6060. The options are
+    those of tcpchat.client.options.Options: device, label, key, password, claim, outbox, after, quiet, tls, reconnect,
+    name, bot. Raises ValueError for a bad address, OutboxError for a file that cannot be used.
     """
     return Client(server, login, **options)

@@ -15,6 +15,10 @@ class KeyChanged(ChatError):
     """The server shows another certificate than the one that is trusted for it."""
 
 
+class OutboxError(ChatError):
+    """The outbox file cannot be used or written; the text says why. A message that raised it was not sent."""
+
+
 class Refused(ChatError):
     """The server has refused, for good: ``code`` is one of tcpchat.core.errors.CODES."""
 
@@ -24,12 +28,15 @@ class Refused(ChatError):
 
 
 class TimedOut(ChatError):
-    """Waited in vain: the state was not reached in time. The message keeps its way."""
+    """Waited in vain. A message that is accepted stays on the server and keeps its way."""
 
 
 class Unknown(ChatError):
-    """The client ended before it was known whether the message was accepted. Sending it again with the same
-    outbox (same device and number) is safe: it cannot be doubled."""
+    """The waiting or the client ended before it was known whether the message was accepted.
+
+    It may be or not; sending it again from the same outbox (same device and number) is safe: it cannot be doubled.
+    ``n`` is the number it left under, 0 when it has not left.
+    """
 
     def __init__(self, text: str, n: int = 0) -> None:
         super().__init__(text)

@@ -33,9 +33,17 @@ def home(kind: str) -> Path:
 
 
 def parse_address(text: str | None) -> tuple[str, int]:
-    """``host``, ``host:port``, ``[::1]:port``; without a text TCPCHAT_SERVER, else localhost:6060. Raises ValueError."""
+    """``host``, ``host:port``, ``[::1]:port``; without a text TCPCHAT_SERVER, else localhost:6060.
+
+    Raises ValueError.
+    """
     text = text or os.environ.get("TCPCHAT_SERVER") or ADDRESS
-    match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?|([0-9a-fA-F:]+)", text.strip())
+    bracketed, named, bare = (
+        r"\[([^\]\s]+)\](?::(\d+))?",
+        r"([^:\s\[\]]+)(?::(\d+))?",
+        r"((?:[0-9a-fA-F]*:){2,}[0-9a-fA-F.]*)",
+    )
+    match = re.fullmatch(f"{bracketed}|{named}|{bare}", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a server's address; write HOST, HOST:PORT or [ADDRESS]:PORT.")
     host = match[1] or match[3] or match[5]

@@ -1,103 +1,172 @@
-"""What was sent and is not accepted yet, in order, with the device and the numbers it was sent under.
+"""What was sent and is not accepted yet, with the device and the numbers it was sent under.
 
 In memory, or in a small SQLite file: then a message is on disk before ``send`` returns, survives the process, and goes
-out once under the same number.
+out once under the same number. A number is on disk before it leaves; that a message is settled is written with the next
+commit, because the server's Welcome tells it again anyway.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from tcpchat.client.errors import OutboxError
 from tcpchat.client.sent import Sent
 
+if TYPE_CHECKING:
+    import sqlite3
+
+FORMAT = 1
+LOCK_SECONDS = 0.2  # another process has the file for as long as it lives, so waiting longer would not help
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, message TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS own (seq INTEGER PRIMARY KEY);
 """
 
 
-class OutboxError(Exception):
-    """The outbox file cannot be used; the text says why and what to do."""
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into one sentence."""
+    import sqlite3
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        text = "another program uses it" if "locked" in str(error) else str(error)
+        raise OutboxError(f"{path}: {text}") from error
 
 
 class Outbox:
     """Pending messages of one device. Without a path they live as long as the process."""
 
     def __init__(self, path: Path | str | None = None, device: str = "") -> None:
-        self.items: list[Sent] = []
         self.device = device
-        self.cursor: int | None = None
-        self._db: Any = None
+        self.cursor: int | None = None  # everything up to here was taken
+        self.own: list[int] = []  # own messages behind the cursor, as they were found in the file
+        self.found: list[Sent] = []  # pending messages that were found in the file, in order
+        self._path = Path(path) if path is not None else Path()
+        self._db: sqlite3.Connection | None = None
         self._last = 0
         if path is not None:
-            self._open(Path(path), device)
-        if not self.device:
-            self.device = secrets.token_urlsafe(16)
-            self._put("device", self.device)
+            with _told(self._path):
+                self._open()
+        self.device = self.device or secrets.token_urlsafe(16)
+        if self._db is not None:
+            with _told(self._path):
+                self._put("device", self.device)
+                self._db.execute("COMMIT")
 
-    def _open(self, path: Path, device: str) -> None:
+    def _open(self) -> None:
         import sqlite3
 
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path.touch(mode=0o600)
+        db = sqlite3.connect(self._path, isolation_level=None, timeout=LOCK_SECONDS, check_same_thread=False)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            db = sqlite3.connect(path, isolation_level=None, timeout=0.2, check_same_thread=False)
             # Exclusive for as long as this process lives: two processes of one device would number over each other.
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.executescript(SCHEMA)
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
-            text = "another window uses it" if "locked" in str(error) else str(error)
-            raise OutboxError(f"{path}: {text}") from None
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > FORMAT:
+                raise OutboxError(f"{self._path}: made by a newer tcpchat")
+            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT")
+            self._load(db)
+        except BaseException:
+            db.close()
+            raise
         self._db = db
+
+    def _load(self, db: sqlite3.Connection) -> None:
         meta = dict(db.execute("SELECT key, value FROM meta"))
-        self.device = device or meta.get("device", "")
+        known = meta.get("device", "")
+        if self.device and known and self.device != known:
+            raise OutboxError(f"{self._path}: it belongs to another device; leave the device out or take another file")
+        self.device = self.device or known
         self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+        self.own = [seq for (seq,) in db.execute("SELECT seq FROM own ORDER BY seq")]
         for number, n, message in db.execute("SELECT id, n, message FROM outbox ORDER BY id"):
             item = Sent(**json.loads(message))
-            item.number, item.n = number, n
-            self.items.append(item)
+            item.number, item.n, item.left = number, n, n > 0
+            self.found.append(item)
             self._last = number
 
-    def _put(self, key: str, value: str) -> None:
+    @property
+    def durable(self) -> bool:
+        """Does what is in it survive the process?"""
+        return self._db is not None
+
+    def _run(self, statement: str, values: tuple[int | str, ...] = ()) -> None:
         if self._db is not None:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(statement, values)
+
+    def _put(self, key: str, value: str) -> None:
+        self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def add(self, item: Sent) -> None:
-        """Keep a message; on disk when this returns, if there is a file."""
+        """Keep a message; on disk when this returns, if there is a file. Raises OutboxError: it is not kept."""
         self._last += 1
         item.number = self._last
         if self._db is not None:
-            self._db.execute("INSERT INTO outbox VALUES (?, 0, ?)", (item.number, json.dumps(item.message())))
-        self.items.append(item)
+            with self._committed():
+                self._run(
+                    "INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, json.dumps(item.message()))
+                )  # fmt: skip
 
     def numbered(self, items: list[Sent]) -> None:
-        """Remember under which numbers these messages leave, before they do."""
+        """Remember under which numbers these messages leave, before they do. Raises OutboxError."""
         if self._db is not None and items:
-            self._db.execute("BEGIN")
-            self._db.executemany("UPDATE outbox SET n = ? WHERE id = ?", [(item.n, item.number) for item in items])
-            self._db.execute("COMMIT")
+            with self._committed():
+                for item in items:
+                    self._run("UPDATE outbox SET n = ? WHERE id = ?", (item.n, item.number))
+
+    @contextmanager
+    def _committed(self) -> Iterator[None]:
+        assert self._db is not None
+        with _told(self._path):
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def remove(self, item: Sent) -> None:
-        """The message is settled."""
-        if item in self.items:
-            self.items.remove(item)
+        """The message is settled: accepted in its ``seq``, or refused. On disk with the next commit."""
         if self._db is not None:
-            self._db.execute("DELETE FROM outbox WHERE id = ?", (item.number,))
+            with _told(self._path):
+                self._run("DELETE FROM outbox WHERE id = ?", (item.number,))
+                if item.seq:
+                    self._run("INSERT OR IGNORE INTO own VALUES (?)", (item.seq,))
 
     def keep_cursor(self, seq: int) -> None:
-        """Remember up to where everything was taken."""
-        if self.cursor is None or seq > self.cursor:
-            self.cursor = seq
-            self._put("cursor", str(seq))
+        """Remember up to where everything was taken. On disk with the next commit."""
+        self.cursor = max(seq, self.cursor or 0)
+
+    def save(self) -> None:
+        """Commit what waits for it. Raises OutboxError."""
+        if self._db is None:
+            return
+        with self._committed():
+            if self.cursor is not None:
+                self._put("cursor", str(self.cursor))
+                self._run("DELETE FROM own WHERE seq <= ?", (self.cursor,))
+            elif not self._db.in_transaction:
+                self._db.execute("BEGIN")
 
     def close(self) -> None:
-        """Close the file; idempotent."""
+        """Save and close the file; idempotent."""
         if self._db is not None:
-            self._db.close()
-            self._db = None
+            try:
+                self.save()
+            finally:
+                self._db.close()
+                self._db = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tcpchat.client.errors import ChatError, TimedOut
+from tcpchat.client.errors import ChatError, ConnectionFailed, TimedOut, Unknown
+from tcpchat.core.text import fold
 
 ORDER = {"pending": 0, "accepted": 1, "delivered": 2, "read": 3}
 
@@ -13,21 +14,25 @@ ORDER = {"pending": 0, "accepted": 1, "delivered": 2, "read": 3}
 class Sent:
     """A message on its way. ``state`` is pending, accepted, delivered, read or failed; ``seq`` its place once accepted.
 
-    In a room, delivered means that every other member has it (``have`` of ``of`` meanwhile).
+    In a room, delivered means that every other member has it (``have`` of ``of`` meanwhile). A message that the server
+    could not take yet stays pending, ``reason`` says why.
     """
 
     def __init__(
         self, to: str, text: str, re: int = 0, kind: str = "text", tags: dict[str, str] | None = None, at: int = 0
     ) -> None:
         self.to, self.text, self.re, self.kind, self.tags, self.at = to, text, re, kind, tags, at
+        self.conversation = fold(to)
         self.number = 0  # its place in the outbox
         self.n = 0  # the number it was sent under; 0 = not sent
+        self.left = False  # it went out under a number and was not refused: the server may have it
         self.seq = 0
         self.state = "pending"
         self.reason = ""  # why it waits or has failed
         self.error: ChatError | None = None
         self.have = self.of = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._over = False  # the client has ended; nothing more will be heard of it
+        self._waiting: dict[asyncio.Future[None], int] = {}
 
     def __repr__(self) -> str:
         return f"<Sent {self.to} {self.state} seq={self.seq}>"
@@ -37,32 +42,43 @@ class Sent:
         return {"to": self.to, "text": self.text, "re": self.re, "kind": self.kind, "tags": self.tags, "at": self.at}
 
     async def accepted(self, timeout: float | None = None) -> Sent:
-        """Wait until it is durable on the server. Raises Refused, Unknown, TimedOut."""
+        """Wait until it is durable on the server. Raises Refused, or Unknown when that did not come to be known."""
         return await self.reached("accepted", timeout)
 
     async def delivered(self, timeout: float | None = None) -> Sent:
-        """Wait until the recipient's client (every other member's, in a room) has it. Raises as accepted."""
+        """Wait until the recipient's client (every other member's, in a room) has it.
+
+        Raises as accepted; TimedOut when it is accepted, but not delivered in time; ConnectionFailed when the client
+        was closed meanwhile.
+        """
         return await self.reached("delivered", timeout)
 
     async def read(self, timeout: float | None = None) -> Sent:
-        """Wait until it was read. Raises as accepted."""
+        """Wait until it was read. Raises as delivered."""
         return await self.reached("read", timeout)
 
     async def reached(self, state: str, timeout: float | None = None) -> Sent:
-        """Wait for a state by name."""
+        """Wait for a state by name. Raises as delivered."""
         goal = ORDER[state]
         if self.error is not None:
             raise self.error
         if ORDER.get(self.state, 0) >= goal:
             return self
+        if self._over:
+            raise self._ended()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((goal, future))
+        self._waiting[future] = goal
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except TimeoutError:
+            if self.state == "pending":
+                why = f" ({self.reason})" if self.reason else ""
+                text = f"The message to {self.to} is not known to be accepted after {timeout:g} s{why}."
+                raise Unknown(text, self.n) from None
             raise TimedOut(f"The message to {self.to} is {self.state}, not {state}, after {timeout:g} s.") from None
         finally:
-            self._waiting = [(want, one) for want, one in self._waiting if one is not future]
+            self._waiting.pop(future, None)
         return self
 
     def advance(self, state: str) -> bool:
@@ -70,7 +86,7 @@ class Sent:
         if ORDER.get(state, 0) <= ORDER.get(self.state, 0) or self.error is not None:
             return False
         self.state, self.reason = state, ""
-        for goal, future in self._waiting:
+        for future, goal in self._waiting.items():
             if goal <= ORDER[state] and not future.done():
                 future.set_result(None)
         return True
@@ -78,6 +94,20 @@ class Sent:
     def fail(self, error: ChatError) -> None:
         """The message will not get further."""
         self.state, self.error, self.reason = "failed", error, str(error)
-        for _, future in self._waiting:
+        self._wake(error)
+
+    def abandon(self) -> None:
+        """The client has ended. The state stays what was last known."""
+        self._over = True
+        if self.state == "pending":
+            self.error = Unknown("The client was closed before the message was known to be accepted.", self.n)
+        if ORDER.get(self.state, 3) < ORDER["read"]:
+            self._wake(self._ended())
+
+    def _ended(self) -> ChatError:
+        return self.error or ConnectionFailed(f"The client was closed when the message was {self.state}.")
+
+    def _wake(self, error: ChatError) -> None:
+        for future in self._waiting:
             if not future.done():
                 future.set_exception(error)

@@ -130,7 +130,8 @@ class Chat:
         if user is None:
             return []
         if session.hook:
-            return [self.state.rooms[session.hook].audience]
+            room = self.state.rooms.get(session.hook)
+            return [room.audience] if room else []
         directs = [self.state.directs[number] for number in user.directs if number in self.state.directs]
         return [room.audience for room in self.state.rooms_of(user)] + directs
 
@@ -168,7 +169,7 @@ class Chat:
         handler = RECEIVE.get(kind)
         if handler is None:
             refuse(session, command, "unsupported", out)
-        elif kind in UNLIMITED or self._admits(session, command, now, out):
+        elif (kind in UNLIMITED and not session.hook) or self._admits(session, command, now, out):
             handler(self, session, command, now, out)
         return out
 
@@ -178,7 +179,7 @@ class Chat:
         if session.hook and type(command) not in HOOKED:
             refuse(session, command, "not_allowed", out)
             return False
-        if user is None or session.trusted or not limits.commands_per_second:
+        if user is None or session.trusted or not limits.commands_per_second or type(command) in UNLIMITED:
             return True
         wait = user.commands.take(now, limits.commands_per_second, limits.command_burst)
         if wait and type(command) is not m.Typing:  # a passing notice may pass unseen
@@ -347,8 +348,8 @@ def _fault(chat: Chat, session: Session, command: m.Fault, now: float, out: Effe
 Handler = Callable[[Any, Session, Any, float, Effects], None]
 Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 
-# What a session that came by a room's token may do, besides what is unlimited.
-HOOKED = {m.History}
+# What a session that came by a room's token may do.
+HOOKED = {m.Say, m.History, m.Confirm, m.Status, m.Ping, m.Pong, m.Bye, m.Fault}
 
 # Commands that may come before the session is open.
 BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}

@@ -28,7 +28,9 @@ def refuse(
     out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, ref, fatal=fatal, about=(login,))))
     early, session.early = session.early, []
     for command in early:  # it was meant for the session that did not begin
-        event = m.Refused("hello_first", CODES["hello_first"].text, getattr(command, "ref", 0), getattr(command, "n", 0))
+        event = m.Refused(
+            "hello_first", CODES["hello_first"].text, getattr(command, "ref", 0), getattr(command, "n", 0)
+        )
         out.append(m.Tell(session, event))
     if fatal and session.door != "irc":
         out.append(m.HangUp(session, code))
@@ -348,8 +350,8 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
             session,
             m.Welcome(
                 user.login, chat.state.seq, after, device.last, device.recent(), limits.server_name, limits.version,
-                user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text, session.binding,
-                int(now * 1000),
+                user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text,
+                session.binding, int(now * 1000),
             ),
         )
     )  # fmt: skip

@@ -291,9 +291,9 @@ class Fault(Command, frozen=True):
 
 
 AnyCommand = (
-    Hello | Proof | Password | Scram | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic | Invite | Kick | Mode
-    | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key | Admin | Ping | Pong
-    | Bye
+    Hello | Proof | Password | Scram | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic | Invite | Kick
+    | Mode | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key | Admin | Ping
+    | Pong | Bye
 )  # fmt: skip
 
 

@@ -16,10 +16,12 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, OPEN, Session
 from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
 from tcpchat.core.state import User
+from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+SECONDS_MAX = 1e10  # longer than that is for good
 LOG_LIMIT = 500  # acts shown by `admin log`
 EXPIRY_CHECK = 10.0  # seconds between two looks for what has run out
 
@@ -57,7 +59,7 @@ def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effec
     if act is None:
         _refuse(session, command, "bad_command", out, command.do)
         return
-    if rank(session) not in act.roles and not _rules_the_room(chat, session, command):
+    if rank(session) not in act.roles and not _is_own_affair(chat, session, command):
         _refuse(session, command, "not_allowed", out, command.do)
         return
     login = command.args.get("login", "")
@@ -71,8 +73,10 @@ def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effec
     act.propose(chat, session, command, user, now, out)
 
 
-def _rules_the_room(chat: Chat, session: Session, command: m.Admin) -> bool:
-    """Operators of a room handle its tokens."""
+def _is_own_affair(chat: Chat, session: Session, command: m.Admin) -> bool:
+    """Operators of a room handle its tokens, and everybody may delete the own login."""
+    if command.do == "delete" and session.user is not None:
+        return session.user.claimed and chat.state.find(command.args.get("login", "")) is session.user
     room = chat.state.room(command.args.get("room", "")) if command.do.startswith("token") else None
     return room is not None and session.user is not None and room.is_op(session.user.uid)
 
@@ -86,8 +90,11 @@ def _rule(session: Session, command: m.Admin, user: User | None, out: Effects, *
 
 def _until(command: m.Admin, now: float) -> str:
     """The end of a ban or mute in ms, from its length in seconds; "0" = no end."""
-    seconds = command.args.get("seconds", "")
-    return str(int((now + float(seconds)) * 1000)) if seconds.replace(".", "", 1).isdigit() else "0"
+    try:
+        seconds = float(command.args.get("seconds", ""))
+    except ValueError:
+        return "0"
+    return str(int((now + seconds) * 1000)) if 0 < seconds < SECONDS_MAX else "0"
 
 
 # -- proposals -------------------------------------------------------------------------------------------------------
@@ -98,8 +105,15 @@ def _role(chat: Chat, session: Session, command: m.Admin, user: User | None, now
         _refuse(session, command, "bad_command", out)
     elif not user.claimed:
         _refuse(session, command, "guest", out, user.login)
+    elif command.args["role"] != OWNER and _is_last_owner(chat, user):
+        _refuse(session, command, "not_allowed", out, user.login)
     else:
         _rule(session, command, user, out)
+
+
+def _is_last_owner(chat: Chat, user: User) -> bool:
+    """A place without an owner could never have one again."""
+    return user.role == OWNER and not any(one.role == OWNER for one in chat.state.users.values() if one is not user)
 
 
 def _ban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
@@ -134,8 +148,8 @@ def _about_user(chat: Chat, session: Session, command: m.Admin, user: User | Non
 
 
 def _delete(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    if user is None:
-        _refuse(session, command, "bad_command", out)
+    if user is None or _is_last_owner(chat, user):
+        _refuse(session, command, "bad_command" if user is None else "not_allowed", out)
         return
     by = session.user.uid if session.user is not None else 0
     fact = m.Deleted(user.uid, by, command.args.get("erase", "") in ("1", "yes", "true", "on"))
@@ -143,8 +157,9 @@ def _delete(chat: Chat, session: Session, command: m.Admin, user: User | None, n
 
 
 def _announce(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    if not command.args.get("text"):
-        _refuse(session, command, "empty", out)
+    text = command.args.get("text", "")
+    if not text or utf8_length(text) > chat.limits.max_text:
+        _refuse(session, command, "too_long" if text else "empty", out)
     else:
         _rule(session, command, None, out)
 
@@ -210,7 +225,7 @@ def _token(chat: Chat, session: Session, command: m.Admin, user: User | None, no
         _refuse(session, command, "no_such_room", out, command.args.get("room", ""))
     elif not name or len(secret) < 16:
         _refuse(session, command, "bad_name" if not name else "bad_command", out)
-    elif (owner := chat.state.find(name)) is not None and not is_hook(chat, owner):
+    elif (owner := chat.state.taken(name)) is not None and not is_hook(chat, owner):
         _refuse(session, command, "exists", out, name)
     else:
         if owner is None:
@@ -332,7 +347,7 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
 def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
     rules, args = chat.state.rules, fact.args
     match fact.do:
-        case "role" if user is not None:
+        case "role" if user is not None and (args["role"] == OWNER or not _is_last_owner(chat, user)):
             user.role = args["role"]
         case "mute" if user is not None:
             user.muted = int(args.get("until", "-1"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import presence, receipts
+from tcpchat.core import presence, talking
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
 from tcpchat.core.operators import spend
-from tcpchat.core.rules import good_login, good_room
+from tcpchat.core.rules import MEMBER, OWNER, good_login, good_room
 from tcpchat.core.state import User, default_role
 from tcpchat.core.text import utf8_length
 
@@ -75,7 +75,9 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
 
 
 def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
-    user.role = user.role or default_role(chat.state)
+    # A login without a key or password only posts by tokens: nobody can act as its owner.
+    user.role = user.role or (default_role(chat.state) if fact.key or fact.password else MEMBER)
+    chat.state.founded = chat.state.founded or user.role == OWNER
     user.claimed = True
     user.name = fact.name or user.name
     user.password = fact.password or user.password
@@ -104,6 +106,8 @@ def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) 
 
             text = challenge_text(session.nonce, user.login, session.binding)
             out.append(m.Check(session, "key", command.signature, command.key, text, command))
+    elif command.do == "revoke" and command.key in user.keys and len(user.keys) == 1 and not user.password:
+        _refuse(session, command, "not_allowed", out)  # nobody could ever prove this login again
     elif command.do == "revoke" and command.key in user.keys:
         out.append(m.Append(m.KeyRevoked(user.uid, command.key), m.Origin(session, command.ref)))
     else:
@@ -240,7 +244,7 @@ def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) 
         _refuse(session, command, "bad_name", out, room.name, command.to)
     elif not (room.is_op(user.uid) or session.staff) or room.number == 1:
         _refuse(session, command, "not_allowed", out, room.name, name)
-    elif chat.state.room(name) not in (None, room):
+    elif chat.state.room_taken(name) not in (None, room):
         _refuse(session, command, "exists", out, room.name, name)
     else:
         fact = m.RoomRenamed(room.number, user.uid, name, command.why)
@@ -277,10 +281,9 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
             session.stage = "closed"
             out.append(m.Tell(session, m.Goodbye("This login was deleted.", "banned")))
             out.append(m.HangUp(session, "deleted"))
-    chat.guests.pop(user.uid, None)
-    for number in user.rooms:
-        receipts.recount(chat, chat.state.rooms[number])
-    chat.state.drop_user(user)
+    if fact.erase:
+        talking.erase_recent(chat, user)
+    presence.drop(chat, user, entry.at / 1000, out)
     if out is not None:
         _done(entry, out)
 
@@ -365,8 +368,9 @@ def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: 
     account = user.account
     return m.Person(
         user.login, user.online, account, user.name, away_text(user), user.role if role is None else role,
-        tuple(dict.fromkeys(session.label or session.door for session in sessions)), user.online_since if sessions else 0,
-        user.seen, shown, any(session.bot for session in sessions), bool(sessions) and all(s.secure for s in sessions),
+        tuple(dict.fromkeys(session.label or session.door for session in sessions)),
+        user.online_since if sessions else 0, user.seen, shown, any(session.bot for session in sessions),
+        bool(sessions) and all(session.secure for session in sessions),
         tuple(room.role(user.uid) for room in rooms) if ranks else (),
     )  # fmt: skip
 

@@ -81,10 +81,28 @@ def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
             room = chat.state.rooms[number]
             event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
             out.append(m.FanOut(event, room.audience))
+    drop(chat, user, entry.at / 1000, out)
+
+
+def drop(chat: Chat, user: User, now: float, out: Effects | None) -> None:
+    """The user is no more, and rooms that it was alone in may not be either."""
+    rooms = [chat.state.rooms[number] for number in user.rooms]
     chat.guests.pop(user.uid, None)
-    for number in user.rooms:
-        receipts.recount(chat, chat.state.rooms[number])
     chat.state.drop_user(user)
+    for room in rooms:
+        after_leaving(chat, room, now, out)
+
+
+def after_leaving(chat: Chat, room: Room, now: float, out: Effects | None) -> None:
+    """What only those who left did not have is complete now; who posts to a room that has ended by a token goes."""
+    receipts.recount(chat, room)
+    if room.number in chat.state.rooms or out is None:
+        return
+    for session in list(room.audience):
+        if session.hook == room.number:
+            leave(chat, session, now, "", out)
+            session.stage = CLOSED
+            out.append(m.HangUp(session, "no_such_room"))
 
 
 def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:

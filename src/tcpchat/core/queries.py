@@ -16,6 +16,9 @@ from tcpchat.core.state import Room, User
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+NUMBER_MAX = (1 << 62) - 1
+COUNTED_MAX = 1_000  # members of a room up to which a newcomer is told how far all others have it
+
 Shown = m.Message | m.Amended | m.RoomEvent
 
 
@@ -131,10 +134,13 @@ def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Ef
     session.asking = False
     user = session.user
     assert user is not None
+    last, head = session.sent, chat.state.seq
     for row in result.rows:
-        if row.seq > session.sent and visible(chat, session, user, row) and (event := shown(chat, row)):
+        if row.seq > head:
+            break  # durable, but not applied yet: it will be heard live, or with the next page
+        last = row.seq
+        if visible(chat, session, user, row) and (event := shown(chat, row)):
             out.append(m.Tell(session, event))
-    last = result.rows[-1].seq if result.rows else session.sent
     # Without more rows the log has nothing for this session up to the head at the time of asking.
     session.sent = max(session.sent, last, 0 if result.more else query.seq)
     advance(chat, session, out)
@@ -197,6 +203,11 @@ def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> No
     refuse(session, command, code, out, about=(getattr(command, "to", ""),))
 
 
+def _held(number: int) -> int:
+    """What a peer wrote, as a number that every log can hold."""
+    return max(0, min(number, NUMBER_MAX))
+
+
 # -- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -216,8 +227,9 @@ def history(chat: Chat, session: Session, command: m.History, now: float, out: E
         return
     limit = max(1, min(command.limit, chat.limits.page))
     query = m.Query(
-        kind="page", rooms=(number,), before=command.before, after=command.after, around=command.around, at=command.at,
-        until=command.until, limit=limit, events=command.events,
+        kind="page", rooms=(number,), before=_held(command.before), after=_held(command.after),
+        around=_held(command.around), at=_held(command.at), until=_held(command.until), limit=limit,
+        events=command.events,
     )  # fmt: skip
     out.append(m.Load(session, query, command))
 
@@ -241,8 +253,9 @@ def search(chat: Chat, session: Session, command: m.Search, now: float, out: Eff
         _refuse(session, command, "empty", out)
         return
     query = m.Query(
-        kind="search", rooms=numbers, words=command.words, user=author.uid if author else 0, since=command.since,
-        until=command.until, before=command.before, limit=max(1, min(command.limit, chat.limits.page)),
+        kind="search", rooms=numbers, words=command.words, user=author.uid if author else 0,
+        since=_held(command.since), until=_held(command.until), before=_held(command.before),
+        limit=max(1, min(command.limit, chat.limits.page)),
     )  # fmt: skip
     out.append(m.Load(session, query, command))
 
@@ -295,19 +308,26 @@ def _with_lists(chat: Chat, user: User, room: Room, member: bool) -> m.RoomInfo:
 
 def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomInfo:
     """A room as one of its members sees it."""
-    delivered, seen = receipts.others(chat, user, room.number) if len(chat.state.users) <= 2000 else (0, 0)
     total = len(chat.state.users) if room.number == ALL else len(room.members)
+    delivered, seen = receipts.others(chat, user, room.number) if total <= COUNTED_MAX else (0, 0)
     return m.RoomInfo(
-        room.name, True, room.topic, room.topic_by, room.topic_at, total, len({s.user for s in room.audience}),
+        room.name, True, room.topic, room.topic_by, room.topic_at, total, _online(chat, room),
         room.role(user.uid), room.changes(), room.created, room.head, user.reads.get(room.number, 0),
         counts.get(room.number, 0), len(user.mentions.get(room.number, ())), delivered, seen,
     )  # fmt: skip
 
 
+def _online(chat: Chat, room: Room) -> int:
+    """How many of a room are here; of #all without counting thousands for each who enters."""
+    if room.number == ALL:
+        return chat.online
+    return sum(1 for uid in room.members if chat.state.users[uid].online)
+
+
 def outside(chat: Chat, room: Room) -> m.RoomInfo:
     """A room as others see it."""
     return m.RoomInfo(
-        room.name, False, room.topic, room.topic_by, room.topic_at, len(room.members), len({s.user for s in room.audience}),
+        room.name, False, room.topic, room.topic_by, room.topic_at, len(room.members), _online(chat, room),
         "", tuple(change for change in room.changes() if change.name != "key"), room.created,
     )  # fmt: skip
 

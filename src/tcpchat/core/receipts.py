@@ -219,7 +219,14 @@ def _count(chat: Chat, room: Room, state: str, at: int, out: Effects) -> int:
 
 
 def _tell_author(
-    chat: Chat, room: Room, uid: int, waiting: dict[int, deque[list[int]]], crowd: Crowd, state: str, at: int, out: Effects
+    chat: Chat,
+    room: Room,
+    uid: int,
+    waiting: dict[int, deque[list[int]]],
+    crowd: Crowd,
+    state: str,
+    at: int,
+    out: Effects,
 ) -> None:
     user, items = chat.state.users.get(uid), waiting[uid]
     if user is None:

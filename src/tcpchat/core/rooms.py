@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import queries, receipts
+from tcpchat.core import presence, queries
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
 from tcpchat.core.state import Room, User
-from tcpchat.core.text import utf8_length
+from tcpchat.core.text import clean_line, utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -23,6 +23,7 @@ VALUED = {"key", "limit"}
 LISTS = {"ban", "except", "invex"}
 ROLES = {OP, VOICE}
 CHANGES_MAX = 50  # of one command
+MASK_MAX = 200  # characters: a nick, a user and a host name, with room to spare
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
@@ -62,6 +63,9 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
         if len(chat.state.rooms) >= chat.limits.rooms:
             _refuse(session, command, "too_many", out, name)
             return
+        if (other := chat.state.room_taken(name)) is not None:
+            _refuse(session, command, "exists", out, name, other.name)
+            return
         out.append(m.Append(m.RoomMade(name, user.uid, command.invite_only), m.Origin(session, command.ref, command)))
     elif chat.state.is_member(user, room):
         _refuse(session, command, "already_member", out, room.name)
@@ -75,7 +79,7 @@ def may_join(session: Session, user: User, room: Room, key: str) -> str:
     """ "" or the code why not. An invitation overrides bans, key, limit and invite_only."""
     if user.uid in room.invited or session.staff or not room.members:
         return ""  # an empty room belongs to whoever comes first, as one that never was
-    if _listed(room, "ban", user) and not _listed(room, "except", user):
+    if is_banned(user, room):
         return "banned"
     if "invite_only" in room.modes and not _listed(room, "invex", user):
         return "invite_only"
@@ -85,6 +89,10 @@ def may_join(session: Session, user: User, room: Room, key: str) -> str:
         return "wrong_key"
     limit = room.modes.get("limit")
     return "room_full" if limit and len(room.members) >= int(limit) else ""
+
+
+def is_banned(user: User, room: Room) -> bool:
+    return _listed(room, "ban", user) and not _listed(room, "except", user)
 
 
 def _listed(room: Room, name: str, user: User) -> bool:
@@ -143,7 +151,7 @@ def invite(chat: Chat, session: Session, command: m.Invite, now: float, out: Eff
         return
     if chat.state.is_member(guest, room):
         _refuse(session, command, "already_member", out, guest.login, room.name)
-    elif "invite_only" in room.modes and not may_rule(session, room):
+    elif ("invite_only" in room.modes or is_banned(guest, room)) and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
     else:
         fact = m.Invited(room.number, user.uid, guest.uid)
@@ -215,7 +223,7 @@ def _checked(
     if name in SWITCHES:
         return None if (name in room.modes) == change.on else m.Change(name, change.on)
     if name == "limit" and change.on:
-        ok = arg.isdigit() and 0 < int(arg) < 2**31
+        ok = arg.isascii() and arg.isdigit() and len(arg) < 10 and int(arg) > 0
         return m.Change(name, True, arg) if ok and room.modes.get(name) != arg else None
     if name == "key" and change.on:
         ok = bool(arg) and len(arg) <= 50 and not any(char in " ,:\r\n" for char in arg)
@@ -235,6 +243,9 @@ def _list_change(
     entries = room.lists.get(change.name, [])
     has = next((one for one in entries if one.arg.lower() == change.arg.lower()), None)
     if not change.arg or (has is not None) == change.on:
+        return None
+    if change.on and (len(change.arg) > MASK_MAX or " " in change.arg or clean_line(change.arg) != change.arg):
+        _refuse(session, command, "bad_name", out, room.name)
         return None
     if change.on and len(entries) >= chat.limits.list_entries:
         _refuse(session, command, "too_many", out, room.name, change.arg)
@@ -259,6 +270,10 @@ def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> N
                 _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), code, out, existing.name)
             else:
                 out.append(m.Append(m.Joined(existing.number, user.uid), entry.origin))
+        return
+    if (other := state.room_taken(fact.name)) is not None:
+        if out is not None and entry.origin is not None:
+            _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), "exists", out, fact.name, other.name)
         return
     room = state.add_room(fact.name, entry.at)
     room.modes = {"members_only": "", "topic_locked": ""}
@@ -296,13 +311,13 @@ def left(chat: Chat, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.user)
     if room is None or user is None or user.uid not in room.members:
         return
-    receipts.recount(chat, room)
     if out is None:
         chat.state.leave(user, room)
         return
     event = queries.room_event(chat, entry.seq, entry.at, fact)
     sessions = list(user.sessions)
     chat.state.leave(user, room)
+    presence.after_leaving(chat, room, entry.at / 1000, out)
     if event is not None:
         out.append(m.FanOut(event, room.audience))
         out += [m.Tell(session, event) for session in sessions if session.live]
@@ -360,7 +375,7 @@ def _turn(room: Room, change: m.Change) -> None:
 
 def renamed(chat: Chat, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None) -> None:
     room = chat.state.rooms.get(fact.room)
-    if room is None or chat.state.room(fact.name) not in (None, room):
+    if room is None or chat.state.room_taken(fact.name) not in (None, room):
         return
     if out is not None:
         _tell_room(chat, entry, room, out)  # it still has the name that those who hear it know

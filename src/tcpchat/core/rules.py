@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from tcpchat.core.text import fold, is_clean
+from tcpchat.core.text import INVISIBLE, fold, is_clean
 
 ALL = 1  # the number of #all, to which everyone belongs
 ALL_NAME = "#all"
@@ -68,7 +68,7 @@ def good_login(login: str, limits: Limits) -> str:
     name = unicodedata.normalize("NFC", login).strip()
     if not name or len(name) > limits.max_login or name[0] in "#@:&$%+~" or not is_clean(name):
         return ""
-    if any(char in ",!*?\n\t\r\\/\"'<>" for char in name) or "  " in name:
+    if any(char in ',!*?\n\t\r\\/"<>' or char in INVISIBLE for char in name) or "  " in name:
         return ""
     ok = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in name)
     return name if ok and fold(name).strip() else ""
@@ -79,7 +79,7 @@ def good_room(room: str, limits: Limits) -> str:
     name = unicodedata.normalize("NFC", room if room.startswith("#") else "#" + room)
     if not 2 <= len(name) <= limits.max_room + 1 or not is_clean(name):
         return ""
-    if any(char in " ,:\n\t\r*?@!" or unicodedata.category(char)[0] in "CZ" for char in name[1:]):
+    if any(char in " ,:*?@!" or char in INVISIBLE or unicodedata.category(char)[0] in "CZ" for char in name[1:]):
         return ""
     return name
 

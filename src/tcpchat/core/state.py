@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tcpchat.core.feed import Audience, Session
 from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, VOICE, WINDOW
+from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, WINDOW
 from tcpchat.core.text import fold, skeleton
 
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
@@ -24,6 +24,9 @@ AUTHORS = 256  # authors of one room for whom they are counted
 AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
 DEVICES = 200  # devices of one login whose numbering is remembered
 MENTIONS_MAX = 100  # unread mentions remembered for one login
+
+
+CLOSING = {"invite_only", "key", "secret", "registered_only"}  # switches that keep others from reading along
 
 
 class Device:
@@ -279,6 +282,7 @@ class Snapshot(Struct):
     rules: Pairs[str, Pairs[str, Pairs[str, str]]]
     heads: Pairs[int, int]
     amended: Pairs[int, int]
+    founded: bool
 
 
 VERSION = 1
@@ -296,6 +300,8 @@ class State:
         self.by_skeleton: dict[str, User] = {}
         self.rooms: dict[int, Room] = {ALL: Room(ALL, ALL_NAME, 0)}
         self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
+        self.by_look: dict[str, Room] = {skeleton(ALL_NAME): self.rooms[ALL]}
+        self.founded = False  # has the first login been claimed, that owns the place?
         self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
         self.heads: dict[int, int] = {}  # direct conversation -> its last message
         self.amended: dict[int, int] = {}  # direct conversation -> the last change of a message in it
@@ -317,6 +323,10 @@ class State:
 
     def room(self, name: str) -> Room | None:
         return self.by_name.get(fold(name if name.startswith("#") else "#" + name))
+
+    def room_taken(self, name: str) -> Room | None:
+        """Which room has this name or one that looks the same."""
+        return self.by_look.get(skeleton(name))
 
     def is_member(self, user: User, room: Room) -> bool:
         return room.number == ALL or user.uid in room.members
@@ -375,13 +385,23 @@ class State:
         room = Room(self.next_room, name, created)
         self.next_room += 1
         self.rooms[room.number] = room
-        self.by_name[fold(name)] = room
+        self.by_name[fold(name)] = self.by_look[skeleton(name)] = room
         return room
 
     def rename_room(self, room: Room, name: str) -> None:
-        self.by_name.pop(fold(room.name), None)
+        del self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
+        for details in self.rules.get("token", {}).values():
+            if details["room"] == room.name:
+                details["room"] = name
         room.name = name
-        self.by_name[fold(name)] = room
+        self.by_name[fold(name)] = self.by_look[skeleton(name)] = room
+
+    def end_room(self, room: Room) -> None:
+        """The room is no more; its entries stay in the log, where nobody can ask for them."""
+        del self.rooms[room.number], self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
+        tokens = self.rules.get("token", {})
+        for key in [key for key, details in tokens.items() if details["room"] == room.name]:
+            del tokens[key]
 
     def join(self, user: User, room: Room, since: int, role: str = "") -> None:
         room.members[user.uid] = Member(since, role)
@@ -394,6 +414,9 @@ class State:
         user.mentions.pop(room.number, None)
         for session in user.sessions:
             room.audience.remove(session)
+        # Who comes first to a closed room that all have left must not read what was said in it.
+        if not room.members and (not room.head or CLOSING & room.modes.keys()):
+            self.end_room(room)
 
     # -- snapshot ------------------------------------------------------------------------------------------------
 
@@ -406,7 +429,7 @@ class State:
                 [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
                 [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
                  for kind, table in sorted(self.rules.items()) if table],
-                sorted(self.heads.items()), sorted(self.amended.items()),
+                sorted(self.heads.items()), sorted(self.amended.items()), self.founded,
             ),
         )  # fmt: skip
 
@@ -419,11 +442,12 @@ class State:
         state = cls()
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
         state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
-        state.heads, state.amended = dict(record.heads), dict(record.amended)
+        state.heads, state.amended, state.founded = dict(record.heads), dict(record.amended), record.founded
         for row in record.users:
             state._load_user(row)
         state.rooms.clear()
         state.by_name.clear()
+        state.by_look.clear()
         for entry in record.rooms:
             state._load_room(entry)
         return state
@@ -450,7 +474,7 @@ class State:
         room.modes, room.lists, room.prefs = dict(row.modes), dict(row.lists), dict(row.prefs)
         room.invited = set(row.invited)
         self.rooms[room.number] = room
-        self.by_name[fold(room.name)] = room
+        self.by_name[fold(room.name)] = self.by_look[skeleton(room.name)] = room
 
 
 def _user_record(user: User) -> UserRecord:
@@ -472,5 +496,5 @@ def _room_record(room: Room) -> RoomRecord:
 
 
 def default_role(state: State) -> str:
-    """The role of somebody who claims a login: the first one owns the place."""
-    return MEMBER if any(user.role == "owner" for user in state.users.values()) else "owner"
+    """The role of somebody who claims a login: the first one ever owns the place."""
+    return MEMBER if state.founded else OWNER

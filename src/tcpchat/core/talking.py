@@ -108,8 +108,8 @@ def _direct(chat: Chat, session: Session, user: User, command: m.Say, login: str
 def _append(session: Session, user: User, command: m.Say, room: int, to: str, peer: int, out: Effects) -> None:
     account = user.login if user.claimed else session.account.login if session.account else ""
     fact = m.Said(
-        room, user.uid, user.login, command.text, to, session.device_id if command.n else "", command.n, peer, command.re,
-        command.kind, command.tags, account,
+        room, user.uid, user.login, command.text, to, session.device_id if command.n else "", command.n, peer,
+        command.re, command.kind, command.tags, account,
     )  # fmt: skip
     out.append(m.Append(fact, m.Origin(session, command.ref)))
 
@@ -287,16 +287,18 @@ def _note_mentions(chat: Chat, room: Room, author: User, text: str, seq: int) ->
 def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
     """Ask the log whose message it is; the answer decides (see amend)."""
     if not command.text:
-        return _refuse(session, command, "empty", out)
-    if utf8_length(command.text) > chat.limits.max_text:
-        return _refuse(session, command, "too_long", out)
-    return remove(chat, session, command, now, out)
+        _refuse(session, command, "empty", out)
+    elif utf8_length(command.text) > chat.limits.max_text:
+        _refuse(session, command, "too_long", out)
+    else:
+        remove(chat, session, command, now, out)
 
 
 def remove(chat: Chat, session: Session, command: m.Edit | m.Remove, now: float, out: Effects) -> None:
     """As edit."""
     if not 0 < command.seq <= chat.state.seq:
-        return _refuse(session, command, "no_such_message", out)
+        _refuse(session, command, "no_such_message", out)
+        return
     out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
 
 
@@ -380,6 +382,14 @@ def _amend_recent(chat: Chat, at: int, seq: int, text: str, gone: bool) -> None:
         tags = None if gone else said.tags
         fact = msgspec.structs.replace(said, text=text, tags=tags)
         recent[place] = m.Row(seq, recent[place].at, fact, 0 if gone else at, gone)
+
+
+def erase_recent(chat: Chat, user: User) -> None:
+    """As the log does: the text of everything this user said is gone."""
+    for place, entry in enumerate(chat.recent):
+        if type(said := entry.fact) is m.Said and said.user == user.uid:
+            fact = msgspec.structs.replace(said, text="", tags=None)
+            chat.recent[place] = m.Row(entry.seq, entry.at, fact, 0, True)
 
 
 def conversation(chat: Chat, number: int, author: int) -> str:

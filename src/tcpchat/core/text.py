@@ -11,16 +11,20 @@ import unicodedata
 REPLACEMENT = "\ufffd"
 MARKS_MAX = 8  # combining marks on one character; more is decoration that covers its neighbours
 
-# C0 without newline and tab, DEL, C1; bidi controls; invisible format characters but ZWJ and ZWNJ; lone surrogates.
+# C0 without newline and tab, DEL, C1; bidi controls; format characters (Cf); line separators; lone surrogates.
+# The joiners ZWJ and ZWNJ stay where they join something: emoji, and letters of scripts that need them.
 _BAD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f\u00ad\u180e]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\ud800-\udfff\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "|(?<![\u0590-\u1fff\u2190-\U0010ffff])[\u200c\u200d]"
 )
-_MAYBE_MARKS = re.compile(
-    "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0e31-\u0e4e\u1ab0-\u20ff]{9}"
-)
+_MAYBE_MARKS = re.compile(r"[^\w\s\x00-\u02ff]{9}")
+# Letters that show nothing: Hangul fillers, Khmer inherent vowels, the grapheme joiner, the empty Braille cell.
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*\Z")
-_SPACES = re.compile(r"[\s_]+")
+_SPACES = re.compile(r"[\s_]")
+FOLDS_MAX = 4  # a few characters need a second pass to come to rest
 
 # Letters of other scripts that look like a Latin one (the common part of Unicode's confusables, UTS #39), lower case.
 _LOOKALIKES = str.maketrans(
@@ -36,8 +40,12 @@ def fold(name: str) -> str:
     """The form under which names are compared: compatibility forms, case, spaces and ``_`` are alike."""
     if name.isascii():
         return name.lower().replace("_", " ")
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return _SPACES.sub(" ", text)
+    for _ in range(FOLDS_MAX):
+        text = unicodedata.normalize("NFKC", _SPACES.sub(" ", unicodedata.normalize("NFKC", name).casefold()))
+        if text == name:
+            break
+        name = text
+    return name
 
 
 def skeleton(name: str) -> str:
@@ -75,6 +83,8 @@ def _fewer_marks(text: str) -> str:
         run = run + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if run <= MARKS_MAX:
             out.append(char)
+        elif run == MARKS_MAX + 1:
+            out.append(REPLACEMENT)
     return "".join(out)
 
 
@@ -85,7 +95,12 @@ def is_clean(text: str) -> bool:
 
 def mentions(text: str, login: str) -> bool:
     """True when the text names the login as a word of its own, in any case."""
-    at, words, name = 0, text.casefold(), login.casefold()
+    name, words = login.casefold(), text.casefold()
+    return _named(words, name) or (" " in name and _named(words, name.replace(" ", "_")))
+
+
+def _named(words: str, name: str) -> bool:
+    at = 0
     while name and (at := words.find(name, at)) >= 0:
         before, after = words[at - 1 : at], words[at + len(name) : at + len(name) + 1]
         if not (before.isalnum() or before == "_" or after.isalnum() or after == "_"):

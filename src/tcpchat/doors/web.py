@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h11
 from msgspec import Struct
@@ -20,6 +20,9 @@ from tcpchat.doors import Door, hooks
 from tcpchat.doors.native import ServerSide
 from tcpchat.doors.pages import SECURITY_HEADERS, assets
 from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
+
+if TYPE_CHECKING:
+    from tcpchat.doors.irc.door import IrcDoor
 
 MAX_HEAD = 16_384  # bytes of request line and headers: what Apache and nginx allow by default, rounded up
 MAX_BODY = 65_536  # bytes; a posted message is far smaller
@@ -60,7 +63,6 @@ class WebDoor:
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.settings = WebSettings.of(settings)
         self.address, self.secure, self.local = address, secure, local
-        self.dialect: Hashable = "http"
         self.closing = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._raw = bytearray()  # the present request's bytes, for the WebSocket handshake
@@ -237,7 +239,6 @@ class WebDoor:
             return []
         self._socket, self._since = socket, None
         self._inner = self._inner_door(socket.subprotocol)
-        self.dialect = ("ws", socket.binary, self._inner.dialect)
         return self._messages(messages, now)
 
     def _inner_door(self, subprotocol: str) -> Door:
@@ -264,9 +265,12 @@ class WebDoor:
         commands: list[Command] = []
         for message in messages:
             commands += inner.receive(message.rstrip(b"\r\n") + b"\r\n", now)
-        if self.dialect != ("ws", self._binary, inner.dialect):
-            self.dialect = ("ws", self._binary, inner.dialect)
         return commands
+
+    @property
+    def irc(self) -> IrcDoor | None:
+        """The IRC door inside, when the WebSocket speaks IRC: its driver has more to do for it."""
+        return self._inner if self._inner is not None and self._inner.name == "irc" else None  # type: ignore[return-value]
 
     @property
     def _binary(self) -> bool:
@@ -300,6 +304,11 @@ class WebDoor:
         if self._inner is None or self._socket is None:
             return b""
         return _framed(self._inner.mark(seq), self._socket.binary)
+
+    @property
+    def dialect(self) -> Hashable:
+        """Frames differ by kind, and by what the door inside speaks."""
+        return "http" if self._inner is None else ("ws", self._binary, self._inner.dialect)
 
     @property
     def ready(self) -> bool:

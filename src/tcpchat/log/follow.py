@@ -48,6 +48,7 @@ def _edit(db: sqlite3.Connection, index: Index, entry: Entry) -> None:
         return
     if found.erased:
         _rewrite(db, entry.seq, blank(fact))
+        index.scrub_later((part_of(fact.seq),))
         return
     index.remove(fact.seq, document(found.said, found.text))
     index.add([(fact.seq, document(found.said, fact.text))])
@@ -146,11 +147,8 @@ def forget_some(db: sqlite3.Connection, index: Index, before: int, limit: int) -
                 index.remove(seq, document(found.said, found.text))
                 index.scrub_later((part_of(seq),))
     last = seqs[-1]
-    db.execute(
-        "DELETE FROM places WHERE (room, seq) IN"
-        " (SELECT room, seq FROM entries WHERE seq <= ?1 UNION ALL SELECT 0, seq FROM entries WHERE seq <= ?1)",
-        (last,),
-    )
+    rows = db.execute("SELECT room, seq FROM entries WHERE seq <= ?", (last,)).fetchall()
+    db.executemany("DELETE FROM places WHERE room = ? AND seq = ?", rows)
     db.execute("DELETE FROM amendments WHERE target <= ?", (last,))
     db.execute("DELETE FROM entries WHERE seq <= ?", (last,))
     for part in [part for part in index.parts if part < part_of(last + 1)]:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from tcpchat.log import LogError, LogUnavailable
 
 APPLICATION_ID = 0x74637074  # "tcpt": in the file's header, so that no other program's database is taken for a log
 PART_BITS = 18  # messages of 2**18 places share one full-text index: merges, searches and deletions stay small
 BUSY_SECONDS = 1.0  # somebody may have the file open in another program; a commit does not wait longer for that
 STATEMENT_ROWS = 256  # 4 columns of it are far below SQLite's limit of 32,766 values
+SMALLEST = 512  # bytes of a database that has anything in it
 END = 1 << 62  # behind every seq
 TOKENIZER = "unicode61 remove_diacritics 2"
 
@@ -95,6 +98,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def _identify(db: sqlite3.Connection, path: Path) -> None:
+    if 0 < path.stat().st_size < SMALLEST:
+        raise LogError(f"{path}: {ADVICE['SQLITE_NOTADB']}")  # SQLite would take it for an empty one
     number: int = db.execute("PRAGMA application_id").fetchone()[0]
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if number == APPLICATION_ID and version > len(MIGRATIONS):
@@ -168,6 +173,8 @@ def advised(path: Path, kind: type[LogError] = LogUnavailable) -> Iterator[None]
         yield
     except sqlite3.Error as error:
         raise kind(advice(path, error)) from error
+    except msgspec.DecodeError as error:
+        raise kind(f"{path}: {ADVICE['SQLITE_CORRUPT']} ({error})") from error
 
 
 def insert_many(db: sqlite3.Connection, head: str, columns: int, values: list[object], tail: str = "") -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SNIPPET_WORDS = 24
 CANDIDATES = 40  # at least as many are looked at in one go
+ROOMS_MANY = 48  # rooms of one search: from here on a glance at all rooms' hits comes first
+GLANCE = 2_000  # hits looked at then
 WORDS_MAX = 32  # words of one search: each costs a list to read
 _TYPED = re.compile(r'"([^"]*)"|(\S+)')
 
@@ -122,16 +124,14 @@ class Searching:
 
     def _stored(self, count: int) -> list[Row]:
         low, high = self._bounds()
-        db, found = self.reading.db, list[Row]()
-        for (part,) in db.execute("SELECT part FROM parts ORDER BY part DESC").fetchall():
-            below = high
-            while part_of(low) <= part <= part_of(high) and len(found) < count:
-                seqs = self._candidates(db, part, low, below, max(CANDIDATES, count - len(found)))
-                if not seqs:
-                    break
-                below = seqs[-1]
-                rows = [row for row in self.reading.stored(seqs) if row.seq not in self.reading.view.amended]
-                found += self._fitting([row for row in rows if self._in_question(row)])[::-1]
+        found: list[Row] = []
+        for (part,) in self.reading.db.execute("SELECT part FROM parts ORDER BY part DESC").fetchall():
+            if part_of(low) <= part <= part_of(high) and len(found) < count:
+                for seqs in self._candidates(part, low, high, max(CANDIDATES, count)):
+                    rows = [row for row in self.reading.stored(seqs) if row.seq not in self.reading.view.amended]
+                    found += self._fitting([row for row in rows if self._in_question(row)])[::-1]
+                    if len(found) >= count:
+                        break
         return found[:count]
 
     def _bounds(self) -> tuple[int, int]:
@@ -141,23 +141,51 @@ class Searching:
         high = first_at(db, query.until + 1) if query.until else END
         return low, min(high, query.before or END, self.reading.followed + 1)
 
-    def _candidates(self, db: sqlite3.Connection, part: int, low: int, below: int, count: int) -> list[int]:
-        """Newest messages of a part that have all words, newest first."""
+    def _candidates(self, part: int, low: int, below: int, count: int) -> Iterator[list[int]]:
+        """Messages of a part that have all words, newest first, some at a time.
+
+        To look at the lists of hundreds of rooms takes longer than to look at a few thousand hits in all rooms; but
+        there may be many more hits than that, and hardly one of them in these rooms.
+        """
+        glance = len(self.query.rooms) > ROOMS_MANY
+        while True:
+            hits = self._hits(part, low, below, GLANCE if glance else count, in_rooms=not glance)
+            seqs = self._in_rooms(hits, count) if glance else hits
+            if seqs:
+                yield seqs
+            if glance and len(seqs) == count:
+                below = seqs[-1]
+                continue
+            if len(hits) < (GLANCE if glance else count):
+                return
+            below, glance = hits[-1], False
+
+    def _hits(self, part: int, low: int, below: int, count: int, *, in_rooms: bool) -> list[int]:
         table = words_table(part)
         sql = (
             f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
         )
-        return [seq for (seq,) in db.execute(sql, (_index_expression(self.query, self.terms), low, below, count))]
+        expression = _index_expression(self.query, self.terms, in_rooms)
+        return [seq for (seq,) in self.reading.db.execute(sql, (expression, low, below, count))]
+
+    def _in_rooms(self, seqs: list[int], count: int) -> list[int]:
+        sql = (
+            "SELECT seq FROM entries WHERE seq IN (SELECT value FROM json_each(?))"
+            " AND room IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"
+        )
+        values = (str(seqs), str(list(self.query.rooms)), count)
+        return [seq for (seq,) in self.reading.db.execute(sql, values)]
 
 
 def _text(row: Row) -> str:
     return row.fact.text if isinstance(row.fact, Said) else ""
 
 
-def _index_expression(query: Query, terms: list[str]) -> str:
-    """The question for the index: every word by itself, the last as a beginning, and one of the rooms."""
-    rooms = " OR ".join(f'"{room_word(room)}"' for room in sorted(set(query.rooms)))
-    parts = [f"({rooms})"]
+def _index_expression(query: Query, terms: list[str], in_rooms: bool) -> str:
+    """The question for the index: every word by itself, the last as a beginning, the author, one of the rooms."""
+    parts = []
+    if in_rooms:
+        parts.append("(" + " OR ".join(f'"{room_word(room)}"' for room in sorted(set(query.rooms))) + ")")
     if query.user:
         parts.append(f'"{user_word(query.user)}"')
     parts += [f'"{term}"' for term in terms]

@@ -11,14 +11,15 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from tcpchat.core.model import Entry
-from tcpchat.log import LogError, LogUnavailable
+from tcpchat.log import LogUnavailable
 from tcpchat.log.facts import decode
 from tcpchat.log.follow import erase_some, follow, forget_some
 from tcpchat.log.schema import (
@@ -139,6 +140,8 @@ class Store:
         self._not_before = 0.0  # no chores until then: something failed
         self._last_batch = 0
         self._pages = 0  # written since the last checkpoint, about
+        self._closed = False
+        self._stale = False  # what is known of the index's parts, after a transaction that failed
         self._doubtful = False  # a commit failed: what it left must not come back
         self._cleaning = True  # something may be to erase, to scrub
         self._scrubbed = False  # the write-ahead log may hold what was erased or cut off
@@ -178,6 +181,7 @@ class Store:
 
     def close(self) -> None:
         """Leave one file and nothing beside it, if it can be helped."""
+        self._closed = True
         try:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
@@ -229,7 +233,7 @@ class Store:
         """Delete some of the entries before a seq; returns how many. Only what a snapshot has, never the newest."""
         kept = self.db.execute("SELECT max(seq) FROM snapshots").fetchone()[0] or 0
         before = min(before, kept + 1, self.followed + 1, self.head)
-        with advised(self.path), transaction(self.db):
+        with advised(self.path), self._indexing():
             gone = forget_some(self.db, self.index, before, FORGET)
         self._pages += gone
         self._cleaning = True
@@ -265,6 +269,8 @@ class Store:
 
     def wait(self) -> float | None:
         """See Chores."""
+        if self._closed:
+            return None
         lag = len(self._behind)
         if lag >= FAR and self._not_before <= time.monotonic():
             return -1
@@ -282,10 +288,9 @@ class Store:
         """See Chores."""
         try:
             self._chore(waiting)
-        except (sqlite3.Error, LogError) as error:
-            logger.warning("! the log's indexes wait: %s", error)
+        except Exception as error:  # whatever it is, the messages go on; the indexes try again
+            logger.warning("! the log's indexes wait: %s", error, exc_info=not isinstance(error, sqlite3.Error))
             self._not_before = time.monotonic() + RETRY
-            self.index.reload()
 
     def _chore(self, waiting: Callable[[], bool]) -> None:
         if self._pages >= CHECKPOINT:
@@ -298,6 +303,17 @@ class Store:
         elif self._scrubbed:
             self._empty_wal()
 
+    @contextmanager
+    def _indexing(self) -> Iterator[None]:
+        """A transaction of the followers. What it changes is made again when it is lost, so it need not wait for the
+        disk: it is there with the next entries at the latest."""
+        if self._stale:
+            self.index.reload()
+        self._stale = True
+        with lazily(self.db), transaction(self.db):
+            yield
+        self._stale = False
+
     def _empty_wal(self) -> None:
         """What was erased shall not stay in the write-ahead log; readers may keep it for a moment."""
         self.db.execute("PRAGMA busy_timeout = 0").fetchall()
@@ -309,11 +325,12 @@ class Store:
     def _follow(self, entries: list[Entry], waiting: Callable[[], bool]) -> None:
         """One transaction for as many entries as possible: fewer when a batch waits, unless there are too many."""
         patient = len(self._behind) < FAR
+        step = SLICE if patient else CHUNK
         count = 0
-        with lazily(self.db), transaction(self.db):
+        with self._indexing():
             while count < len(entries) and not (count and patient and waiting()):
-                follow(self.db, self.index, entries[count : count + SLICE])
-                count += SLICE
+                follow(self.db, self.index, entries[count : count + step])
+                count += step
         self.followed = entries[min(count, len(entries)) - 1].seq
         while self._behind and self._behind[0].seq <= self.followed:
             self._behind.popleft()
@@ -324,7 +341,7 @@ class Store:
 
     def _clean(self) -> None:
         """Erase what is to be erased, then its traces in the index."""
-        with lazily(self.db), transaction(self.db):
+        with self._indexing():
             if erase_some(self.db, self.index, ERASE):
                 self._pages += ERASE
             elif self.index.scrub_some(SCRUB):

@@ -6,6 +6,7 @@ A public key is written ``ed25519:<base64url>`` (raw, 32 bytes) or ``p256:<base6
 from __future__ import annotations
 
 import os
+import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -59,14 +61,21 @@ class Key:
         return cls(private)
 
     def save(self, path: Path | str) -> None:
-        """Write the key where only its owner can read it (mode 0600); an existing file is not overwritten."""
+        """Write the key where only its owner can read it (mode 0600), whole or not at all.
+
+        Raises FileExistsError: an existing file is not overwritten.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as out:
-            out.write(self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            out.flush()
-            os.fsync(out.fileno())
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+                out.flush()
+                os.fsync(out.fileno())
+            _place(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     @classmethod
     def load_or_make(cls, path: Path | str) -> Key:
@@ -92,12 +101,49 @@ def verify(public: str, text: str, signature: str) -> bool:
             Ed25519PublicKey.from_public_bytes(raw).verify(signed, text.encode())
         elif kind == "p256":
             point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
-            point.verify(signed, text.encode(), ec.ECDSA(hashes.SHA256()))
+            point.verify(_der(signed), text.encode(), ec.ECDSA(hashes.SHA256()))
         else:
             return False
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
+
+
+def make_key(path: Path | str) -> Key:
+    """A new key in a new file (mode 0600). Raises FileExistsError when there is one already."""
+    key = Key.make()
+    key.save(path)
+    return key
+
+
+def load_key(path: Path | str) -> Key:
+    """The key in this file. Raises KeyFileError."""
+    return Key.load(path)
+
+
+def sign(key: Key, text: str) -> str:
+    """The signature over the UTF-8 of ``text``, base64url."""
+    return key.sign(text)
+
+
+def _place(made: str, path: Path) -> None:
+    """Give a file its name unless that is taken. Raises FileExistsError."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.replace(made, path)
+
+
+def _der(signature: bytes) -> bytes:
+    """Browsers (WebCrypto) write an ECDSA signature as r and s, 32 bytes each; everybody else in DER."""
+    if len(signature) != 64:
+        return signature
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    return encode_dss_signature(r, s)
 
 
 def _text(raw: bytes) -> str:

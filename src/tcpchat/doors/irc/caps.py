@@ -64,8 +64,6 @@ def values(network: Network, secure: bool) -> dict[str, str]:
     shown["sasl"] = ",".join(network.mechanisms)
     flags = (network.register_early, "before-connect"), (network.email_required, "email-required")
     shown["draft/account-registration"] = ",".join(word for on, word in flags if on)
-        "before-connect,custom-account-name" if network.register_early else ""
-    )
     shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"
     limits = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
     shown["draft/metadata-2"] = shown["draft/metadata-3"] = f"{limits},max-value-bytes={network.max_value}"

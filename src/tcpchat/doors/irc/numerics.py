@@ -128,7 +128,7 @@ NUMERICS: dict[str, Numeric] = _table("""
 447 ERR_NONICKCHANGE Cannot change nickname
 451 ERR_NOTREGISTERED You have not registered
 461 ERR_NEEDMOREPARAMS Not enough parameters
-462 ERR_ALREADYREGISTRED You may not reregister
+462 ERR_ALREADYREGISTERED You may not reregister
 464 ERR_PASSWDMISMATCH Password incorrect
 465 ERR_YOUREBANNEDCREEP You are banned from this server.
 471 ERR_CHANNELISFULL Cannot join channel (+l)

@@ -96,7 +96,7 @@ def cap_end(door: IrcDoor, line: Line) -> Steps | None:
 @command("PASS", "password", "Give the password of the server, before NICK and USER.", least=1, early=True)
 def pass_(door: IrcDoor, line: Line) -> None:
     if door.registered:
-        door.reply("ERR_ALREADYREGISTRD")
+        door.reply("ERR_ALREADYREGISTERED")
     else:
         door.password_given = line.params[0]
 
@@ -104,7 +104,7 @@ def pass_(door: IrcDoor, line: Line) -> None:
 @command("USER", "user 0 * :real name", "Say who you are, once.", least=4, early=True)
 def user(door: IrcDoor, line: Line) -> Steps | None:
     if door.registered:
-        door.reply("ERR_ALREADYREGISTRD")
+        door.reply("ERR_ALREADYREGISTERED")
         return None
     name, real = line.params[0], line.params[3]
     if not name or not real:

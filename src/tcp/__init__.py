@@ -1,0 +1,1 @@
+"""The original programming interface: ``tcp.server`` and ``tcp.client``, a thin facade over tcpchat."""

@@ -1,0 +1,28 @@
+"""A chat that can be told to fail, and clients that come back at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from fakechat import FakeChat
+
+from tcpchat.client import client, sending
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(client, "BACK_OFF", (0.001,))
+    monkeypatch.setattr(sending, "HOLD", (0.001,))
+    monkeypatch.setattr(sending, "HOLD_MIN", 0.001)
+    monkeypatch.setenv("TCPCHAT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("TCPCHAT_SERVER", raising=False)
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[FakeChat]:
+    fake = FakeChat()
+    await fake.start()
+    yield fake
+    await fake.stop()
