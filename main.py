@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works from a checkout too
 
+from tcpchat.log import LogError
+
 USAGE = "Usage python <server|client> <Host> <Port:int>"
 HOST, PORT = "localhost", 6060
 
@@ -15,10 +17,12 @@ def serve(host: str, port: int) -> int:
     """The server, with its text log in the current folder."""
     from tcp.server import MyServerTCPHandler, MyTCPServer
 
-    with open("syslog", "a") as log:
-        with MyTCPServer((host, port), MyServerTCPHandler, bind_and_activate=True) as server_socket:
-            server_socket.myinit(log)
-            server_socket.serve_forever()
+    with (
+        open("syslog", "a") as log,
+        MyTCPServer((host, port), MyServerTCPHandler, bind_and_activate=True) as server_socket,
+    ):
+        server_socket.myinit(log)
+        server_socket.serve_forever()
     return 0
 
 
@@ -31,25 +35,35 @@ def join(host: str, port: int) -> int:
     return client_socket.exit_code
 
 
+def wanted(argv: list[str]) -> tuple[str, str, int]:
+    """What to be, and where: nothing, one word, or all three. Raises ValueError."""
+    if len(argv) not in (0, 1, 3):
+        raise ValueError
+    what, host, port = [*(argv or ["server"]), HOST, str(PORT)][:3]
+    if what not in ("server", "client"):
+        raise ValueError
+    return what, host, int(port)
+
+
 def main(argv: list[str]) -> int:
     """Without arguments: the usage line and a server on localhost:6060, as ever."""
-    if len(argv) < 3:
+    if not argv:
         print(USAGE, flush=True)
-    what = argv[0] if argv else "server"
     try:
-        host = argv[1] if len(argv) > 1 else HOST
-        port = int(argv[2]) if len(argv) > 2 else PORT
-        run = {"server": serve, "client": join}[what]
-    except (KeyError, ValueError):
+        what, host, port = wanted(argv)
+    except ValueError:
         print("Wrong parameters")
         return 1
-    if what == "server":
-        print(f"server (HOST,PORT) set to ({host},{port})", flush=True)
+    if what == "client":
+        return join(host, port)
+    print(f"server (HOST,PORT) set to ({host},{port})", flush=True)
     try:
-        return run(host, port)
-    except OSError as error:
-        print(f"{host}:{port}: {error.strerror or error}. Another server may be running there.", file=sys.stderr)
+        code = serve(host, port)
+    except (OSError, LogError) as error:
+        print(f"{host}:{port}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
+    print("Shutdown ... ")
+    return code
 
 
 if __name__ == "__main__":

@@ -105,7 +105,14 @@ def tcpchat(*options: str) -> Iterator[Running]:
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = ["env", *(f"{k}={v}" for k, v in BENCH_SETTINGS.items()), sys.executable, "-m", "tcpchat.cli.serve"]
+        command = [
+            "env",
+            *(f"{k}={v}" for k, v in BENCH_SETTINGS.items()),
+            sys.executable,
+            "-m",
+            "tcpchat.cli",
+            "serve",
+        ]
         command += ["--host", "127.0.0.1", "--port", str(port), "--data", str(folder), *options]
         with started("tcpchat", command, port, folder) as running:
             yield running

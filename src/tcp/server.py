@@ -12,6 +12,8 @@ client may join on the same port.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, TextIO
 
 from tcpchat.core.model import Said
 from tcpchat.core.state import User
+from tcpchat.menu import say
 from tcpchat.server import Server
 from tcpchat.sockets import listen
 
@@ -28,12 +31,13 @@ class MyServerTCPHandler:
     """One person's stay, in the manner of socketserver: ``setup``, ``handle``, ``finish`` are called in this order.
 
     Subclass it to be told: ``setup`` when somebody has joined, ``handle`` with each message of theirs, ``finish`` when
-    they have left. The hooks run in the server's thread and must return soon; an exception in one is logged and harms
-    nobody. What they return is not looked at.
+    they have left; or, for messages, the original's ``send_from_to`` and ``send_broadcast``. The hooks run in the
+    server's thread and must return soon; an exception in one is logged and harms nobody. What they return is not looked
+    at: the message is on disk and on its way already.
     """
 
     def __init__(self, request: str, client_address: tuple[str, int], server: MyTCPServer) -> None:
-        self.request = request  # the login
+        self.request = self.user = request  # the login
         self.client_address = client_address
         self.server = server
         self.message: Said | None = None
@@ -42,7 +46,18 @@ class MyServerTCPHandler:
         """Somebody has joined."""
 
     def handle(self) -> None:
-        """They have said something: ``self.message`` has ``by``, ``to`` and ``text``."""
+        """They have said something: ``self.message`` has ``by``, ``to`` and ``text``. Calls one of the next two."""
+        message = self.message
+        if message is not None and message.to == "#all":
+            self.send_broadcast(message.text)
+        elif message is not None:
+            self.send_from_to([message.to.removeprefix("@"), message.text])
+
+    def send_from_to(self, message_pack: list[str]) -> None:
+        """They have sent a message: ``[login (or "#room"), text]``."""
+
+    def send_broadcast(self, message: str) -> None:
+        """They have sent a message to all."""
 
     def finish(self) -> None:
         """They have left."""
@@ -70,6 +85,7 @@ class MyTCPServer:
         self._sockets: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._asked = False  # shutdown was called
         self._over = threading.Event()
         self._over.set()
         self._handlers: dict[int, MyServerTCPHandler] = {}
@@ -107,22 +123,39 @@ class MyTCPServer:
             pass
         finally:
             self._loop = None
+            self._asked = False
             self._over.set()
 
     async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         host, port = self.server_address
-        self.server = Server(host, port, self._data, syslog=self._log, console=print, **self._settings)
+        self.server = Server(host, port, self._data, syslog=self._log, console=say, **self._settings)
         self.server.audit.watch(self._joined, self._said, self._left)
         sockets, self._sockets = self._sockets, []
         await self.server.start(sockets or None)
+        self.server_address = (host, self.server.port)
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread, or Windows
+            loop.add_signal_handler(signal.SIGTERM, stop.set)
+        self._loop, self._stop = loop, stop
+        if self._asked:
+            stop.set()
         try:
-            await self._stop.wait()
+            await stop.wait()
         finally:
-            await self.server.stop("The server was shut down.")
+            await self.server.stop()
+
+    def get_users_list(self) -> list[str]:
+        """The logins that are here."""
+        return [handler.user for handler in list(self._handlers.values())]
+
+    @property
+    def STATE(self) -> str:
+        """WAIT4CLIENTS or READY2SERV."""
+        return self.server.audit.state if self.server is not None else "WAIT4CLIENTS"
 
     def shutdown(self) -> None:
         """Stop ``serve_forever`` and wait until it has; call it from another thread."""
+        self._asked = True
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None:
             try:

@@ -20,9 +20,9 @@ from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door
 from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
 
 if TYPE_CHECKING:
-    from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.core.feed import Session
     from tcpchat.core.state import User
+    from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.pipe import Parcel
     from tcpchat.server import Server
 
@@ -40,8 +40,8 @@ class Connection(asyncio.Protocol):
     """One peer on the port."""
 
     __slots__ = (
-        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "irc", "last", "layer",
-        "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
+        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "irc", "last",
+        "layer", "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
         "touched", "transport", "user", "waiting",
     )  # fmt: skip
 

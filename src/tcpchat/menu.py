@@ -324,7 +324,10 @@ class Menu:
     async def question(self, prompt: str, shown: str | None = None) -> str | None:
         """Ask and return the line; in a pipe it is printed behind the question (or ``shown`` is)."""
         write(prompt)
-        return await self.next_line(shown)
+        line = await self.next_line(shown)
+        if line is None:
+            write("\n")
+        return line
 
     async def next_line(self, shown: str | None = None) -> str | None:
         """The next line, or None when input or server have ended."""
@@ -336,8 +339,8 @@ class Menu:
         finally:
             line.cancel()
             ended.cancel()
-        if shown is not None or not self.keyboard.terminal:
-            write((clean_line(text or "") if shown is None else shown) + "\n")
+        if text is not None and (shown is not None or not self.keyboard.terminal):
+            write((clean_line(text) if shown is None else shown) + "\n")
         return text
 
     def close_menu(self) -> None:
@@ -430,14 +433,14 @@ class Menu:
                     self.shown = event.state
                 case Offline(why, None):
                     await self.die(why)
+                case Offline() if chat.goodbye is not None and chat.goodbye.code == "stopping":
+                    await self.die("")
                 case Offline(_why, retry_in) if not self.lost and not self.ended.is_set():
                     self.lost = True
                     await self.line(_("< Connection lost. Trying again in %d s ... >") % max(1, round(retry_in or 1)))
                 case Online() if self.lost:
                     self.lost = False
                     await self.line(_("< Connected again >"))
-                case m.Goodbye(code="stopping"):
-                    await self.die("")
 
     async def print_message(self, chat: Client, message: m.Message) -> None:
         if message.kind == "tag" or message.removed or chat.is_me(message.by):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fakechat import FakeChat
+from fakechat import FakeChat, Link
 
 from tcpchat.client import Online, TimedOut, connect, hearing
 from tcpchat.core import model as m
@@ -81,15 +81,40 @@ async def test_own_messages_are_not_heard_again(chat: FakeChat) -> None:
     async with connect(chat.address, "duck") as client:
         for i in range(100):
             await (await client.send("#all", str(i))).accepted(5)
-        chat.put("duck", "from my other device")
         for link in list(chat.links):
-            link.cut()
+            link.cut()  # the feed will begin behind what was heard, and that is nothing
+        chat.put("duck", "from my other device")
         chat.put("x", "hello")
-        texts = [one.text for one in [await client.messages().next(5), await client.messages().next(5)] if one]
+        messages = client.messages()
+        texts = [one.text for one in [await messages.next(5), await messages.next(5)] if one]
         assert texts == ["from my other device", "hello"]
         with pytest.raises(TimedOut):
-            await client.messages().next(0.02)
+            await messages.next(0.02)
         await chat.until(lambda: chat.confirmed == 102)
+
+
+async def test_own_messages_of_the_last_run(chat: FakeChat) -> None:
+    """Without a file, Welcome.recent tells which of the replayed messages are this device's."""
+    async with connect(chat.address, "duck", device="one") as client:
+        for i in range(3):
+            await client.send("#all", str(i))
+    chat.put("x", "hello")
+    async with connect(chat.address, "duck", device="one", after=0) as client:
+        message = await client.messages().next(5)
+        assert message is not None
+        assert message.text == "hello"
+
+
+async def test_a_server_without_a_memory_and_one_with_another(chat: FakeChat) -> None:
+    """A seq of ours that is somebody else's now must not be taken for our own."""
+    async with connect(chat.address, "duck") as client:
+        await (await client.send("#all", "mine")).accepted(5)
+        for link in list(chat.links):
+            link.cut()
+        chat.log[0] = m.Message(1, 1, "x", "#all", "theirs")
+        message = await client.messages().next(5)
+        assert message is not None
+        assert message.text == "theirs"
 
 
 async def test_breaking_out_and_going_on(chat: FakeChat) -> None:
@@ -161,6 +186,26 @@ async def test_a_quiet_client_gets_no_feed_by_reconnecting(chat: FakeChat) -> No
         await chat.until(lambda: len(chat.came(m.Hello)) == 2)
         assert [hello.after for hello in chat.came(m.Hello) if isinstance(hello, m.Hello)] == [None, None]
         assert client.login == "duck"
+
+
+async def test_taking_while_the_welcome_is_on_its_way(chat: FakeChat) -> None:
+    async with connect(chat.address, "duck", after=0) as client:
+        for i in range(5):
+            chat.put("x", str(i))
+        await client.status_now()
+        waiting: list[Link] = []
+        chat.on_hello.append(lambda link: not waiting.append(link))
+        for link in list(chat.links):
+            link.cut()
+        await chat.until(lambda: waiting)
+        messages = client.messages()
+        texts = [(await messages.next(5)).text for _ in range(5)]  # type: ignore[union-attr]
+        with pytest.raises(TimedOut):
+            await messages.next(0.01)
+        chat.welcome(waiting[0])  # from behind 0, as it was asked
+        chat.put("x", "5")
+        texts.append((await messages.next(5)).text)  # type: ignore[union-attr]
+        assert texts == list("012345")
 
 
 async def test_a_server_set_back(chat: FakeChat) -> None:

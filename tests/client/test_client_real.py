@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -106,6 +108,7 @@ async def test_a_cable_that_breaks_at_random(server: Server, seed: int) -> None:
             if i % 20 == 19:
                 await handles[-1].accepted(20)
         assert await hearing == [str(i) for i in range(400)]
+        alice.confirm(handles[-1].seq)
         await handles[-1].delivered(20)
         assert [sent.seq for sent in handles] == sorted({sent.seq for sent in handles})
         page = await alice.history("@duck", limit=500)
@@ -211,3 +214,51 @@ async def test_a_rate_limit_only_delays(tmp_path: Path) -> None:
             await sent.accepted(20)
         page = await duck.history("#all", limit=100)
         assert [one.text for one in page.messages if isinstance(one, m.Message)] == [str(i) for i in range(60)]
+
+
+async def test_kill_9_under_load(tmp_path: Path) -> None:
+    """A real process, killed three times while messages flow both ways."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, total = f"127.0.0.1:{port}", 600
+    process = await serve(tmp_path, port)
+    alice = await Client(address, "alice", outbox=tmp_path / "a.db").start()
+    duck = await Client(address, "duck", outbox=tmp_path / "d.db").start()
+    hearing = asyncio.create_task(hear(alice, total))
+    handles = []
+    for i in range(total):
+        handles.append(await duck.send("@alice", str(i)))
+        if i % 150 == 149 and i + 1 < total:
+            await handles[i - 75].accepted(20)  # the newest are on their way
+            process.kill()
+            await process.wait()
+            process = await serve(tmp_path, port)
+    assert await hearing == [str(i) for i in range(total)]
+    alice.confirm(handles[-1].seq)
+    await handles[-1].delivered(20)
+    page = await duck.history("@alice", limit=500)
+    assert [one.text for one in page.messages if isinstance(one, m.Message)] == [str(i) for i in range(100, total)]
+    await duck.close()
+    await alice.close()
+    process.terminate()
+    assert await process.wait() == 0
+
+
+async def serve(folder: Path, port: int) -> asyncio.subprocess.Process:
+    code = (
+        "import asyncio, signal, sys, tcpchat\n"
+        "async def main():\n"
+        "    async with tcpchat.Server(port=int(sys.argv[2]), data=sys.argv[1], messages_per_second=0) as server:\n"
+        "        done = asyncio.Event()\n"
+        "        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)\n"
+        "        print('ready', flush=True)\n"
+        "        await done.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(folder), str(port), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    return process

@@ -271,6 +271,12 @@ async def _nothing(stream) -> bool:
     return False
 
 
+async def test_bytes_of_a_command_line_that_are_no_text(chat: FakeChat, tmp_path: Path) -> None:
+    async with connect(chat.address, "duck", outbox=tmp_path / "o.db") as client:
+        await (await client.send("#all", "caf\udce9")).accepted(5)
+    assert chat.texts == ["caf\ufffd"]
+
+
 async def test_a_file_that_another_client_has(chat: FakeChat, tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     async with connect(chat.address, "duck", outbox=path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+
 from tcpchat.doors.irc.wire import Line, parse
 
 SETTINGS = {
@@ -24,7 +25,9 @@ class Client:
         self.seen: list[Line] = []
 
     def send(self, *lines: str | bytes) -> None:
-        self.socket.sendall(b"".join((one if isinstance(one, bytes) else one.encode()) + b"\r\n" for one in lines))
+        self.socket.sendall(
+            b"".join((one if isinstance(one, bytes) else one.encode()) + b"\r\n" for one in lines)
+        )
 
     def raw(self) -> bytes:
         """The next line with its end, b"" when the server has closed."""
@@ -102,7 +105,9 @@ class House:
         self.clients.append(client)
         return client
 
-    def join(self, nick: str, *caps: str, user: str = "user", rooms: tuple[str, ...] = (), **login: str) -> Client:
+    def join(
+        self, nick: str, *caps: str, user: str = "user", rooms: tuple[str, ...] = (), **login: str
+    ) -> Client:
         """A registered client, its welcome read."""
         client = self.connect()
         if caps or login:

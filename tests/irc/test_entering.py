@@ -19,7 +19,13 @@ def test_the_welcome(house: House) -> None:
     words = commands(a.seen)
     assert words[:4] == ["001", "002", "003", "004"]
     assert "005" in words
-    assert [word for word in words if word in ("251", "255", "265", "266", "422")] == ["251", "255", "265", "266", "422"]
+    assert [word for word in words if word in ("251", "255", "265", "266", "422")] == [
+        "251",
+        "255",
+        "265",
+        "266",
+        "422",
+    ]
     for line in a.seen:
         if line.command == "005":
             assert len(line.params) <= 15
@@ -112,14 +118,24 @@ def test_capabilities(house: House) -> None:
     caps = dict((*word.split("=", 1), "")[:2] for word in words)
     assert "PLAIN" in caps["sasl"]
     assert {"multi-prefix", "draft/chathistory", "draft/multiline"} <= set(caps)
-    for wrong in ("foo qux bar baz qux quux", "foo multi-prefix bar", "multi-prefix bar", "-cap-notify", "sts"):
+    for wrong in (
+        "foo qux bar baz qux quux",
+        "foo multi-prefix bar",
+        "multi-prefix bar",
+        "-cap-notify",
+        "sts",
+    ):
         a.send(f"CAP REQ :{wrong}")
         assert a.read().params == ["*", "NAK", wrong]
     a.send("CAP REQ :multi-prefix server-time", "NICK foo", "USER u 0 * :real", "CAP NONSENSE", "CAP END")
     assert a.read().params == ["*", "ACK", "multi-prefix server-time"]
     assert commands(a.until("001")) == ["410", "001"]
     a.sync()
-    assert set(only(a.ask("CAP LIST"), "CAP").params[-1].split()) == {"cap-notify", "multi-prefix", "server-time"}
+    assert set(only(a.ask("CAP LIST"), "CAP").params[-1].split()) == {
+        "cap-notify",
+        "multi-prefix",
+        "server-time",
+    }
     assert only(a.ask("CAP REQ :-server-time"), "CAP").params[1:] == ["ACK", "-server-time"]
     (line,) = a.ask("CAP LIST")
     assert line.tags is None
@@ -261,9 +277,13 @@ def test_a_claimed_name_is_never_taken(house: House) -> None:
 def test_connections_of_one_account_are_one_nick(house: House) -> None:
     house.account("testuser", "sesame")
     watcher = house.join("watcher", rooms=("#r",))
-    one = house.join("nick", "echo-message", "server-time", "message-tags", account="testuser", password="sesame")
+    one = house.join(
+        "nick", "echo-message", "server-time", "message-tags", account="testuser", password="sesame"
+    )
     one.ask("JOIN #r")
-    two = house.join("nick", "server-time", "message-tags", account="testuser", password="sesame", user="else")
+    two = house.join(
+        "nick", "server-time", "message-tags", account="testuser", password="sesame", user="else"
+    )
     assert only(two.seen, "JOIN").params == ["#r"]
     watcher.sync()
     one.ask("PRIVMSG watcher :hello")

@@ -160,8 +160,14 @@ def test_read_marks(house: House) -> None:
     assert lines[1].params == ["#r", "*"]
     newer, older = "2019-06-01T12:00:00.000Z", "2019-01-01T00:00:00.000Z"
     for target in ("#r", "bob"):
-        assert only(a.ask(f"MARKREAD {target} timestamp={newer}"), "MARKREAD").params == [target, f"timestamp={newer}"]
-        assert only(a.ask(f"MARKREAD {target} timestamp={older}"), "MARKREAD").params == [target, f"timestamp={newer}"]
+        assert only(a.ask(f"MARKREAD {target} timestamp={newer}"), "MARKREAD").params == [
+            target,
+            f"timestamp={newer}",
+        ]
+        assert only(a.ask(f"MARKREAD {target} timestamp={older}"), "MARKREAD").params == [
+            target,
+            f"timestamp={newer}",
+        ]
         assert only(a.ask(f"MARKREAD {target}"), "MARKREAD").params == [target, f"timestamp={newer}"]
     a.ask("PART #r")
     assert only(a.ask("JOIN #r"), "MARKREAD").params == ["#r", f"timestamp={newer}"]
@@ -265,7 +271,7 @@ def test_receipts(prompt: House) -> None:
     (echo,) = a.ask("PRIVMSG duck :again")
     duck.ask("PONG :nonsense", "PONG :tc-zz", "PONG :tc-ffffff", "PONG")
     assert a.sync() == []
-    duck.ask(f"CAP REQ :draft/read-marker", f"MARKREAD duck timestamp=2100-01-01T00:00:00.000Z")
+    duck.ask("CAP REQ :draft/read-marker", "MARKREAD duck timestamp=2100-01-01T00:00:00.000Z")
     duck.ask("MARKREAD alice timestamp=2100-01-01T00:00:00.000Z")
     states = [key for line in a.sync() for key in (line.tags or {}) if key.startswith("+draft/")]
     assert "+draft/read" in states

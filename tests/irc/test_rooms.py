@@ -110,12 +110,20 @@ def test_kick(house: House) -> None:
     outside = house.join("zoe")
     for one in (a, b, c, d):
         one.sync()
-    assert commands(a.ask("KICK #none bob", "KICK #r nobody", "KICK #r zoe", "KICK #r")) == ["403", "401", "441", "461"]
+    assert commands(a.ask("KICK #none bob", "KICK #r nobody", "KICK #r zoe", "KICK #r")) == [
+        "403",
+        "401",
+        "441",
+        "461",
+    ]
     assert commands(b.ask("KICK #r carol")) == ["482"]
     assert commands(outside.ask("KICK #r carol")) == ["442"]
     assert only(a.ask("KICK #r bob :bye"), "KICK").params == ["#r", "bob", "bye"]
     assert only(b.sync(), "KICK").params == ["#r", "bob", "bye"]
-    assert [line.params for line in a.ask("KICK #r carol,dave")] == [["#r", "carol", "alice"], ["#r", "dave", "alice"]]
+    assert [line.params for line in a.ask("KICK #r carol,dave")] == [
+        ["#r", "carol", "alice"],
+        ["#r", "dave", "alice"],
+    ]
     assert commands(b.ask("PRIVMSG #r :still here?")) == ["404"]
     b.ask("JOIN #r")
     assert only(a.ask("KICK #r,#r bob,nobody :x"), "KICK").params == ["#r", "bob", "x"]
@@ -248,7 +256,11 @@ def test_mode_answers(house: House) -> None:
     b.sync()
     house.join("zoe")
     assert commands(b.ask("MODE #r +o bob")) == ["482"]
-    assert commands(a.ask("MODE #r +o zoe", "MODE #r +o nobody", "MODE #none +o bob")) == ["441", "401", "403"]
+    assert commands(a.ask("MODE #r +o zoe", "MODE #r +o nobody", "MODE #none +o bob")) == [
+        "441",
+        "401",
+        "403",
+    ]
     assert commands(a.ask("MODE #r +z", "MODE #r +o", "MODE")) == ["472", "461", "461"]
     a.send("MODE #r +ov bob bob")
     assert only(a.sync(), "MODE").params == ["#r", "+ov", "bob", "bob"]
@@ -296,3 +308,43 @@ def test_without_a_lobby_nothing_shows_it(house: House) -> None:
     assert commands(a.ask("LIST", "NAMES")) == ["321", "323", "366"]
     assert commands(a.ask("JOIN #all", "PRIVMSG #all :x", "MODE #all", "TOPIC #all")) == ["403"] * 4
     assert "319" not in commands(a.ask("WHOIS alice"))
+
+
+def test_modes_by_name(house: House) -> None:
+    a = house.join("chanop", "draft/named-modes", rooms=("#chan",))
+    b, c = house.join("foo", "draft/named-modes"), house.join("plain", rooms=("#chan",))
+    rooms = [line.params for line in a.seen if line.command == "964"]
+    assert [row[1] == "*" for row in rooms] == [True, False]
+    assert rooms[-1][-1] == "4:noextmsg=n"
+    assert only(a.seen, "965").params[-1] == "4:invisible=i"
+    a.sync()
+    (line,) = a.ask("PROP #chan +ban=foo!*@* +ban=foo2!*@*")
+    assert (line.command, line.params) == ("PROP", ["#chan", "+ban=foo!*@*", "+ban=foo2!*@*"])
+    assert only(c.sync(), "MODE").params == ["#chan", "+bb", "foo!*@*", "foo2!*@*"]
+    props, end = a.ask("PROP #chan")
+    assert props.command == "961"
+    assert set(props.params[2:]) == {"noextmsg", "topiclock"}
+    assert (end.command, end.params[:2]) == ("960", ["chanop", "#chan"])
+    rows = a.ask("PROP #chan ban")
+    assert [row.params[3] for row in rows if row.command == "963"] == ["foo!*@*", "foo2!*@*"]
+    assert rows[-1].command == "962"
+    assert commands(b.ask("JOIN #chan")) == ["474"]
+    assert a.ask("PROP #chan -ban=foo!*@* +inviteonly")[0].params == ["#chan", "-ban=foo!*@*", "+inviteonly"]
+    assert commands(b.ask("JOIN #chan")) == ["473"]
+    assert a.ask("PROP #chan -inviteonly")[0].params == ["#chan", "-inviteonly"]
+    assert "JOIN" in commands(b.ask("JOIN #chan"))
+    assert commands(b.ask("PROP #chan +moderated")) == ["482"]
+    assert commands(b.ask("PROP #none", "PROP #chan +nonsense", "PROP")) == ["403", "472", "461"]
+
+
+def test_only_people_with_accounts(house: House) -> None:
+    house.account("evan", "sesame")
+    a, b = house.join("alice", rooms=("#r",)), house.join("baz", rooms=("#r",))
+    a.ask("MODE #r +M")
+    b.sync()
+    assert commands(b.ask("PRIVMSG #r :x")) == ["404"]
+    evan = house.join("evan", password="sesame", rooms=("#r",))
+    assert evan.ask("PRIVMSG #r :hi") == []
+    a.ask("MODE #r -M+R")
+    guest = house.join("guest")
+    assert commands(guest.ask("JOIN #r")) == ["477"]

@@ -100,7 +100,10 @@ def test_tags_go_only_to_those_who_asked(house: House) -> None:
 
 
 def test_limits_of_lines(house: House) -> None:
-    a, b = house.join("alice", "message-tags", rooms=("#r",)), house.join("bob", "message-tags", rooms=("#r",))
+    a, b = (
+        house.join("alice", "message-tags", rooms=("#r",)),
+        house.join("bob", "message-tags", rooms=("#r",)),
+    )
     a.sync()
     tags = "@foo=bar;+baz=" + "a" * 4081 + " "
     assert a.ask(tags + "TAGMSG #r") == []
@@ -108,10 +111,20 @@ def test_limits_of_lines(house: House) -> None:
     assert commands(a.ask("@foo=bar;+baz=" + "a" * 4082 + " TAGMSG #r")) == ["417"]
     assert a.ask("PING " + "x" * 505)[0].params[-1] == "x" * 505
     assert commands(a.ask("PING " + "x" * 506)) == ["417"]
-    assert commands(a.ask("PRIVMSG #r :" + "x" * 100_000)) == ["417"]
-    text = "b" * 496
-    a.ask("PRIVMSG #r " + text)
-    assert b.sync()[0].params == ["#r", text]
+    room = (
+        512
+        - 2
+        - len(f":{b.ask('WHOIS alice')[0].params[1]}!~user@{b.ask('WHOIS alice')[0].params[3]} PRIVMSG #r :")
+    )
+    a.ask("PRIVMSG #r " + "b" * room)
+    (line,) = b.sync()
+    assert line.params == ["#r", "b" * room]
+    assert commands(a.ask("PRIVMSG #r " + "b" * (room + 4))) == ["417"]
+    assert b.sync() == []
+    a.ask("PRIVMSG #r " + "b" * (room - 3) + "\N{GRINNING FACE}")
+    assert b.sync()[0].params[1].endswith("b\N{GRINNING FACE}")
+    a.send("PRIVMSG #r :" + "x" * 100_000)
+    assert commands(a.closed())[-1] == "ERROR"
 
 
 def test_only_utf8(house: House) -> None:
@@ -139,7 +152,11 @@ def test_multiline(house: House) -> None:
     a, b = (house.join(nick, *MODERN, "draft/multiline", rooms=("#r",)) for nick in ("alice", "bob"))
     c = house.join("carol", *MODERN, rooms=("#r",))
     a.sync(), b.sync()
-    a.send("@label=xyz;+tag BATCH +123 draft/multiline #r", "@batch=123 PRIVMSG #r :", "@batch=123 PRIVMSG #r :#how is ")
+    a.send(
+        "@label=xyz;+tag BATCH +123 draft/multiline #r",
+        "@batch=123 PRIVMSG #r :",
+        "@batch=123 PRIVMSG #r :#how is ",
+    )
     a.send("@batch=123;draft/multiline-concat PRIVMSG #r :everyone?")
     echo = a.ask("BATCH -123")
     assert (echo[0].command, echo[0].params[1:]) == ("BATCH", ["draft/multiline", "#r"])
@@ -188,7 +205,11 @@ def test_redact(house: House) -> None:
     (refused,) = b.ask(f"REDACT #r {msgid}")
     assert refused.params[:4] == ["REDACT", "REDACT_FORBIDDEN", "#r", msgid]
     (done,) = a.ask(f"REDACT #r {msgid} :spam")
-    assert (done.command, done.params, done.source.split("!")[0]) == ("REDACT", ["#r", msgid, "spam"], "alice")
+    assert (done.command, done.params, done.source.split("!")[0]) == (
+        "REDACT",
+        ["#r", msgid, "spam"],
+        "alice",
+    )
     (seen,) = b.sync()
     assert seen.params == ["#r", msgid, "spam"]
     assert "REDACT" not in commands(c.sync())
@@ -196,7 +217,9 @@ def test_redact(house: House) -> None:
     assert a.ask("REDACT #other x")[0].params[:3] == ["REDACT", "INVALID_TARGET", "#other"]
     assert "oops" not in [line.params[-1] for line in b.ask("CHATHISTORY LATEST #r * 10")]
     (own,) = b.ask("PRIVMSG #r :mine")
-    assert commands(a.ask(f"REDACT #r {(own.tags or {})['msgid']}"))[-1] == "REDACT"  # an operator of the room
+    assert (
+        commands(a.ask(f"REDACT #r {(own.tags or {})['msgid']}"))[-1] == "REDACT"
+    )  # an operator of the room
 
 
 def test_status_messages_reach_only_operators(house: House) -> None:

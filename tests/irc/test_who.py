@@ -80,7 +80,14 @@ def test_whowas(house: House) -> None:
         b = house.join("nick2", user=user)
         b.send("QUIT :bye")
         b.closed()
-    for words, expected in (("nick2", 2), ("nick2 1", 1), ("nick2 2", 2), ("nick2 -1", 2), ("nick2 0", 2), ("*ck2", 2)):
+    for words, expected in (
+        ("nick2", 2),
+        ("nick2 1", 1),
+        ("nick2 2", 2),
+        ("nick2 -1", 2),
+        ("nick2 0", 2),
+        ("*ck2", 2),
+    ):
         rows = [line.params for line in a.ask(f"WHOWAS {words}") if line.command == "314"]
         assert [row[2] for row in rows] == ["~ident3", "~ident2"][:expected], words
         assert rows[0][1] == "nick2"
@@ -95,7 +102,10 @@ def test_whowas(house: House) -> None:
 
 def test_small_questions(pair: tuple[Client, Client]) -> None:
     a, b = pair
-    assert only(b.ask("ISON coolNick nobody :otherNick x"), "303").params[1].split() == ["coolNick", "otherNick"]
+    assert only(b.ask("ISON coolNick nobody :otherNick x"), "303").params[1].split() == [
+        "coolNick",
+        "otherNick",
+    ]
     assert only(b.ask("USERHOST coolNick"), "302").params[1].startswith("coolNick=+~myname@")
     a.ask("AWAY :afk")
     assert only(b.ask("USERHOST coolNick"), "302").params[1].startswith("coolNick=-")
@@ -201,7 +211,13 @@ def test_bots(house: House) -> None:
 def test_operators(house: House) -> None:
     op, a, b = house.join("op"), house.join("alice"), house.join("bob")
     assert commands(op.ask("OPER boss wrong", "OPER nobody secret", "OPER boss")) == ["464", "464", "461"]
-    assert commands(a.ask("KILL bob :x", "WALLOPS :x", "REHASH", "KILL", "WALLOPS")) == ["481", "481", "481", "461", "461"]
+    assert commands(a.ask("KILL bob :x", "WALLOPS :x", "REHASH", "KILL", "WALLOPS")) == [
+        "481",
+        "481",
+        "481",
+        "461",
+        "461",
+    ]
     lines = op.ask("OPER boss secret")
     assert commands(lines) == ["381", "MODE"]
     b.ask("MODE bob +w")
@@ -226,13 +242,20 @@ def test_the_server_about_itself(house: House) -> None:
     link, end = a.ask("LINKS")
     assert link.params == ["nick", "My.Chat.Server", "My.Chat.Server", "0 test server"]
     assert end.params[:2] == ["nick", "*"]
-    for words, subject in (("HELP", "*"), ("HELPOP", "*"), ("HELP PRIVMSG", "PRIVMSG"), ("HELPOP privmsg", "PRIVMSG")):
+    for words, subject in (
+        ("HELP", "*"),
+        ("HELPOP", "*"),
+        ("HELP PRIVMSG", "PRIVMSG"),
+        ("HELPOP privmsg", "PRIVMSG"),
+    ):
         lines = a.ask(words)
         assert (lines[0].command, lines[-1].command) == ("704", "706")
         assert {line.params[1] for line in lines} == {subject}
     assert commands(a.ask("HELP NOTACOMMAND")) == ["524"]
     assert commands(a.ask("STATS u", "STATS m", "STATS"))[-1] == "219"
-    assert commands(a.ask("TIME no.such.server", "VERSION no.such.server", "MOTD no.such.server")) == ["402"] * 3
+    assert (
+        commands(a.ask("TIME no.such.server", "VERSION no.such.server", "MOTD no.such.server")) == ["402"] * 3
+    )
     assert commands(a.ask("NONSENSE")) == ["421"]
 
 
@@ -277,7 +300,11 @@ def test_metadata(house: House) -> None:
     ]  # fmt: skip
     assert rows(a, "METADATA * LIST") == []
     assert a.ask("METADATA nobody LIST")[0].params[:3] == ["METADATA", "INVALID_TARGET", "nobody"]
-    assert only(b.ask("METADATA * SUB display-name avatar"), "770").params == ["bar", "display-name", "avatar"]
+    assert only(b.ask("METADATA * SUB display-name avatar"), "770").params == [
+        "bar",
+        "display-name",
+        "avatar",
+    ]
     assert only(a.ask("METADATA * SET display-name :Foo The First"), "761").params == [
         "foo", "foo", "display-name", "*", "Foo The First",
     ]  # fmt: skip
@@ -309,7 +336,13 @@ def test_metadata(house: House) -> None:
 
 def test_metadata_before_the_welcome(house: House) -> None:
     a = house.connect()
-    a.send("CAP REQ :draft/metadata-3 batch", "METADATA * SET display-name :Early", "NICK foo", "USER u 0 * :r", "CAP END")
+    a.send(
+        "CAP REQ :draft/metadata-3 batch",
+        "METADATA * SET display-name :Early",
+        "NICK foo",
+        "USER u 0 * :r",
+        "CAP END",
+    )
     assert a.until("761")[-1].params[-1] == "Early"
     burst = a.until("001") + a.sync()
     assert only(burst, "761").params == ["foo", "foo", "display-name", "*", "Early"]
@@ -329,6 +362,10 @@ def test_every_command_answers_or_acknowledges(house: House) -> None:
                 lines: list[Any] = client.ask(f"@label=q{name} {name}{words}")
                 if name == "BATCH" and not lines:
                     continue
-                assert any((line.tags or {}).get("label") == f"q{name}" for line in lines), (name, words, lines)
+                assert any((line.tags or {}).get("label") == f"q{name}" for line in lines), (
+                    name,
+                    words,
+                    lines,
+                )
         client.send("QUIT")
         client.closed()

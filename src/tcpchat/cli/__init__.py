@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from tcpchat.i18n import _, language
+
 USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 
@@ -54,26 +56,49 @@ def available() -> dict[str, Entry]:
 
 def overview() -> argparse.ArgumentParser:
     """The parser of ``tcpchat --help``."""
-    lines = [f"  {name:12}{entry.help}" for name, entry in available().items()]
-    return argparse.ArgumentParser(
+    lines = [f"  {name:12}{_(entry.help)}" for name, entry in available().items()]
+    words = _(
+        "`tcpchat COMMAND --help` says more. With a screen reader use `tcpchat client`\n"
+        "(one line per event) or the web page."
+    )
+    made = argparse.ArgumentParser(
         prog="tcpchat",
         usage="tcpchat COMMAND [...]",
-        description="One command, one port, every client, no lost message.",
-        epilog="commands:\n" + "\n".join(lines) + "\n\n`tcpchat COMMAND --help` says more. With a screen reader use "
-        "`tcpchat client`\n(one line per event) or the web page.",
+        description=_("One command, one port, every client, no lost message."),
+        epilog="\n".join([_("commands:"), *lines, "", words]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.add_argument("-V", "--version", action="store_true", help=_("print the version"))
+    return translated(made)
 
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The parser of one command."""
     entry = COMMANDS[name]
-    made = argparse.ArgumentParser(prog=f"tcpchat {name}", description=entry.help[0].upper() + entry.help[1:] + ".")
+    help = _(entry.help)
+    made = argparse.ArgumentParser(
+        prog=f"tcpchat {name}", description=help[0].upper() + help[1:] + ("" if help.endswith("?") else ".")
+    )
     import_module(f"{__name__}.{entry.module}").add_arguments(made)
     if entry.connects:
         from tcpchat.cli.common import add_connection
 
         add_connection(made)
+    return translated(made)
+
+
+def translated(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser with its words in the language in use."""
+    if language() == "en":
+        return made
+    for action in made._actions:
+        if action.help:
+            # Settings of the server carry their default and name behind the words: "... [6060; TCPCHAT_PORT]".
+            words, bracket, rest = action.help.partition(" [")
+            action.help = _(action.help) if _(action.help) != action.help else _(words) + bracket + rest
+    for group in made._action_groups:
+        group.title = _(group.title) if group.title else group.title
+    made.epilog = _(made.epilog) if made.epilog else None
     return made
 
 
@@ -105,8 +130,8 @@ def _run(arguments: list[str]) -> int:
     name = ALIASES.get(name, name)
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, [*COMMANDS, *ALIASES], 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        print(f"tcpchat: no command {name!r}.{hint} (tcpchat --help lists them)", file=sys.stderr)
+        hint = _(" Did you mean %s?") % near[0] if near else ""
+        print("tcpchat: " + _("no command %r.%s (tcpchat --help lists them)") % (name, hint), file=sys.stderr)
         return USAGE
     args: Any = parser(name).parse_args(arguments[1:])
     return int(import_module(f"{__name__}.{COMMANDS[name].module}").run(args))

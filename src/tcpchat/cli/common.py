@@ -75,7 +75,11 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         except argparse.ArgumentTypeError as error:
             raise Ended(USAGE, f"TCPCHAT_TIMEOUT: {error}") from None
     server = args.server or os.environ.get("TCPCHAT_SERVER") or profile.get("server") or "localhost:6060"
-    return {"server": server, "user": user, "timeout": 10.0 if timeout is None else timeout}
+    return {
+        "server": server,
+        "user": user,
+        "timeout": getattr(args, "default_timeout", 10.0) if timeout is None else timeout,
+    }
 
 
 def _own_name() -> str:

@@ -104,10 +104,9 @@ def bash(table: list[Command]) -> str:
     """For bash 4 and newer."""
     cases, values = [], []
     for command in table:
-        names = "names" if command.name in TAKES_NAMES else ""
-        cases.append(
-            f"        {command.name}) flags='{' '.join(command.flags)}' words='{' '.join(command.words)}' ask='{names}' ;;"
-        )
+        ask = "names" if command.name in TAKES_NAMES else ""
+        flags, words = " ".join(command.flags), " ".join(command.words)
+        cases.append(f"        {command.name}) flags='{flags}' words='{words}' ask='{ask}' ;;")
         for option in command.options:
             if option.choices:
                 values.append((command.name, option.flags, " ".join(option.choices)))

@@ -1,4 +1,4 @@
-"""``python -m tcpchat.cli.reference`` writes docs/cli.md from the commands' own parsers; a test fails when it is stale."""
+"""``python -m tcpchat.cli.reference`` writes docs/cli.md from the commands' parsers; a test fails when it is stale."""
 
 from __future__ import annotations
 

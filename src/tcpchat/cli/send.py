@@ -6,28 +6,32 @@ import argparse
 import difflib
 import sys
 import time
+from contextlib import ExitStack
 from hashlib import sha256
+from typing import NamedTuple
 
 from tcpchat.cli.common import (
     FAILED,
+    NOT_FOUND,
     UNKNOWN,
     USAGE,
     WAITED,
     Ended,
+    ending,
     guarded,
     paint,
-    seconds,
     show_json,
     tell,
     ticks,
 )
 from tcpchat.cli.oneshot import Session
-from tcpchat.client.errors import ConnectionFailed, Refused
+from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.core import model as m
-from tcpchat.core.text import clean_line, fold
+from tcpchat.core.text import clean, clean_line, fold
 
 ORDER = {"accepted": 1, "delivered": 2, "read": 3}
-TOO_FAST_MAX = 60.0  # seconds that a rate limit is waited out by itself
+PASSING = ("too_fast", "unavailable")  # refusals after which it is tried again
+WAIT_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--room", metavar="NAME", help="send to a room (the shell takes # for a comment)")
     parser.add_argument("--wait", choices=list(ORDER), default="accepted", help="the state to wait for (accepted)")
     parser.add_argument("--id", metavar="KEY", help="a name for this message: repeating the command sends it once")
+    parser.set_defaults(default_timeout=WAIT_SECONDS)
     parser.epilog = "Exit codes: 0 state reached, 1 failed, 3 no connection, 4 not allowed, 5 no such user or room, "
     parser.epilog += "6 unknown (repeat with the same --id), 124 accepted, but --wait was not reached in --timeout."
 
@@ -71,41 +76,60 @@ def _target(name: str) -> str:
     return "#all" if name in ("@all", "all") and name.startswith("@") else "@" + name.removeprefix("@")
 
 
+class Sending(NamedTuple):
+    """One recipient's message."""
+
+    to: str
+    session: Session
+    seq: int
+    code: int  # exit code; not 0: it was not accepted
+
+
 def _send(args: argparse.Namespace) -> int:
     targets, text = _targets(args)
-    device = f"id.{sha256(args.id.encode()).hexdigest()[:24]}" if args.id else ""
-    timeout = args.timeout if args.timeout is not None else None
     started = time.monotonic()
-    with Session(args, device=device) as session:
-        if timeout is None:
-            timeout = 30.0 if args.wait != "accepted" else session.timeout
+    with ExitStack() as stack:
+        sessions = _sessions(args, targets, stack)
+        timeout = sessions[0].timeout
         deadline = started + timeout
-        worst = 0
-        for number, to in enumerate(targets, 1):
-            worst = max(worst, _one(args, session, to, text, number if args.id else 0, deadline, started))
-        return worst
+        # All are sent before any is waited for: who is away delays nobody else.
+        sent = [_say(args, session, to, text, deadline) for to, session in zip(targets, sessions, strict=True)]
+        codes = [one.code or _outcome(args, one, deadline, started) for one in sent]
+    return max((code for code in codes if code != WAITED), default=0) or max(codes)
 
 
-def _one(
-    args: argparse.Namespace, session: Session, to: str, text: str, n: int, deadline: float, started: float
-) -> int:
+def _sessions(args: argparse.Namespace, targets: list[str], stack: ExitStack) -> list[Session]:
+    """A session for each recipient: one for all, or with --id one each.
+
+    The device is made from --id and the recipient, and numbers just this message: whoever repeats it, from whichever
+    machine, is answered with the first one's place.
+    """
+    if not args.id:
+        return [stack.enter_context(Session(args))] * len(targets)
+    sessions = []
+    for to in targets:
+        name = sha256(f"{args.id}\0{fold(to)}".encode()).hexdigest()[:24]
+        device = f"id-{name}"
+        sessions.append(stack.enter_context(Session(args, device=device)))
+    return sessions
+
+
+def _say(args: argparse.Namespace, session: Session, to: str, text: str, deadline: float) -> Sending:
+    """Say it to one recipient; what goes wrong is told and is this one's exit code."""
     try:
-        accepted = _accepted(session, m.Say(to, text, n, ref="send"), deadline)
+        accepted = _accepted(session, m.Say(to, text, 1 if args.id else 0, ref=f"to {to}"), deadline)
+        return Sending(to, session, accepted.seq, 0)
     except Refused as error:
+        end = ending(error)
         if error.code == "no_such_login":
-            raise Ended(5, _unknown_login(session, to)) from None
-        raise
-    except ConnectionFailed:
-        hint = f"Repeat with --id {args.id}." if args.id else "With --id KEY a repeat is safe."
-        raise Ended(
-            UNKNOWN, f"The connection was lost before it was known whether the message was taken. {hint}"
-        ) from None
-    state = _wait(session, to, accepted.seq, args.wait, deadline)
-    took = time.monotonic() - started
-    _report(args, session, to, state, accepted.seq, took)
-    if state == "failed":
-        return FAILED
-    return 0 if ORDER[state] >= ORDER[args.wait] else WAITED
+            end = Ended(NOT_FOUND, _unknown_login(session, to))
+    except (ConnectionFailed, TimedOut) as error:
+        hint = f"Repeat it with --id {args.id}: it cannot be doubled." if args.id else "With --id KEY a repeat is safe."
+        end = Ended(UNKNOWN, f"{error} It is not known whether the message was taken. {hint}")
+    if args.json:
+        show_json({"to": to, "state": "failed" if end.code != UNKNOWN else "unknown", "exit": end.code})
+    print(clean(end.text), file=sys.stderr, flush=True)
+    return Sending(to, session, 0, end.code)
 
 
 def _accepted(session: Session, say: m.Say, deadline: float) -> m.Accepted:
@@ -114,16 +138,26 @@ def _accepted(session: Session, say: m.Say, deadline: float) -> m.Accepted:
         session.send(say)
         try:
             left = max(0.05, deadline - time.monotonic())
-            event = session.wait(lambda one: isinstance(one, m.Accepted), left)
+            event = session.wait(lambda one: isinstance(one, m.Accepted) and one.ref == say.ref, left)
         except Refused as error:
-            if error.code in ("too_fast", "unavailable") and time.monotonic() + error.after < min(
-                deadline, time.monotonic() + TOO_FAST_MAX
-            ):
-                time.sleep(max(error.after, 0.05))
-                continue
-            raise
+            if error.code not in PASSING or time.monotonic() + error.after >= deadline:
+                raise
+            time.sleep(max(error.after, 0.05))
+            continue
         assert isinstance(event, m.Accepted)
         return event
+
+
+def _outcome(args: argparse.Namespace, sent: Sending, deadline: float, started: float) -> int:
+    """Wait for the state that was asked for, and report."""
+    try:
+        state = _wait(sent.session, sent.to, sent.seq, args.wait, deadline)
+    except (ConnectionFailed, TimedOut):
+        state = "accepted"  # that much is certain
+    _report(args, sent, state, time.monotonic() - started)
+    if state == "failed":
+        return FAILED
+    return 0 if ORDER[state] >= ORDER[args.wait] else WAITED
 
 
 def _wait(session: Session, to: str, seq: int, goal: str, deadline: float) -> str:
@@ -156,26 +190,24 @@ def _unknown_login(session: Session, to: str) -> str:
     return f'No user "{clean_line(name)}" here.{hint} (tcpchat who --all lists everyone)'
 
 
-def _report(args: argparse.Namespace, session: Session, to: str, state: str, seq: int, took: float) -> None:
-    whom = clean_line(to.removeprefix("@"))
+def _report(args: argparse.Namespace, sent: Sending, state: str, took: float) -> None:
+    whom, seq = clean_line(sent.to.removeprefix("@")), sent.seq
     reached = state != "failed" and ORDER[state] >= ORDER[args.wait]
+    later = f"It stays on the server and will be delivered. See: tcpchat receipts {seq}"
     if args.json:
-        show_json({"to": to, "state": state, "seq": seq, "ms": round(took * 1000), "reached": reached})
-    elif sys.stdout.isatty():
-        if args.quiet:
-            return
-        mark = ticks()[state]
-        if state == "failed":
-            print(paint(f"{mark} {whom} left without the message", "31", args))
-        elif reached:
-            print(f"{paint(mark, '32', args)} {state} to {whom} in {round(took * 1000)} ms · {seq}", flush=True)
-        else:
-            print(f"{mark} {state}, not yet {args.wait}. It stays on the server and will be delivered. "
-                  f"See: tcpchat receipts {seq}")  # fmt: skip
-    elif not args.quiet:
+        show_json({"to": sent.to, "state": state, "seq": seq, "ms": round(took * 1000), "reached": reached})
+    elif args.quiet:
+        return
+    elif not sys.stdout.isatty():
         print(f"{state} {seq}", flush=True)
-        if not reached:
-            tell(args, f"not {args.wait} in time; see: tcpchat receipts {seq}")
+        if not reached and state != "failed":
+            tell(args, f"Not yet {args.wait} after {sent.session.timeout:g} s. {later}")
+    elif state == "failed":
+        print(f"{paint(ticks()[state], '31', args)} {whom} left without the message", flush=True)
+    elif reached:
+        print(f"{paint(ticks()[state], '32', args)} {state} to {whom} in {round(took * 1000)} ms · {seq}", flush=True)
+    else:
+        print(f"{ticks()[state]} {state}, not yet {args.wait} after {sent.session.timeout:g} s. {later}", flush=True)
 
 
-__all__ = ["add_arguments", "run", "seconds"]
+__all__ = ["add_arguments", "run"]

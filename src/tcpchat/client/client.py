@@ -57,6 +57,7 @@ class Client(Hearing, Sending, Asking):
         self.fingerprint = ""
         self.retry_at = 0.0  # seconds since the epoch
         self.error: ChatError | None = None  # what ended it
+        self.goodbye: m.Goodbye | None = None  # with what the server ended the last connection
         self._options = options
         self._key: Key | None = None
         Sending.__init__(self, Outbox(options.get("outbox"), options.get("device") or ""))
@@ -317,7 +318,7 @@ class Client(Hearing, Sending, Asking):
             raise Refused("claimed", f"The login {event.login} belongs to somebody.", about=event.methods)
 
     def _on_welcome(self, event: m.Welcome) -> None:
-        self.welcome, self.login, self.status = event, event.login, event.state
+        self.welcome, self.login, self.status, self.goodbye = event, event.login, event.state, None
         self._begin_feed(event, self._asked)
         self._settle(event)
         self.state, self._tries = "online", 0
@@ -355,6 +356,7 @@ class Client(Hearing, Sending, Asking):
         self._put(event)
 
     def _on_bye(self, event: m.Goodbye) -> None:
+        self.goodbye = event
         if event.code in ("replaced", "banned"):
             raise Refused(event.code, event.why)
         raise ConnectionFailed(event.why or "The server said goodbye.")

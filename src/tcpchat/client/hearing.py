@@ -193,7 +193,10 @@ class Hearing(Part):
     def _begin_feed(self, event: m.Welcome, asked: int | None) -> None:
         self._names.add(fold(event.login))
         self._confirmed = asked or 0
-        if not self._started or event.after < self._taken:  # its log is younger than ours: restored, or made anew
+        # Its log is shorter than what we asked for: restored, or made anew. Not compared with what is taken, because
+        # the program may have taken more since the question left.
+        set_back = asked is not None and event.after < asked
+        if not self._started or set_back:
             if self._started:
                 self._own.clear()
             self._taken = self._seen = event.after

@@ -7,12 +7,13 @@ commit, because the server's Welcome tells it again anyway.
 
 from __future__ import annotations
 
-import json
-import secrets
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tcpchat.client.errors import OutboxError
 from tcpchat.client.sent import Sent
@@ -41,6 +42,18 @@ def _told(path: Path) -> Iterator[None]:
         raise OutboxError(f"{path}: {text}") from error
 
 
+def _text(item: Sent) -> str:
+    try:
+        return msgspec.json.encode(item.message()).decode()
+    except UnicodeEncodeError:  # halves of surrogate pairs: command-line bytes that are no UTF-8
+        clean = {key: _clean(value) if isinstance(value, str) else value for key, value in item.message().items()}
+        return msgspec.json.encode(clean).decode()
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Outbox:
     """Pending messages of one device. Without a path they live as long as the process."""
 
@@ -55,7 +68,7 @@ class Outbox:
         if path is not None:
             with _told(self._path):
                 self._open()
-        self.device = self.device or secrets.token_urlsafe(16)
+        self.device = self.device or os.urandom(16).hex()
         if self._db is not None:
             with _told(self._path):
                 self._put("device", self.device)
@@ -91,7 +104,7 @@ class Outbox:
         self.cursor = int(meta["cursor"]) if "cursor" in meta else None
         self.own = [seq for (seq,) in db.execute("SELECT seq FROM own ORDER BY seq")]
         for number, n, message in db.execute("SELECT id, n, message FROM outbox ORDER BY id"):
-            item = Sent(**json.loads(message))
+            item = Sent(**msgspec.json.decode(message))
             item.number, item.n, item.left = number, n, n > 0
             self.found.append(item)
             self._last = number
@@ -117,7 +130,7 @@ class Outbox:
         if self._db is not None:
             with self._committed():
                 self._run(
-                    "INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, json.dumps(item.message()))
+                    "INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, _text(item))
                 )  # fmt: skip
 
     def numbered(self, items: list[Sent]) -> None:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from tcpchat.core.text import INVISIBLE, fold, is_clean
+from tcpchat.core.text import INVISIBLE, fold, is_clean, skeleton
 
 ALL = 1  # the number of #all, to which everyone belongs
 ALL_NAME = "#all"
@@ -71,7 +71,7 @@ def good_login(login: str, limits: Limits) -> str:
     if any(char in ',!*?\n\t\r\\/"<>' or char in INVISIBLE for char in name) or "  " in name:
         return ""
     ok = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in name)
-    return name if ok and fold(name).strip() else ""
+    return name if ok and skeleton(name).strip() else ""
 
 
 def good_room(room: str, limits: Limits) -> str:

@@ -49,6 +49,7 @@ class SqliteLog:
         self._cursors_due: asyncio.TimerHandle | None = None
         self._cursors_from = 0.0  # loop time from which they go with the next append
         self._retaining: asyncio.Task[None] | None = None
+        self._readers: list[Reader] = []
         self._appending = False
         self._open = False
 
@@ -77,7 +78,7 @@ class SqliteLog:
                 self._tail.add(self._store.open())
                 self._tail.erasing |= self._store.erasing()
                 self.head, self._at = self._store.head, self._store.last_at()
-                self._readers = [Reader(self.path), Reader(self.path)]
+                self._readers += [Reader(self.path), Reader(self.path)]
                 return self._store.restore()
         except BaseException:
             if hasattr(self._store, "db"):
@@ -134,20 +135,22 @@ class SqliteLog:
         at = max(at, self._at)
         entries = [Entry(seq, at, item.fact, item.origin) for seq, item in enumerate(batch, self.head + 1)]
         values: list[object] = []
+        kept: list[Entry] = []  # without origins: the tail shall not keep sessions that are long gone
         for entry in entries:
-            fact = entry.fact
-            values += (entry.seq, at, fact.room, encode(fact))
+            seq, fact = entry.seq, entry.fact
+            values += (seq, at, fact.room, encode(fact))
+            kept.append(Entry(seq, at, fact))
         cursors = self._take_cursors() if self._cursors and self._now() >= self._cursors_from else {}
         self._appending = True
         try:
-            await self._worker.run(lambda: self._store.append(entries, values, cursors))
+            await self._worker.run(lambda: self._store.append(kept, values, cursors))
         except LogUnavailable:
             self._appending = False
             self._merge(cursors)
             raise
         self._appending = False
         self.head, self._at = entries[-1].seq, at
-        self._tail.add(entries)
+        self._tail.add(kept)
         return entries
 
     async def snapshot(self, seq: int, state: bytes) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, split_graphemes
 
+from tcpchat.i18n import _
+
 if TYPE_CHECKING:
     from tcpchat.client import Sent
 
@@ -20,15 +22,34 @@ NARROW = 45  # columns below which names have a line of their own
 FOLDED = ("joined", "left")  # runs of these become one line
 
 # Characters that take one cell each; a text of only these needs no measuring.
-_NARROW_ONLY = re.compile("[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u2027\u2030-\u205e\u2500-\u257f\n]*\\Z")
+_NARROW_ONLY = re.compile(
+    "[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u2027\u2030-\u205e\u2500-\u257f\n]*\\Z"
+)
 
 
 class Row:
     """One row: a message, something that happened in the room, or a note of this client. Texts are clean already."""
 
     __slots__ = (
-        "at", "by", "day", "edited", "event", "failed", "folded", "fold_text", "height", "kind", "mention", "place", "re",
-        "removed", "same", "sent", "seq", "text", "unread",
+        "at",
+        "by",
+        "day",
+        "edited",
+        "event",
+        "failed",
+        "fold_text",
+        "folded",
+        "height",
+        "kind",
+        "mention",
+        "place",
+        "re",
+        "removed",
+        "same",
+        "sent",
+        "seq",
+        "text",
+        "unread",
     )  # fmt: skip
 
     def __init__(self, seq: int, at: int, by: str, text: str, kind: str = "text") -> None:
@@ -113,7 +134,7 @@ def _cut_wide(text: str, start: int, end: int, width: int, first: int, lines: li
         lines.append((start, end))
         return
     begin, used, space = 0, 0, -1
-    spans, _ = split_graphemes(part)
+    spans = split_graphemes(part)[0]
     at = space_at = 0
     while at < len(spans):
         left, right, cells = spans[at]
@@ -138,10 +159,11 @@ def _cut_wide(text: str, start: int, end: int, width: int, first: int, lines: li
 def body(row: Row) -> str:
     """The text of a row as it is shown."""
     if row.removed:
-        return "(deleted)"
+        return _("(deleted)")
     if row.event:
         return row.fold_text or row.text
-    return row.text
+    text = f"{row.by} {row.text}" if row.kind == "action" else row.text
+    return f"{text} {_('(edited)')}" if row.edited else text
 
 
 def head_width(row: Row, layout: Layout) -> int:
@@ -194,13 +216,13 @@ def clock(at: int, form: str = "%H:%M") -> str:
 
 def chop(text: str, width: int, more: str = "…") -> str:
     """The text in at most ``width`` cells, its end replaced by ``more`` when it is longer."""
-    if len(text) <= width and text.isascii() or cell_len(text) <= width:
+    if (len(text) <= width and text.isascii()) or cell_len(text) <= width:
         return text
     room = width - cell_len(more)
     if room < 0:
         return ""
     used = 0
-    for left, _, cells in split_graphemes(text)[0]:
+    for left, _end, cells in split_graphemes(text)[0]:
         if used + cells > room:
             return text[:left] + more
         used += cells

@@ -134,16 +134,17 @@ class Palette:
         self.look = look = look_of(theme)
         self._names: dict[str, Style] = {}
 
-        def made(color: str, **attributes: bool) -> Style:
-            return base + Style(color=None if mono or not color else color, **attributes)
+        def made(color: str, bold: bool | None = None, **others: bool | None) -> Style:
+            chosen = None if mono or not color else color
+            return base + Style(color=chosen, bold=bold, dim=others.get("dim"), underline=others.get("underline"))
 
-        muted = {"dim": True} if not look.muted or mono else {}
+        dim = not look.muted or mono or None
         self.text = made(look.text if not theme.ansi else "")
-        self.muted = made(look.muted, **muted)
-        self.event = made(look.muted, **muted, italic=True)
+        self.muted = made(look.muted, dim=dim)
+        self.event = made(look.muted, dim=dim)
         self.own = made(look.primary, bold=True)
         self.bold = made(look.text if not theme.ansi else "", bold=True)
-        self.rule = made(look.muted, **muted)
+        self.rule = made(look.muted, dim=dim)
         self.unread = made(look.warning, bold=True)
         self.mention = made(look.warning, bold=True)
         self.link = made(look.primary, underline=True)
@@ -155,7 +156,7 @@ class Palette:
         self.cursor = base + Style(reverse=True)
         self.key = made(look.primary, bold=True)
         self.ticks = (
-            made(look.muted, **muted), made(look.muted, **muted), made(look.text if not theme.ansi else ""),
+            made(look.muted, dim=dim), made(look.muted, dim=dim), made(look.text if not theme.ansi else ""),
             made(look.accent, bold=True, underline=True), made(look.error, bold=True),
         )  # fmt: skip
 

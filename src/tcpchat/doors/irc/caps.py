@@ -33,6 +33,7 @@ CAPS: dict[str, Cap] = {
     "draft/metadata-2": Cap("facts about people and rooms that others may read"),
     "draft/metadata-3": Cap("the same, newer draft"),
     "draft/multiline": Cap("messages of several lines", True),
+    "draft/named-modes": Cap("switches of rooms by their names: PROP"),
     "draft/no-implicit-names": Cap("no list of names when joining"),
     "draft/pre-away": Cap("AWAY before registration"),
     "draft/read-marker": Cap("how far one has read, on all devices"),

@@ -17,7 +17,7 @@ from tcpchat.doors.irc import caps, encode, events, refusals, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
-from tcpchat.doors.irc.network import Network, nick_of
+from tcpchat.doors.irc.network import Face, Network, nick_of
 from tcpchat.doors.irc.numerics import NUMERICS
 from tcpchat.doors.irc.receipts import Receipts
 from tcpchat.doors.irc.wire import Line
@@ -57,6 +57,7 @@ class IrcDoor:
         self.answer: Answer | None = None
         self.says: dict[int, Pending] = {}
         # who this is
+        self.me = Face("")  # what IRC shows of this login, from the welcome on
         self.nick = self.login = self.account = self.user = self.real = self.away = ""
         self.registered = self.entering = False
         self.version = 0  # of CAP LS
@@ -171,9 +172,16 @@ class IrcDoor:
             self.buffer = b""
             if not self.overlong:
                 self.queue.append(lambda: self.reply("ERR_INPUTTOOLONG"))
-            self.overlong = True
+                self.overlong = True
+            elif not self.closing:  # a second buffer full of the same line: this is no client
+                self.queue.clear()
+                self.quit("Line too long")
 
     def _line(self, raw: bytes) -> None:
+        if len(raw) > 2 * BYTES_MAX:
+            self.queue.append(lambda: self.reply("ERR_INPUTTOOLONG"))
+            self.queue.append(lambda: self.quit("Line too long"))
+            return
         if len(raw) > wire.MAX_LINE - 2 and too_long(raw):
             self.queue.append(lambda: self.reply("ERR_INPUTTOOLONG"))
             return

@@ -13,9 +13,8 @@ from tcpchat.doors.irc.network import nick_of
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
 
-TEXT_MAX = (
-    496  # bytes of one line's text: what a client can send in 512 bytes is never split for its receivers
-)
+SLACK = 3  # bytes that a line may be over 512, so that its last character is whole
+TEXT_MAX = 400
 VERBS = {"text": "PRIVMSG", "action": "PRIVMSG", "notice": "NOTICE", "tag": "TAGMSG"}
 SHAPE = "~lines"  # tag under which the lines of a multiline message are kept: "5;8+9" = two lines, the second in two
 STATUS = "~status"  # tag under which the mark of a message to some members only is kept
@@ -76,7 +75,26 @@ def message(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
         and event.tags is None
     ):
         return f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}\r\n".encode(errors="replace")
+    if kind == "text" and event.tags is None and len(text) <= 120 and "\n" not in text and not event.re:
+        face = network.people.get(network.fold(event.by))
+        if not event.removed and (face is None or "B" not in face.modes):
+            return plain(network, event, dialect)
     return "".join(line + "\r\n" for line in lines(network, event, dialect)).encode(errors="replace")
+
+
+def plain(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
+    """What ``lines`` gives for a short message without tags of its own, the usual case."""
+    words = []
+    if "server-time" in dialect:
+        words.append("time=" + stamp(event.at))
+    if "account-tag" in dialect and event.account:
+        words.append("account=" + wire.escape(nick_of(event.account)))
+    if "message-tags" in dialect:
+        words.append(f"msgid=tc{event.seq}")
+    head = f"@{';'.join(words)} " if words else ""
+    return f"{head}:{network.mask(event.by)} PRIVMSG {target(event)} :{event.text}\r\n".encode(
+        errors="replace"
+    )
 
 
 TAGGED = frozenset({"server-time", "message-tags", "account-tag"})
@@ -106,20 +124,30 @@ def client_tags(network: Network, event: Message) -> list[tuple[str, str]]:
     return out
 
 
-def bodies(event: Message) -> list[tuple[str, bool]]:
+def space(start: str) -> int:
+    """Bytes of text that fit a line with this beginning."""
+    return max(200, wire.MAX_LINE - 2 - len(start.encode()) - 2)
+
+
+def fits(network: Network, login: str, verb: str, shown: str, text: str) -> bool:
+    """Can this text be relayed in one line? (modern, "ERR_INPUTTOOLONG")"""
+    return len(text.encode()) <= space(f":{network.mask(login)} {verb} {shown}") + SLACK
+
+
+def bodies(event: Message, size: int) -> list[tuple[str, bool]]:
     """The text in pieces that fit a line each; True = goes on where the piece before it ended."""
     shape = (event.tags or {}).get(SHAPE)
     out: list[tuple[str, bool]] = []
     if shape:
         rest = event.text
         for row in shape.split(";"):
-            for place, size in enumerate(row.split("+")):
-                out.append((rest[: int(size)], place > 0))
-                rest = rest[int(size) :]
+            for place, length in enumerate(map(int, row.split("+"))):
+                out.append((rest[:length], place > 0))
+                rest = rest[length:]
             rest = rest[1:]
         return out
     for row in event.text.split("\n"):
-        out += [(piece, place > 0) for place, piece in enumerate(wire.pieces(row, TEXT_MAX))]
+        out += [(piece, place > 0) for place, piece in enumerate(wire.pieces(row, size))]
     if event.kind == "action":
         return [(f"\x01ACTION {piece}\x01", False) for piece, _ in out]
     return out
@@ -145,7 +173,7 @@ def lines(
         and not (event.tags and SHAPE in event.tags)
     ):
         return [f"{wire.format_tags(tags)}{start} :{text}"]
-    parts = bodies(event)
+    parts = bodies(event, space(start) + SLACK)
     if len(parts) == 1:
         return [f"{wire.format_tags(tags)}{start} :{parts[0][0]}"]
     if "draft/multiline" in dialect and event.kind != "action":

@@ -22,7 +22,7 @@ from tcpchat.core.model import (
     TypingNotice,
 )
 from tcpchat.doors.irc import encode, metadata, wire
-from tcpchat.doors.irc.network import LETTERS, nick_of
+from tcpchat.doors.irc.network import LETTERS, PROPS, nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
@@ -223,12 +223,26 @@ def on_mode(door: IrcDoor, event: RoomEvent) -> None:
     if door.network.fold(event.room) not in door.rooms:
         return
     words = mode_words(event.changes)
-    if words:
+    if words and "draft/named-modes" in door.caps:
+        show_props(door, event)
+    elif words:
         mask = door.network.mask(event.by) if event.by else door.network.server
         tags = (
             door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
         )
         door.put(wire.join("MODE", [event.room, *words], mask), tags, event.at)
+
+
+def show_props(door: IrcDoor, event: RoomEvent) -> None:
+    """The same by names, for those with draft/named-modes."""
+    words = []
+    for change in event.changes:
+        name = PROPS.get(LETTERS.get(change.name, ""))
+        if name is not None:
+            value = f"={nick_of(change.arg)}" if change.arg else ""
+            words.append(f"{'+' if change.on else '-'}{name}{value}")
+    mask = door.network.mask(event.by) if event.by else door.network.server
+    door.put(wire.join("PROP", [event.room, *words], mask), seq_tags(door, event.seq), event.at)
 
 
 def mode_words(changes: tuple[Change, ...]) -> list[str]:

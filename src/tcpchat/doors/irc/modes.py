@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from tcpchat.core.model import Change, Mode, Refused, RoomInfo
 from tcpchat.doors.irc import channels, events, refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
-from tcpchat.doors.irc.network import CHANNEL_MODES, LETTERS, LIST_MODES, RANKS, USER_MODES, nick_of
+from tcpchat.doors.irc.network import (
+    CHANNEL_MODES,
+    LETTERS,
+    LIST_MODES,
+    PROPS,
+    RANKS,
+    USER_MODES,
+    USER_PROPS,
+    nick_of,
+)
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
@@ -107,6 +116,82 @@ def show(door: IrcDoor, row: RoomInfo) -> None:
                 arguments.append(change.arg if row.member else "*")
     door.reply("RPL_CHANNELMODEIS", row.to, "+" + letters, *arguments)
     door.reply("RPL_CREATIONTIME", row.to, row.created // 1000)
+
+
+# -- modes by name (https://github.com/ircv3/ircv3-specifications/pull/484) ------------------------------------
+
+
+def named(letter: str) -> str:
+    """One entry of 964: type, name, letter."""
+    kind = (
+        1
+        if letter in LIST_MODES
+        else 2
+        if letter == "k"
+        else 3
+        if letter == "l"
+        else 5
+        if letter in RANKS
+        else 4
+    )
+    return f"{kind}:{PROPS[letter]}={letter}"
+
+
+def list_props(door: IrcDoor) -> None:
+    """What modes there are, as behind the welcome of those with draft/named-modes."""
+    rooms = [named(letter) for letter in sorted(PROPS, key=lambda letter: letter == "n")]
+    people = sorted(USER_PROPS.items(), key=lambda item: item[0] == "i")
+    for code, words in (("964", rooms), ("965", [f"4:{name}={letter}" for letter, name in people])):
+        for start in range(0, len(words), 12):
+            more = "* " if start + 12 < len(words) else ""
+            row = " ".join(words[start : start + 12])
+            door.put(f":{door.network.server} {code} {door.nick} {more}{row}")
+
+
+@command("PROP", "#room [[+|-]name[=value]]", "See or turn switches by their names.", least=1)
+def prop(door: IrcDoor, line: Line) -> Steps:
+    room, words = line.params[0], line.params[1:]
+    row = None if events.hidden(door, room) else (yield from channels.info(door, room))
+    if row is None:
+        door.reply("ERR_NOSUCHCHANNEL", room)
+        return
+    names = {name: letter for letter, name in PROPS.items()}
+    if not words:
+        show_props(door, row)
+    changes: list[Change] = []
+    for word in words:
+        name, _, value = word.lstrip("+-").partition("=")
+        letter = names.get(name)
+        if letter is None:
+            door.reply("ERR_UNKNOWNMODE", name or "*")
+        elif word[0] not in "+-":
+            if letter in LIST_MODES:
+                show_list_prop(door, row, letter)
+        else:
+            change = one(door, row, letter, word[0] == "+", [value] if value else [])
+            changes += [change] if change is not None else []
+    if changes:
+        answer = yield Mode(room=row.to, changes=tuple(changes[:CHANGES_MAX]))
+        if isinstance(answer, Refused):
+            refuse(door, answer, row, changes)
+
+
+def show_props(door: IrcDoor, row: RoomInfo) -> None:
+    words = []
+    for change in row.modes:
+        letter = LETTERS.get(change.name, "")
+        if letter and letter not in LIST_MODES + RANKS:
+            words.append(PROPS[letter] + (f"={change.arg}" if change.arg and row.member else ""))
+    door.put(wire.join("961", [door.nick, row.to, *words], door.network.server))
+    door.reply("RPL_ENDOFPROPLIST", row.to)
+
+
+def show_list_prop(door: IrcDoor, row: RoomInfo, letter: str) -> None:
+    for change in row.modes:
+        if change.name == CHANNEL_MODES[letter]:
+            by = nick_of(change.by) or door.network.server
+            door.reply("RPL_LISTPROPLIST", row.to, PROPS[letter], change.arg, by, change.at // 1000)
+    door.reply("RPL_ENDOFLISTPROPLIST", row.to, PROPS[letter])
 
 
 def show_list(door: IrcDoor, row: RoomInfo, letter: str) -> None:

@@ -22,11 +22,17 @@ WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
 MARKS_MAX = 100_000  # read marks remembered with their exact time; older ones fall back to the cursor
 CHANNEL_MODES = {  # letter -> name in core.model.Change
     "b": "ban", "e": "except", "I": "invex", "k": "key", "l": "limit", "C": "no_ctcp", "i": "invite_only",
-    "m": "moderated", "n": "members_only", "s": "secret", "t": "topic_locked", "R": "registered_only",
-    "o": "op", "v": "voice",
+    "M": "registered_speak", "m": "moderated", "n": "members_only", "s": "secret", "t": "topic_locked",
+    "R": "registered_only", "o": "op", "v": "voice",
 }  # fmt: skip
+PROPS = {
+    "C": "noctcp", "I": "invex", "M": "regmoderated", "R": "regonly", "b": "ban", "e": "banex", "i": "inviteonly",
+    "k": "key", "l": "limit", "m": "moderated", "n": "noextmsg", "o": "op", "s": "secret", "t": "topiclock",
+    "v": "voice",
+}  # fmt: skip
+USER_PROPS = {"B": "bot", "R": "regonly", "T": "noctcp", "i": "invisible", "o": "oper", "w": "wallops"}
 LETTERS = {name: letter for letter, name in CHANNEL_MODES.items()}
-LIST_MODES, KEY_MODES, LIMIT_MODES, SWITCHES, RANKS = "Ibe", "k", "l", "CRimnst", "ov"
+LIST_MODES, KEY_MODES, LIMIT_MODES, SWITCHES, RANKS = "Ibe", "k", "l", "CMRimnst", "ov"
 USER_MODES = {
     "B": "is a bot", "R": "takes direct messages only from people with an account", "T": "takes no CTCP",
     "i": "is not shown to strangers", "o": "is an operator of the server", "r": "has an account",
@@ -110,6 +116,7 @@ class Network:
         self.started = time.time()
         self.secret = secrets.token_bytes(16)
         self.people: OrderedDict[str, Face] = OrderedDict()
+        self.sources: dict[str, str] = {}
         self.gone: deque[tuple[str, str, str, str, float]] = deque(maxlen=WHOWAS_MAX)
         self.metadata: dict[str, dict[str, str]] = {}  # folded login or room -> key -> value
         self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -148,12 +155,16 @@ class Network:
                 del self.people[key]
 
     def mask(self, login: str) -> str:
-        """nick!user@host of a login."""
-        return self.face(login).mask
+        """nick!user@host of a login (on the hot path: kept until somebody comes, goes or is renamed)."""
+        source = self.sources.get(login)
+        if source is None:
+            source = self.sources[login] = self.face(login).mask
+        return source
 
     def arrive(self, login: str) -> None:
         """This login is here now."""
         face = self.face(login)
+        self.sources.clear()
         if not face.online:
             face.online, face.signon = True, time.time()
             self.peak = max(self.peak, self.count())
@@ -171,6 +182,7 @@ class Network:
 
     def rename(self, old: str, new: str) -> None:
         """A login has another name; everything else about it stays."""
+        self.sources.clear()
         face = self.people.pop(self.fold(old), None)
         if face is None or (self.fold(new) in self.people and self.fold(old) != self.fold(new)):
             if face is not None:

@@ -180,4 +180,8 @@ NUMERICS: dict[str, Numeric] = _table("""
 906 ERR_SASLABORTED SASL authentication aborted
 907 ERR_SASLALREADY You have already authenticated using SASL
 908 RPL_SASLMECHS are available SASL mechanisms
+960 RPL_ENDOFPROPLIST End of mode list
+961 RPL_PROPLIST
+962 RPL_ENDOFLISTPROPLIST End of list
+963 RPL_LISTPROPLIST
 """)

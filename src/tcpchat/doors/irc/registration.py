@@ -21,7 +21,7 @@ from tcpchat.core.model import (
     Status,
     Welcome,
 )
-from tcpchat.doors.irc import caps, channels, events, metadata, refusals, wire
+from tcpchat.doors.irc import caps, channels, events, metadata, modes, refusals, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
 
@@ -228,7 +228,7 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     door.login, door.nick = event.login, nick_of(event.login)
     door.account = event.account or (event.login if event.claimed else "")
     door.head, door.receipts.told, door.receipts.asked = event.head, event.after, event.after
-    face = network.face(event.login)
+    face = door.me = network.face(event.login)
     if not face.doors:
         face.user, face.host, face.real = door.user, host(door), door.real
     face.login, face.account, face.secure = event.login, door.account, door.secure
@@ -266,9 +266,11 @@ def greet(door: IrcDoor) -> None:
     door.reply("RPL_WELCOME", text=f"Welcome to the {network.name} network, {network.mask(door.login)}")
     door.reply("RPL_YOURHOST", text=f"Your host is {network.server}, running version {VERSION}")
     door.reply("RPL_CREATED", text=f"This server was created {made}")
-    modes = "".join(sorted(CHANNEL_MODES))
-    door.reply("RPL_MYINFO", network.server, VERSION, "".join(sorted(USER_MODES)), modes, "Ibekklov")
+    letters = "".join(sorted(CHANNEL_MODES))
+    door.reply("RPL_MYINFO", network.server, VERSION, "".join(sorted(USER_MODES)), letters, "Ibeklov")
     isupport(door)
+    if door.version:  # plain clients would show their users two lines they cannot read
+        modes.list_props(door)
 
 
 def isupport(door: IrcDoor) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.wire import Line
 
 
+SHORT = 90  # characters that fit a line whatever is around them
+
+
 class Pending:
     """A message on its way into the log."""
 
@@ -67,7 +70,9 @@ def echo(door: IrcDoor, message: Message) -> None:
         if row.startswith("@"):
             words, _, row = row[1:].partition(" ")
             tags = list(wire.parse_tags(words).items())
-        inner = any(key == "batch" for key, _ in tags) or " BATCH -" in row[:120]  # time and msgid are on the batch
+        inner = (
+            any(key == "batch" for key, _ in tags) or " BATCH -" in row[:120]
+        )  # time and msgid are on the batch
         if door.answer is not None:
             door.answer.lines.append((row, tags, -1 if inner else message.at))
         elif inner:
@@ -157,6 +162,15 @@ def say_one(
     ctcp = text.startswith("\x01") and kind != "action"
     if not room.startswith("#") and not admitted(door, verb, room, ctcp):
         return
+    size = len(text) if kind != "action" else len(text) + len("\x01ACTION \x01")
+    if (
+        not shape
+        and size > SHORT
+        and not encode.fits(network, door.login, verb, target, text + " " * (size - len(text)))
+    ):
+        if verb != "NOTICE":
+            door.reply("ERR_INPUTTOOLONG")
+        return
     extra = dict(tags or {})
     if shape:
         extra[encode.SHAPE] = shape
@@ -165,13 +179,14 @@ def say_one(
     re = encode.seq_of(extra.get("draft/reply", ""))
     to = room if room.startswith("#") else "@" + nick_as_known(door, room)
     shown = room if room.startswith("#") else to[1:].replace(" ", "_")
-    say = Say(to=to, text=text, re=re, kind=kind, tags=extra or None)
+    say = Say(to=to, text=text, re=re, kind=kind, tags=extra or None, ref=door.refs + 1)
     if verb != "NOTICE" and room.startswith("#") and room == "#all" and network.lobby != "#all":
         door.reply("ERR_NOSUCHCHANNEL", room)
         return
-    network.face(door.login).spoke = door.now
-    ref = door.ask(say)
-    door.says[int(ref)] = Pending(say, verb, mark + shown, door.answer)
+    door.me.spoke = door.now
+    door.refs += 1
+    door.commands.append(say)
+    door.says[door.refs] = Pending(say, verb, mark + shown, door.answer)
     if door.answer is not None:
         door.answer.waits += 1
 
@@ -185,7 +200,7 @@ def nick_as_known(door: IrcDoor, nick: str) -> str:
 def admitted(door: IrcDoor, verb: str, nick: str, ctcp: bool) -> bool:
     """False, and an answer, when the other does not want this kind of message."""
     face = door.network.people.get(door.network.fold(nick))
-    mine = door.network.face(door.login)
+    mine = door.me
     mine.accepted.add(door.network.fold(nick))
     if face is None or door.is_me(nick) or "o" in mine.modes:
         return True

@@ -1,0 +1,135 @@
+"""Keys: one table for bindings, help and the documentation; and the repair of what terminals do to Alt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from textual.binding import Binding
+
+
+class Key(NamedTuple):
+    """One action: its id for ``[keys]`` in the settings, its keys, what it does."""
+
+    id: str
+    action: str
+    keys: str
+    help: str
+    group: str = "rooms"
+
+
+def _(text: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return text
+
+
+CHAT: tuple[Key, ...] = (
+    Key("room.next_unread", "next_unread", "alt+a,f2", _("next unread room, mentions first")),
+    Key("room.next", "next_room(1)", "alt+down,ctrl+n", _("next room")),
+    Key("room.prev", "next_room(-1)", "alt+up,ctrl+p", _("previous room")),
+    *(Key(f"room.{n}", f"room({n})", f"alt+{n % 10}", _("room %d") % n) for n in range(1, 11)),
+    Key("goto", "goto", "ctrl+k", _("go to a room, a person, a command")),
+    Key("read_all", "read_all", "alt+h", _("mark all rooms read")),
+    Key("page.up", "page(-1)", "pageup", _("a page up"), "messages"),
+    Key("page.down", "page(1)", "pagedown", _("a page down"), "messages"),
+    Key("top", "top", "ctrl+home", _("to the oldest message in memory"), "messages"),
+    Key("bottom", "bottom", "ctrl+end", _("to the newest message (also End in an empty input)"), "messages"),
+    Key("unread", "first_unread", "alt+u,shift+pageup", _("to the first unread message"), "messages"),
+    Key("mention.prev", "mention(-1)", "alt+p", _("previous mention"), "messages"),
+    Key("mention.next", "mention(1)", "alt+n", _("next mention"), "messages"),
+    Key("back", "back", "escape", _("close what is open; else to the bottom, and mark the room read"), "messages"),
+    Key("search", "search", "ctrl+f", _("search here; twice: everywhere"), "messages"),
+    Key("search.next", "search_next(1)", "f3", _("next hit (older)"), "messages"),
+    Key("search.prev", "search_next(-1)", "shift+f3", _("previous hit (newer)"), "messages"),
+    Key("select", "select(-1)", "ctrl+up", _("select a message (see below)"), "messages"),
+    Key("pane.rooms", "pane('rooms')", "f7", _("room list on and off"), "view"),
+    Key("pane.people", "pane('people')", "f8", _("people on and off"), "view"),
+    Key("bare", "bare", "alt+l,f9", _("plain view, for copying and screen readers"), "view"),
+    Key("mouse", "mouse", "f12", _("give the mouse back to the terminal, or take it"), "view"),
+    Key("redraw", "redraw", "ctrl+l", _("draw the screen anew"), "view"),
+    Key("help", "help", "f1", _("this help"), "view"),
+    Key("copy", "copy", "ctrl+c", _("copy what is selected; else clear the input"), "view"),
+    Key("quit", "quit", "ctrl+q", _("quit"), "view"),
+)
+# Keys of the input line are handled by the composer itself; they are listed here for help and documentation.
+INPUT: tuple[Key, ...] = (
+    Key("send", "", "enter", _("send"), "input"),
+    Key("newline", "", "ctrl+j,alt+enter,shift+enter", _("new line"), "input"),
+    Key("complete", "", "tab", _("complete a login, #room, /command or :emoji:"), "input"),
+    Key("complete.back", "", "shift+tab", _("the completion before"), "input"),
+    Key("history", "", "up,down", _("what was sent before (in the first and last line)"), "input"),
+    Key("undo", "", "ctrl+z", _("undo"), "input"),
+    Key(
+        "line",
+        "",
+        "ctrl+a,ctrl+e,ctrl+u,ctrl+w",
+        _("line start, end; delete to start, a word"),
+        "input",
+    ),
+)
+SELECTED: tuple[Key, ...] = (
+    Key("msg.up", "step(-1)", "up,k,ctrl+up", _("the message above"), "selected"),
+    Key("msg.down", "step(1)", "down,j,ctrl+down", _("the message below"), "selected"),
+    Key("msg.reply", "act('reply')", "r", _("reply"), "selected"),
+    Key("msg.info", "act('info')", "i,enter", _("who has it, who has read it"), "selected"),
+    Key("msg.copy", "act('copy')", "y,c", _("copy"), "selected"),
+    Key("msg.open", "act('open')", "o", _("open the link in it"), "selected"),
+    Key("msg.edit", "act('edit')", "e", _("edit (own messages)"), "selected"),
+    Key("msg.delete", "act('delete')", "d,delete", _("delete (own messages)"), "selected"),
+    Key("msg.resend", "act('resend')", "R", _("send again what was not sent"), "selected"),
+)
+GROUPS = {
+    "rooms": _("Rooms"),
+    "messages": _("Messages"),
+    "selected": _("On a selected message"),
+    "input": _("Input"),
+    "view": _("View"),
+}
+ALL = (*CHAT, *SELECTED, *INPUT)
+
+
+def bindings(keys: Iterable[Key], *, priority: bool = True) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """The table as Textual's bindings."""
+    return [Binding(_long(key.keys), key.action, key.help, id=key.id, priority=priority, show=False) for key in keys]
+
+
+def _long(keys: str) -> str:
+    return ",".join("upper_r" if key == "R" else key for key in keys.split(","))
+
+
+def spoken(keys: str) -> str:
+    """Keys as people write them: ``Ctrl+K``, ``Alt+Down``."""
+    return ", ".join("+".join(_spoken(part) for part in key.split("+")) for key in keys.split(","))
+
+
+def _spoken(part: str) -> str:
+    names = {"pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "delete": "Del"}
+    if part in names:
+        return names[part]
+    return part if len(part) == 1 and part == "R" else part.capitalize() if len(part) > 1 else part.upper()
+
+
+def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The user's ``[keys]`` as a keymap for Textual, and the ids that mean nothing."""
+    known = {key.id for key in (*CHAT, *SELECTED)}
+    good = {name: _long(keys) for name, keys in wanted.items() if name in known}
+    return good, [name for name in wanted if name not in known]
+
+
+def repair() -> bool:
+    """Make Alt+digits and Alt+Enter arrive in terminals without the kitty protocol.
+
+    Textual's table of sequences takes ESC 1 for what a Mac's Option key types, and ESC CR for Enter, which would send
+    instead of starting a line. The table is private; when it is not there any more, the twins without Alt remain.
+    """
+    try:
+        from textual import _ansi_sequences
+        from textual.keys import Keys
+
+        table: Any = _ansi_sequences.ANSI_SEQUENCES_KEYS
+        for digit in "0123456789":
+            table.pop("\x1b" + digit, None)
+        table["\x1b\r"] = (Keys.ControlJ,)
+    except (ImportError, AttributeError, TypeError):
+        return False
+    return True
