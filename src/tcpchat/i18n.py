@@ -7,13 +7,11 @@ The lines of the original menu are not translated; people's scripts and habits k
 
 from __future__ import annotations
 
-import ast
 import os
 from functools import cache
-from pathlib import Path
 
 LANGUAGES = ("en", "ru")
-LOCALE = Path(__file__).with_name("locale")
+LOCALE = os.path.join(os.path.dirname(__file__), "locale")
 _chosen: str | None = None
 
 Catalogue = dict[str, tuple[str, ...]]  # text -> its forms: one, or as many as the language has plurals
@@ -72,13 +70,16 @@ def slavic(n: int) -> int:
 def catalogue(name: str) -> Catalogue:
     """The texts of one language."""
     try:
-        return parse((LOCALE / f"{name}.po").read_text(encoding="utf-8"))
+        with open(os.path.join(LOCALE, f"{name}.po"), encoding="utf-8") as file:
+            return parse(file.read())
     except OSError:
         return {}
 
 
 def parse(text: str) -> Catalogue:
     """Read the part of the .po format that is in use: comments, msgid, msgid_plural, msgstr, msgstr[n]."""
+    import ast  # strings of gettext are written like those of Python
+
     found: Catalogue = {}
     fields: dict[str, str] = {}
     key = ""

@@ -202,6 +202,9 @@ class Pipe:
             entries = await self.log.append(batch, at)
         except LogUnavailable as error:
             logger.error("! the log takes nothing: %s", error)
+            # What waits behind it goes too: a later number must not be taken before an earlier one that was refused.
+            batch += self.pending
+            self.pending.clear()
             self.run(self.chat.failed(batch, time.time()))
         else:
             self._applied(entries)

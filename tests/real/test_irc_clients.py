@@ -22,6 +22,11 @@ pytestmark = [
 MANY = 2_000
 
 
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TCPCHAT_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     folder = tmp_path / "server"
@@ -42,6 +47,11 @@ def client(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> It
     program.stop()  # type: ignore[attr-defined]
 
 
+def here(chat: tcpchat.sync.SyncClient, room: str = "") -> bool:
+    """Is the duck here, or in this room?"""
+    return any(person.login == "duck" and person.online for person in chat.who(room))
+
+
 def count(program: Program, pattern: str) -> list[str]:
     return re.findall(pattern, program.text())
 
@@ -50,7 +60,7 @@ def test_talk_be_cut_off_and_come_back(client: Program, server: Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", login="rabbit", tls="never") as rabbit:
         rabbit.join("#pond")
         client.type("/join #pond")
-        client.shows("rabbit")
+        wait("it is in the room", lambda: here(rabbit, "#pond"))
         client.type("hello from the client", "#pond")
         wait("rabbit hears it", lambda: any("hello from" in one.text for one in rabbit.history("#pond").messages))
         sent = rabbit.send("#pond", "hello from the library")
@@ -58,7 +68,7 @@ def test_talk_be_cut_off_and_come_back(client: Program, server: Server) -> None:
         sent.delivered(timeout=20)
 
         client.kill()
-        wait("the server has noticed", lambda: not any(p.login == "duck" for p in rabbit.who().people))
+        wait("the server has noticed", lambda: not here(rabbit))
         room = [rabbit.send("#pond", f"missed line {number}") for number in range(30)]
         direct = rabbit.send("@duck", "are you there?")
         direct.accepted(timeout=20)
@@ -91,10 +101,10 @@ def test_two_thousand_lines(client: Program, server: Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", login="rabbit", tls="never") as rabbit:
         rabbit.join("#pond")
         client.type("/join #pond")
-        client.shows("rabbit")
+        wait("it is in the room", lambda: here(rabbit, "#pond"))
         rabbit.send("#pond", "before").delivered(timeout=20)
         client.kill()
-        wait("the server has noticed", lambda: not any(p.login == "duck" for p in rabbit.who().people))
+        wait("the server has noticed", lambda: not here(rabbit))
         last = [rabbit.send("#pond", f"line {number:04d}") for number in range(MANY)][-1]
         last.accepted(timeout=60)
         client.stop()  # type: ignore[attr-defined]

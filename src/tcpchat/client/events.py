@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tcpchat.client.sent import Sent
 from tcpchat.core.model import Welcome
 
 
-@dataclass(frozen=True, slots=True)
-class Online:
+class Online(Struct, frozen=True):
     """The session is open (again)."""
 
     welcome: Welcome
 
 
-@dataclass(frozen=True, slots=True)
-class Offline:
+class Offline(Struct, frozen=True):
     """The connection is lost; the next try is in ``retry_in`` seconds (None: there will be none)."""
 
     why: str
     retry_in: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SentChanged:
+class SentChanged(Struct, frozen=True):
     """An own message got another state."""
 
     sent: Sent

@@ -6,6 +6,7 @@ which becomes one chat session and ends with the answer, or a WebSocket with a n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from email.utils import formatdate
 from http import HTTPStatus
@@ -30,6 +31,8 @@ HEAD_SECONDS = 10.0  # for a whole request head or body, so that dripping bytes 
 IDLE_SECONDS = 60.0  # between two requests of one connection
 
 Headers = list[tuple[str, str]]
+
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
@@ -232,7 +235,12 @@ class WebDoor:
         allowed: list[str | None] = [None, f"http://{host}", f"https://{host}", *self.settings.origins]
         socket = WebSocket(allowed)
         raw, self._raw = bytes(self._raw), bytearray()
-        messages = socket.receive(raw)
+        # The request first and alone: frames sent along with it may only be read once it has been accepted.
+        end = _END_OF_HEAD.search(raw)
+        cut = end.end() if end else len(raw)
+        messages = socket.receive(raw[:cut])
+        if socket.open and cut < len(raw):
+            messages += socket.receive(raw[cut:])
         self._out.append(socket.data_to_send())
         if not socket.open:
             self.closing = True
