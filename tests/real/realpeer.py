@@ -70,7 +70,9 @@ class Irssi(Program):
         self.tmux = ["tmux", "-L", f"tcpchat-{os.getpid()}-{self.home.name}", "-f", "/dev/null"]
 
     def start(self) -> None:
-        sasl = f'sasl_mechanism = "PLAIN"; sasl_username = "{self.account}"; sasl_password = "{self.password}";'
+        sasl = (
+            f'sasl_mechanism = "PLAIN"; sasl_username = "{self.account}"; sasl_password = "{self.password}";'
+        )
         (self.home / "config").write_text(
             f"""
 servers = ( {{ address = "127.0.0.1"; chatnet = "t"; port = "{self.port}"; autoconnect = "yes"; }} );
@@ -85,12 +87,15 @@ settings = {{
 }};
 """
         )
-        command = f"exec env TERM=screen irssi --home={self.home}"
+        # Behind a shell: tmux continues a stopped child of its own at once.
+        command = f"env TERM=screen irssi --home={self.home}; exit"
         subprocess.run([*self.tmux, "new-session", "-d", "-x", "200", "-y", "50", command], check=True)
         wait("irssi is connected", lambda: "Welcome to the" in self.screen() or "has joined" in self.screen())
 
     def screen(self) -> str:
-        done = subprocess.run([*self.tmux, "capture-pane", "-p", "-S", "-200"], capture_output=True, text=True)
+        done = subprocess.run(
+            [*self.tmux, "capture-pane", "-p", "-S", "-200"], capture_output=True, text=True
+        )
         return done.stdout
 
     def type(self, line: str, where: str = "") -> None:
@@ -101,7 +106,8 @@ settings = {{
 
     def pid(self) -> int:
         done = subprocess.run([*self.tmux, "list-panes", "-F", "#{pane_pid}"], capture_output=True, text=True)
-        return int(done.stdout)
+        shell = int(done.stdout)
+        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
 
     def stop(self) -> None:
         subprocess.run([*self.tmux, "kill-server"], capture_output=True)
@@ -127,13 +133,18 @@ class WeeChat(Program):
         )
         log = (self.home / "out").open("wb")
         self.process = subprocess.Popen(
-            ["weechat-headless", "-d", str(self.home), "-r", run], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            ["weechat-headless", "-d", str(self.home), "-r", run],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
         )
         log.close()
         wait("WeeChat is connected", lambda: "Welcome to the" in self.text())
 
     def fifo(self) -> Path | None:
-        found = [path for path in self.home.rglob("weechat_fifo_*") if path.name.endswith(str(self.process.pid))]
+        found = [
+            path for path in self.home.rglob("weechat_fifo_*") if path.name.endswith(str(self.process.pid))
+        ]
         return found[0] if found else None
 
     def type(self, line: str, where: str = "") -> None:

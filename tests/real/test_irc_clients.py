@@ -17,7 +17,10 @@ from tcpchat.server import Server
 pytestmark = [
     pytest.mark.real,
     pytest.mark.timeout(180),
-    pytest.mark.skipif(bool(missing("irssi", "weechat-headless", "tmux")), reason=missing("irssi", "weechat-headless", "tmux")),
+    pytest.mark.skipif(
+        bool(missing("irssi", "weechat-headless", "tmux")),
+        reason=missing("irssi", "weechat-headless", "tmux"),
+    ),
 ]
 MANY = 2_000
 
@@ -62,7 +65,10 @@ def test_talk_be_cut_off_and_come_back(client: Program, server: Server) -> None:
         client.type("/join #pond")
         wait("it is in the room", lambda: here(rabbit, "#pond"))
         client.type("hello from the client", "#pond")
-        wait("rabbit hears it", lambda: any("hello from" in one.text for one in rabbit.history("#pond").messages))
+        wait(
+            "rabbit hears it",
+            lambda: any("hello from" in one.text for one in rabbit.history("#pond").messages),
+        )
         sent = rabbit.send("#pond", "hello from the library")
         client.shows("hello from the library")
         sent.delivered(timeout=20)

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from tcpchat.core import model
+from tcpchat.core import commands, effects, events, facts, model
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyCommand, AnyEvent
 from tcpchat.core.operators import ACTS
@@ -152,7 +152,7 @@ EXAMPLES = DOCS / "protocol.examples.jsonl"
 
 def comments() -> dict[tuple[str, str], str]:
     """What stands beside each field of core.model: (class, field) -> comment."""
-    source = inspect.getsource(model)
+    source = "\n".join(inspect.getsource(part) for part in (commands, facts, events, effects))
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:

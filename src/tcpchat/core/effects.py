@@ -1,0 +1,105 @@
+"""Effects: what the chat wants done, and its questions to the log. Part of core.model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from tcpchat.core.commands import Command
+from tcpchat.core.events import AnyEvent
+from tcpchat.core.facts import AnyFact, Origin, Row
+
+if TYPE_CHECKING:
+    from tcpchat.core.feed import Audience, Session
+
+
+class Effect(Struct, frozen=True):
+    """What the chat wants done."""
+
+
+class Append(Effect, frozen=True):
+    """Put a fact into the log; it comes back through Chat.applied once it is durable."""
+
+    fact: AnyFact
+    origin: Origin | None = None
+
+
+class Keep(Effect, frozen=True):
+    """Remember a cursor. place: "d" delivered (any device), "d:<device>", "r:<room number>" read."""
+
+    user: int
+    place: str
+    seq: int
+    at: int = 0
+
+
+class Tell(Effect, frozen=True):
+    session: Session
+    event: AnyEvent
+
+
+class FanOut(Effect, frozen=True):
+    """Tell every live session of the audience but ``skip``."""
+
+    event: AnyEvent
+    audience: Audience
+    skip: Session | None = None
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """A question to the log. kind: feed (after, rooms, limit, by seq), page, search, count, entry."""
+
+    kind: str
+    rooms: tuple[int, ...] = ()
+    after: int = 0
+    before: int = 0
+    around: int = 0
+    at: int = 0
+    since: int = 0
+    until: int = 0
+    limit: int = 50
+    events: bool = False
+    words: str = ""
+    user: int = 0
+    seq: int = 0
+    cursors: dict[int, int] | None = None  # count: room -> behind which seq
+
+
+class Result(Struct, frozen=True):
+    """The log's answer. count: ``counts`` = room -> number of messages behind the cursor given (at most 100)."""
+
+    rows: tuple[Row, ...] = ()
+    more: bool = False
+    counts: dict[int, int] = {}
+
+
+class Load(Effect, frozen=True):
+    """Ask the log; the answer comes back through Chat.loaded(session, query, command, result)."""
+
+    session: Session
+    query: Query
+    command: Command | None = None
+
+
+class Check(Effect, frozen=True):
+    """Have a credential checked or made outside the core; comes back through Chat.checked(check, answer).
+
+    what: "key" (secret = signature, against = public key, text = what was signed) -> "ok" or "";
+    "password" (secret, against = hash) -> "ok" or ""; "hash" (secret) -> the encoded hash.
+    """
+
+    session: Session
+    what: str
+    secret: str
+    against: str = ""
+    text: str = ""
+    command: Command | None = None
+
+
+class HangUp(Effect, frozen=True):
+    session: Session
+    why: str = ""
+
+
+AnyEffect = Append | Keep | Tell | FanOut | Load | Check | HangUp
