@@ -10,7 +10,8 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
-from tcpchat.menu import Menu, say
+from tcpchat.menu import Menu
+from tcpchat.menu.console import say
 
 
 class MyClientTCPHandler:

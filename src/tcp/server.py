@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 from tcpchat.core.model import Said
 from tcpchat.core.state import User
-from tcpchat.menu import say
+from tcpchat.menu.console import say
 from tcpchat.server import Server
 from tcpchat.sockets import listen
 

@@ -100,8 +100,13 @@ class Config:
     oper_name: str = _row("", "Name for OPER of IRC.", group="irc")
     oper_password: str = _row("", "Password for OPER; others may see flags, better in the file.", group="irc")
     connection_password: str = _row("", "Password that IRC clients must give; better in the file.", group="irc")
-    irc_receipts_after: float = _row(5.0, "Seconds from its welcome until an IRC client is asked for receipts.", group="irc")
+    irc_receipts_after: float = _row(
+        5.0, "Seconds from its welcome until an IRC client is asked for receipts.", group="irc"
+    )
     irc_replay_max: int = _row(5_000, "Missed messages that an IRC client is shown at most.", group="irc")
+    irc_dead_after: float = _row(
+        240.0, "Seconds without a sign of life until an IRC client is hung up; asked at half of it.", group="irc"
+    )
     irc_register_before_connect: bool = _row(True, "REGISTER of IRC works before the welcome.", group="irc")
     irc_register_email: bool = _row(False, "REGISTER of IRC asks for an email address.", group="irc")
 

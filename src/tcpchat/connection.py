@@ -411,18 +411,24 @@ class Connection(asyncio.Protocol):
         elif self.first is not None:
             if silent >= config.first_bytes_seconds:
                 self.polite(b"tcpchat: no first bytes in time.\r\n")
-        elif self.pinged and silent > config.dead_after - 1 and self._dead(silent):  # 1: the next look is too late
+        elif self.pinged and silent > self._patience - 1 and self._dead(silent):  # 1: the next look is too late
             logger.info("! %s gave no sign of life", self.address)
             self.hang_up("timeout")
         else:
             self._tick_door(silent, now)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a sign of life until this peer is dead: people's IRC clients ask rarely themselves."""
+        config = self.server.config
+        return config.dead_after if self.irc is None else config.irc_dead_after
 
     def _tick_door(self, silent: float, now: float) -> None:
         commands = self.door.tick(now)
         if self.session is not None:
             for command in commands:
                 self.pipe.run(self.server.chat.receive(self.session, command, now))
-        if silent >= self.server.config.dead_after / 2 and not self.pinged and self.door.name not in PINGLESS:
+        if silent >= self._patience / 2 and not self.pinged and self.door.name not in PINGLESS:
             self.pinged = True
             self.tell(Pinged(token=str(int(now))))
         self.told = True

@@ -88,18 +88,25 @@ class Pipe:
 
     def run(self, effects: Sequence[AnyEffect]) -> None:
         """Carry out effects in their order; what they write leaves at the end of this turn of the loop."""
+        fans: list[FanOut] = []
         for effect in effects:
             kind = type(effect)
+            if kind is FanOut:
+                fans.append(effect)  # type: ignore[arg-type] # what stands together leaves together
+                continue
+            if fans:
+                self._fan_out(fans)
+                fans = []
             if kind is Append:
                 self.pending.append(effect)  # type: ignore[arg-type]
             elif kind is Tell:
                 carrier = effect.session.carrier  # type: ignore[union-attr]
                 if carrier is not None:
                     carrier.tell(effect.event)  # type: ignore[union-attr]
-            elif kind is FanOut:
-                self._fan_out((effect,))  # type: ignore[arg-type]
             else:
                 self._do[kind](effect)
+        if fans:
+            self._fan_out(fans)
         if self.pending and not self.in_flight:
             self._work.set()
         if self._kept:

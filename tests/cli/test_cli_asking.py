@@ -28,15 +28,12 @@ def talk(server: Server, run: Run) -> Run:
 def test_tail(talk: Run) -> None:
     code, out, _ = talk("tail")
     assert code == 0
-    assert [line[6:] for line in out.splitlines()] == [
-        line for line in (out.splitlines()[0][6:], out.splitlines()[1][6:], *[one[6:] for one in out.splitlines()[2:]])
-    ]
     assert "duck: quack" in out
     assert "#all duck: coffee is ready" in out
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "me: hi\n      there" in out
-    assert [json.loads(line)["text"] for line in talk("tail", "duck", "--json")[1].splitlines()][0] == "quack"
+    assert json.loads(talk("tail", "duck", "--json")[1].splitlines()[0])["text"] == "quack"
     assert len(talk("tail", "-n", "1", "--json")[1].splitlines()) == 1
     assert talk("tail", "-n", "0")[1] == ""
     assert talk("tail", "@all", "--since", "1h", "--json")[1].count("\n") == 1

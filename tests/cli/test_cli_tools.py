@@ -184,7 +184,8 @@ def literals(path: Path, name: str) -> list[str]:
 def test_russian_is_whole() -> None:
     """Every text of the menu, the commands and their help, but for the server's settings."""
     source = ROOT / "src" / "tcpchat"
-    texts = [text for path in (source / "menu.py", *(source / "cli").glob("*.py")) for text in literals(path, "_")]
+    paths = [*(source / "menu").glob("*.py"), *(source / "cli").glob("*.py")]
+    texts = [text for path in paths for text in literals(path, "_")]
     i18n.use("en")
     for name in available():
         texts.append(COMMANDS[name].help)
@@ -211,7 +212,7 @@ def test_plurals() -> None:
     i18n.use("en")
     assert [i18n.plural(n, one, many) for n in (1, 2)] == [one, many]
     i18n.use("ru")
-    words = [(i18n.plural(n, one, many) % n).split()[3] for n in (1, 2, 5, 11, 21, 112)]
+    words = [(i18n.plural(n, one, many) % n).split()[4] for n in (1, 2, 5, 11, 21, 112)]
     assert words == ["сообщение", "сообщения", "сообщений", "сообщений", "сообщение", "сообщений"]
     assert i18n._("no such text") == "no such text"
     i18n.use("en")
@@ -219,9 +220,14 @@ def test_plurals() -> None:
 
 @pytest.mark.parametrize(
     ("environment", "language"),
-    [({}, "en"), ({"LANG": "ru_RU.UTF-8"}, "ru"), ({"LC_ALL": "C", "LANG": "ru"}, "en"), ({"TCPCHAT_LANGUAGE": "ru"}, "ru"),
-     ({"TCPCHAT_LANGUAGE": "auto", "LANG": "ru"}, "ru")],
-)  # fmt: skip
+    [
+        ({}, "en"),
+        ({"LANG": "ru_RU.UTF-8"}, "ru"),
+        ({"LC_ALL": "C", "LANG": "ru"}, "en"),
+        ({"TCPCHAT_LANGUAGE": "ru"}, "ru"),
+        ({"TCPCHAT_LANGUAGE": "auto", "LANG": "ru"}, "ru"),
+    ],
+)
 def test_language(environment: dict[str, str], language: str) -> None:
     assert i18n.from_environment(environment) == language
 

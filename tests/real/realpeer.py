@@ -126,9 +126,10 @@ class WeeChat(Program):
         )
         run = (
             f"/server add t 127.0.0.1/{self.port} -notls;/set irc.server.t.nicks {self.nick};"
-            f"/set irc.server.t.username {self.nick};{sasl}/set irc.server_default.anti_flood 0;"
-            f"/set irc.server_default.anti_flood_prio_high 0;/set irc.server_default.anti_flood_prio_low 0;"
-            f"/set logger.file.path {self.logs};/set logger.file.flush_delay 0;/set logger.file.mask $plugin.$name.weelog;"
+            f"/set irc.server.t.username {self.nick};{sasl}"
+            "/set irc.server_default.anti_flood_prio_high 0;/set irc.server_default.anti_flood_prio_low 0;"
+            f"/set logger.file.path {self.logs};/set logger.file.flush_delay 0;"
+            "/set logger.file.mask $plugin.$name.weelog;"
             "/set fifo.file.enabled on;/connect t"
         )
         log = (self.home / "out").open("wb")

@@ -39,6 +39,9 @@ class Chat:
         self._kept: dict[int, list[tuple[str, int, int]]] = {}  # cursors of users that the log has yet to make
         self.count_at = 0.0
         self.guests_at = self.rules_at = 0.0
+        self.told = 0  # comings and goings told in this window
+        self.told_at = 0.0  # when the window ends
+        self.untold: list[tuple[User, m.Presence, Session | None]] = []
         self.online = 0
         self.started = 0.0
         self.ready = WAITING

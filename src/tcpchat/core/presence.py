@@ -15,11 +15,24 @@ from tcpchat.core.state import Room, User
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end, to be told together
+WINDOW, WINDOW_MAX = 0.1, 1.0  # seconds; it grows with those who have to be told,
+PER_WINDOW = 200  # by its own length for so many
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
 def announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None = None) -> None:
-    """Tell everybody what is new about a login, with those of its rooms that each may know of."""
+    """Tell everybody what is new about a login. When many come and go at once (a class begins, a server is back) that
+    is n times n words: past a few they are gathered, so that each receiver gets them in one piece."""
+    chat.told += 1
+    if chat.told > CROWD:
+        chat.untold.append((user, event, but))
+    else:
+        _announce(chat, user, event, out, but)
+
+
+def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None) -> None:
+    """With those of its rooms that each may know of."""
     rooms = list(chat.state.rooms_of(user))
     secret = [room for room in rooms if "secret" in room.modes]
     event = replace(event, rooms=tuple(room.name for room in rooms if room not in secret))
@@ -137,7 +150,12 @@ def vacate(chat: Chat, login: str, out: Effects) -> None:
 
 
 def tick(chat: Chat, now: float, out: Effects) -> None:
-    """Forget guests that did not come back."""
+    """Tell what was gathered; forget guests that did not come back."""
+    if now >= chat.told_at:
+        chat.told, chat.told_at = 0, now + min(WINDOW_MAX, WINDOW * (1 + chat.online / PER_WINDOW))
+        untold, chat.untold = chat.untold, []
+        for user, event, but in untold:
+            _announce(chat, user, event, out, but)
     if now < chat.guests_at:
         return
     chat.guests_at = now + GUEST_CHECK

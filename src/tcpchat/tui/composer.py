@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from textual import events
+from textual.document._document import Document
 from textual.message import Message
 from textual.widgets import TextArea
 
@@ -58,13 +60,18 @@ class Composer(TextArea):
     def put(self, text: str) -> None:
         """Replace the text, cursor behind it."""
         self.load_text(text)
-        self.move_cursor(self.document.end)
+        self.move_cursor(self._text.end)
         self.drop_completion()
 
     @property
     def cursor_index(self) -> int:
         """The cursor as a place in the text."""
-        return self.document.get_index_from_location(self.cursor_location)
+        return self._text.get_index_from_location(self.cursor_location)
+
+    @property
+    def _text(self) -> Document:
+        assert isinstance(self.document, Document)
+        return self.document
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
@@ -127,11 +134,10 @@ class Composer(TextArea):
         if found is None:
             return True  # Tab never leaves the composer: a slip would send the next words elsewhere
         word = found.step(direction)
-        text = (
-            self._base[: found.start] + word + self._base[found.end :].removeprefix(" " if word.endswith(" ") else "")
-        )
+        rest = self._base[found.end :].removeprefix(" " if word.endswith(" ") else "")
+        text = self._base[: found.start] + word + rest
         self.load_text(text)
-        self.move_cursor(self.document.get_location_from_index(found.start + len(word)))
+        self.move_cursor(self._text.get_location_from_index(found.start + len(word)))
         if len(found.candidates) == 1:
             self.completion = None
         self.post_message(self.Offer())
@@ -165,7 +171,7 @@ class Composer(TextArea):
         self.post_message(self.Typed())
 
 
-_KEYS = {
+_KEYS: dict[str, Callable[[Composer], bool]] = {
     "enter": Composer._send,
     **dict.fromkeys(NEW_LINE, Composer._new_line),
     "up": Composer._up,

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tcpchat.tui.rows import chop
-from tcpchat.tui.themes import Palette
+from tcpchat.tui.themes import STATES, Palette
 
 Part = tuple[str, str]  # a clean text, and the name of its style in the palette ("name:LOGIN" = that login's colour)
 
@@ -59,6 +59,8 @@ def style_of(palette: Palette, name: str) -> Style:
     """A style of the palette by its name."""
     if name.startswith("name:"):
         return palette.name(name[5:])
+    if name in STATES:
+        return palette.ticks[STATES.index(name)]
     found = getattr(palette, name or "text")
     assert isinstance(found, Style)
     return found

@@ -162,12 +162,15 @@ class Pages:
         if one is None or window is None or window.at_head:
             return
         try:
-            page = await self._client.history(one.to, before=window.first_seq, limit=PAGE, events=True)
-            if one.window is window:
+            before, rows = window.first_seq, list[Row]()
+            while not rows and not window.at_head:  # a page of nothing but ignored people has no rows
+                page = await self._client.history(one.to, before=before, limit=PAGE, events=True)
                 window.at_head = not page.more
                 self._cursors(one, page)
                 rows = self.asks.session.rows(page.messages)
-                self._change(one, lambda: (window.prepend(rows), window.trim_bottom()))
+                before = page.messages[0].seq if page.messages else 0
+            if one.window is window:
+                self._change(one, lambda: self._add_older(window, rows))
         finally:
             self._busy.discard((one, True))
 
@@ -177,18 +180,27 @@ class Pages:
         if one is None or window is None or window.at_tail:
             return
         try:
-            while one.window is window and not window.at_tail:
-                page = await self._client.history(one.to, after=window.last_seq, limit=PAGE, events=True)
-                last = page.messages[-1].seq if page.messages else 0
+            after, rows, more = window.last_seq, list[Row](), True
+            while not window.at_tail and not (rows and more):
+                page = await self._client.history(one.to, after=after, limit=PAGE, events=True)
                 self._cursors(one, page)
-                rows = self.asks.session.rows(page.messages)
-                self._change(one, lambda rows=rows: (window.extend(rows), window.trim_top()))  # type: ignore[misc]
-                if page.more:
-                    break
-                # A message may have come between the reading of the page and its arrival: ask once more then.
-                window.at_tail = not page.messages or last >= one.head
+                rows += self.asks.session.rows(page.messages)
+                after = page.messages[-1].seq if page.messages else after
+                more = page.more
+                # A message may have come between the reading of the page and its arrival: then ask once more.
+                window.at_tail = not more and (not page.messages or after >= one.head)
+            if one.window is window:
+                self._change(one, lambda: self._add_newer(window, rows))
         finally:
             self._busy.discard((one, False))
+
+    def _add_older(self, window: Window, rows: list[Row]) -> None:
+        window.prepend(rows)
+        window.trim_bottom()
+
+    def _add_newer(self, window: Window, rows: list[Row]) -> None:
+        window.extend(rows)
+        window.trim_top()
 
     def _begin(self, *, older: bool) -> tuple[Conversation | None, Window | None]:
         one = self.asks.session.open

@@ -1,4 +1,4 @@
-"""What stands around the messages: rooms, people, header, strip of rooms, status, hints. Pure: session in, lines out."""
+"""What stands around the messages: rooms, people, header, status, hints. Pure: session in, lines out."""
 
 from __future__ import annotations
 

@@ -189,3 +189,13 @@ def test_every_command_has_a_help_text() -> None:
 def test_no_file_is_long(limit: int) -> None:
     for module in modules():
         assert len(inspect.getsource(module).splitlines()) <= limit, module.__name__
+
+
+def test_the_docs_are_those_of_the_code() -> None:
+    from pathlib import Path
+
+    from tcpchat.doors.irc.reference import rendered
+
+    page = Path(__file__).parents[3] / "docs" / "irc.md"
+    text = page.read_text(encoding="utf-8")
+    assert rendered(text) == text, "run python -m tcpchat.doors.irc.reference"

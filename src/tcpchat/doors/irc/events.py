@@ -166,7 +166,11 @@ def show_join(door: IrcDoor, login: str, room: str, at: int = 0, seq: int = 0) -
     if "extended-join" in door.caps:
         account = nick_of(face.account) if face.account else "*"
         mask = face.mask
-        door.put(f":{mask} JOIN {room} {account} :{face.real or nick_of(face.login)}", door.author_tags(login, tags), at)
+        door.put(
+            f":{mask} JOIN {room} {account} :{face.real or nick_of(face.login)}",
+            door.author_tags(login, tags),
+            at,
+        )
     else:
         door.relay(login, "JOIN", room, tags=tags, at=at)
     if face.away and "away-notify" in door.caps and not door.is_me(login):

@@ -123,6 +123,7 @@ class Network:
         self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
         self.peak = 0
         self.channels = 0
+        self.counted = 0.0  # when the channels were counted
 
     @classmethod
     def of(cls, settings: Any) -> Network:

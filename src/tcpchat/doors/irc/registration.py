@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.wire import Line
 
 VERSION = "tcpchat-1"
+COUNTED_SECONDS = 30.0  # age of the number of rooms shown in the welcome
 LS_BYTES = 400  # of capabilities in one line of CAP LS
 
 
@@ -242,7 +243,7 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
         face.modes.add("Z")
     greet(door)
     rooms = yield Wait("rooms")
-    yield from lusers(door)
+    yield from lusers(door, fresh=False)
     motd(door)
     if face.modes & set("rZ"):
         modes = "".join(sorted(face.modes & set("rZ")))
@@ -289,7 +290,8 @@ def lusers_command(door: IrcDoor, line: Line) -> Steps:
     return lusers(door)
 
 
-def lusers(door: IrcDoor) -> Steps:
+def lusers(door: IrcDoor, fresh: bool = True) -> Steps:
+    """The numbers; at the welcome the number of rooms may be some seconds old, counting them is not for free."""
     network = door.network
     state = yield Status()
     online = state.online if isinstance(state, State) else network.count()
@@ -303,10 +305,12 @@ def lusers(door: IrcDoor) -> Steps:
     door.reply("RPL_LUSERCLIENT", text=text)
     door.reply("RPL_LUSEROP", opers)
     door.reply("RPL_LUSERUNKNOWN", len(network.strangers))
-    rooms = yield channels.every_room()
-    known = rooms.rooms if isinstance(rooms, RoomList) else ()
-    count = sum(1 for room in known if room.to.startswith("#") and not events.hidden(door, room.to))
-    door.reply("RPL_LUSERCHANNELS", count)
+    if fresh or door.now - network.counted > COUNTED_SECONDS:
+        rooms = yield channels.every_room()
+        known = rooms.rooms if isinstance(rooms, RoomList) else ()
+        shown = [room for room in known if room.to.startswith("#") and not events.hidden(door, room.to)]
+        network.channels, network.counted = len(shown), door.now
+    door.reply("RPL_LUSERCHANNELS", network.channels)
     door.reply("RPL_LUSERME", text=f"I have {online} clients and 0 servers")
     door.reply("RPL_LOCALUSERS", online, peak, text=f"Current local users {online}, max {peak}")
     door.reply("RPL_GLOBALUSERS", online, peak, text=f"Current global users {online}, max {peak}")

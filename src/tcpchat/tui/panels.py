@@ -1,0 +1,286 @@
+"""Panels over the chat: help, message info, questions. Each is dismissed with what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from tcpchat.core import model as m
+from tcpchat.core.text import clean_line
+from tcpchat.i18n import _, plural
+from tcpchat.tui import commands, keys
+from tcpchat.tui.lines import Line, Lines, Part
+from tcpchat.tui.panes import ago
+from tcpchat.tui.rows import Row, body, clock
+from tcpchat.tui.themes import STATES, Glyphs
+
+
+class Panel(ModalScreen[object]):
+    """A box in the middle with a title and lines; Esc closes."""
+
+    DEFAULT_CSS = """
+    Panel { align: center middle; background: $background 60%; }
+    Panel > #box { width: 76; max-width: 96%; height: auto; max-height: 92%; padding: 0 1;
+                   border: round $primary; background: $surface; }
+    Panel Lines { height: auto; max-height: 100%; background: $surface; }
+    Panel Input { border: none; height: 1; padding: 0; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "close", "Close"),
+        ("up", "move(-1)", ""),
+        ("down", "move(1)", ""),
+        ("pageup", "move(-10)", ""),
+        ("pagedown", "move(10)", ""),
+    ]
+    title_text = ""
+    pick = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box") as box:
+            box.border_title = self.heading()
+            yield from self.above()
+            yield Lines(id="lines", pick=self.pick)
+
+    def heading(self) -> str:
+        """The title; ours, or cleaned (Textual would take brackets for markup: they are escaped)."""
+        return self.title_text.replace("[", "\\[")
+
+    def above(self) -> ComposeResult:
+        """What stands above the lines."""
+        yield from ()
+
+    @property
+    def lines(self) -> Lines:
+        """The lines."""
+        return self.query_one("#lines", Lines)
+
+    def fill(self, lines: Sequence[Line], cursor: int | None = None) -> None:
+        """Show lines; the box is as high as they are."""
+        self.lines.styles.height = max(len(lines), 1)
+        self.lines.set_lines(lines, cursor)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_move(self, step: int) -> None:
+        if self.pick:
+            for _time in range(abs(step)):
+                self.lines.move(1 if step > 0 else -1)
+        else:
+            self.lines.scroll_relative(y=step, animate=False)
+
+    def on_lines_picked(self, event: Lines.Picked) -> None:
+        self.dismiss(event.value)
+
+
+class HelpPanel(Panel):
+    """Keys of the moment, commands, and what the ticks mean."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("f1", "close", ""), ("q", "close", ""), ("enter", "close", "")]
+
+    def __init__(self, glyphs: Glyphs, *, operator: bool, selecting: bool, word: str = "") -> None:
+        super().__init__()
+        self.glyphs, self.operator, self.selecting, self.word = glyphs, operator, selecting, word
+        self.title_text = _("Help")
+
+    def on_mount(self) -> None:
+        one = commands.BY_NAME.get(self.word.lower().lstrip("/"))
+        self.fill(command_help(one) if one else help_lines(self.glyphs, self.operator, self.selecting))
+
+
+def command_help(one: commands.Command) -> list[Line]:
+    """What /help COMMAND says."""
+    lines = [Line([(f"/{one.name} {one.usage}", "bold")]), Line([(_(one.help), "text")])]
+    if one.aliases:
+        lines.append(Line([(_("also: ") + ", ".join("/" + name for name in one.aliases), "muted")]))
+    return lines
+
+
+def help_lines(glyphs: Glyphs, operator: bool = False, selecting: bool = False) -> list[Line]:
+    """The whole help."""
+    lines: list[Line] = [Line([(_("Your messages"), "primary")])]
+    words = (
+        _("pending: waits in this computer"),
+        _("accepted: safe on the server"),
+        _("delivered: everybody's client has it"),
+        _("read: it was on everybody's screen"),
+        _("failed: not sent; R on it sends again"),
+    )
+    lines += [Line([(f"  {glyphs.ticks[at]:<6}", STATES[at]), (word, "text")]) for at, word in enumerate(words)]
+    order = sorted(keys.GROUPS, key=lambda group: group != "selected") if selecting else keys.GROUPS
+    for group in order:
+        lines += [Line(), Line([(_(keys.GROUPS[group]), "primary")])]
+        for key in key_rows(group):
+            lines.append(Line([(f"  {key[0]:<25} ", "key"), (key[1], "text")]))
+    for group, name in commands.GROUPS.items():
+        if group == "operator" and not operator:
+            continue
+        lines += [Line(), Line([(_(name), "primary")])]
+        for one in commands.TABLE:
+            if one.group == group:
+                lines.append(Line([(f"  {'/' + one.name + ' ' + one.usage:<25} ", "key"), (_(one.help), "text")]))
+    return lines
+
+
+def key_rows(group: str) -> list[tuple[str, str]]:
+    """Keys and what they do; the ten room keys in one row."""
+    rows = []
+    for key in keys.ALL:
+        if key.group != group:
+            continue
+        if key.id.startswith("room.") and key.id[5:].isdigit():
+            if key.id == "room.1":
+                rows.append(("Alt+1 ... Alt+0", _("room 1 to 10")))
+            continue
+        rows.append((keys.spoken(key.keys), _(key.help)))
+    return rows
+
+
+class InfoPanel(Panel):
+    """Who has a message, who has read it, who waits since when."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("r", "answer('reply')", ""),
+        ("y", "answer('copy')", ""),
+        ("upper_r", "answer('resend')", ""),
+        ("i", "close", ""),
+        ("q", "close", ""),
+    ]
+
+    def __init__(self, row: Row, state: str, receipts: m.ReceiptList | None, glyphs: Glyphs, now: float) -> None:
+        super().__init__()
+        self.row, self.state, self.receipts, self.glyphs, self.now = row, state, receipts, glyphs, now
+        self.title_text = _("Message %s") % clock(row.at)
+
+    def on_mount(self) -> None:
+        self.fill(info_lines(self.row, self.state, self.receipts, self.glyphs, self.now))
+
+    def action_answer(self, what: str) -> None:
+        self.dismiss(what)
+
+
+def info_lines(row: Row, state: str, receipts: m.ReceiptList | None, glyphs: Glyphs, now: float) -> list[Line]:
+    """The lines of the message's info."""
+    lines = [Line([(f"{row.by}: ", "bold"), (body(row).replace("\n", " "), "text")]), Line()]
+    lines.append(_fact(glyphs, "accepted" if row.seq else state or "pending", _when(row)))
+    if row.failed:
+        lines.append(_fact(glyphs, "failed", row.failed))
+    if receipts is not None:
+        lines += _receipt_lines(receipts, glyphs, now)
+    lines += [Line(), Line([(_("r reply  y copy  R resend  Esc close"), "muted")])]
+    return lines
+
+
+def _when(row: Row) -> str:
+    exact = f"{clock(row.at, '%Y-%m-%d %H:%M:%S')}.{row.at % 1000:03d}"
+    return f"{exact}  " + _("on the server's disk, number %d") % row.seq if row.seq else exact
+
+
+def _fact(glyphs: Glyphs, state: str, text: str) -> Line:
+    at = STATES.index(state)
+    return Line([(f"{glyphs.ticks[at]:<4} ", state), (f"{_(state):<11}", "bold"), (text, "text")])
+
+
+def _receipt_lines(receipts: m.ReceiptList, glyphs: Glyphs, now: float) -> list[Line]:
+    everybody = receipts.people
+    lines = []
+    for state, ranks in (("delivered", ("delivered", "read")), ("read", ("read",))):
+        some = [one for one in everybody if one.state in ranks]
+        number = _("%d of %d") % (len(some), len(everybody)) if len(everybody) > 1 else ""
+        names = ", ".join(_name(one, state) for one in some)
+        if some:
+            lines.append(_fact(glyphs, state, f"{number:<9} {names}" if number else names))
+    for one in everybody:
+        if one.state == "accepted":
+            since = f"  {_('offline for %s') % ago(now - one.seen / 1000)}" if one.seen and not one.online else ""
+            parts: list[Part] = [(f"{glyphs.ticks[0]:<4} ", "muted"), (f"{_('waiting'):<11}", "bold")]
+            lines.append(Line([*parts, (clean_line(one.login) + since, "text")]))
+    return lines
+
+
+def _name(one: m.Delivery, state: str) -> str:
+    return clean_line(one.login) + (f" {clock(one.at)}" if one.at and one.state == state else "")
+
+
+class AskPanel(Panel):
+    """A question with answers; the first is the default. Dismissed with the answer's value."""
+
+    pick = True
+    BINDINGS: ClassVar[list[BindingType]] = [("enter", "choose", "")]
+    DEFAULT_CSS = """
+    AskPanel.danger > #box { border: thick $error; }
+    """
+
+    def __init__(self, title: str, text: Sequence[str], answers: Sequence[tuple[str, object]], *, danger: bool = False):
+        super().__init__(classes="danger" if danger else None)
+        self.title_text, self.text, self.answers = clean_line(title), text, answers
+
+    def on_mount(self) -> None:
+        lines = [Line([(line, "text")]) for line in self.text]
+        lines += [Line(), *(Line([(f"  {label}", "bold")], [], (value,)) for label, value in self.answers)]
+        self.fill(lines, len(self.text) + 1)
+
+    def action_choose(self) -> None:
+        self.lines.choose()
+
+    def on_lines_picked(self, event: Lines.Picked) -> None:
+        event.stop()
+        assert isinstance(event.value, tuple)
+        self.dismiss(event.value[0])
+
+
+class InputPanel(Panel):
+    """A question answered in words; ``secret`` is not shown. Dismissed with the text, or None."""
+
+    def __init__(self, title: str, text: Sequence[str], *, value: str = "", secret: bool = False) -> None:
+        super().__init__()
+        self.title_text, self.text, self.value, self.secret = clean_line(title), text, value, secret
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box") as box:
+            box.border_title = self.heading()
+            yield Lines(id="lines")
+            yield Input(self.value, password=self.secret, id="answer")
+            yield Lines(id="below")
+
+    def on_mount(self) -> None:
+        self.fill([Line([(line, "text")]) for line in self.text])
+        below = self.query_one("#below", Lines)
+        below.styles.height = 1
+        below.set_lines([Line([(_("Enter: go on   Esc: back"), "muted")])])
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+
+class PeoplePanel(Panel):
+    """A list of lines to look at, or to choose from."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("enter", "choose", ""), ("q", "close", "")]
+
+    def __init__(self, title: str, found: Sequence[Line], *, pick: bool = False) -> None:
+        super().__init__()
+        self.title_text, self.found, self.pick = clean_line(title), found, pick
+
+    def on_mount(self) -> None:
+        self.fill(self.found, 0)
+
+    def action_choose(self) -> None:
+        self.lines.choose() if self.pick else self.dismiss(None)
+
+    async def on_key(self, event: events.Key) -> None:
+        event.stop()
+
+
+def unread_text(unread: int, mentions: int) -> str:
+    """``2 unread, 1 mention``."""
+    text = plural(unread, "%d unread", "%d unread") % unread
+    return f"{text}, {plural(mentions, '%d mention', '%d mentions') % mentions}" if mentions else text
