@@ -88,9 +88,11 @@ class Config:
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
     invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")
 
-    require_tls: bool = _row(False, "Take only TLS.", group="tls", later=True)
-    tls_cert: str = _row("", "Certificate chain (PEM); empty = made at first start.", group="tls", later=True)
-    tls_key: str = _row("", "Its private key (PEM).", group="tls", later=True)
+    tls: bool = _row(True, "Offer TLS on the port, beside plain connections.", group="tls")
+    require_tls: bool = _row(False, "Take only TLS: plain connections are told so and closed.", group="tls")
+    tls_cert: str = _row("", "Certificate chain (PEM), read again on SIGHUP; empty = self-made.", group="tls")
+    tls_key: str = _row("", "Its private key (PEM); empty = in the same file.", group="tls")
+    tls_client_ca: str = _row("", "Certificates (PEM) that vouch for those of clients.", group="tls")
 
     server_name: str = _limit("server_name", "Name of this server.", group="names")
     network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="irc")

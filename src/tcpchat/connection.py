@@ -16,7 +16,7 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Pinged, Refused, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
-from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door
+from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
 from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
 
 if TYPE_CHECKING:
@@ -81,33 +81,40 @@ class Connection(asyncio.Protocol):
             self.polite(refusal)
 
     def data_received(self, data: bytes) -> None:
-        self.heard, self.pinged = self.server.ticks, False
         if self.closing:
             return
+        if self.first is None:  # before that time runs from the start: bytes that drip are no sign of life
+            self.heard, self.pinged = self.server.ticks, False
         try:
-            if self.layer is not None:
-                data = self._decrypted(data)
-            if self.first is None:
-                self._received(data)
+            if self.layer is None:
+                self._took(data)
             else:
-                self._first(data)
+                self._decrypt(self.layer, data)
         except Exception:
             self.bug()
 
+    def _took(self, data: bytes) -> None:
+        if self.first is None:
+            self._received(data)
+        else:
+            self._first(data)
+
     def eof_received(self) -> bool:
         """The peer has said all it wants to say: answer what is on its way, then close."""
+        if self.layer is None or not self.layer.ended:
+            self._ended()
+        return self.layer is None and self.first is None and not self.closing
+
+    def _ended(self) -> None:
         if self.first is None and not self.closing:
             try:
                 self._received(b"")
             except Exception:
                 self.bug()
-        if self.layer is not None or self.first is not None or self.closing:
-            return False
-        if self.pipe.idle and not self.loads and not self.loading:
+        if self.first is not None or (self.pipe.idle and not self.loads and not self.loading):
             self.finish()
-        else:
+        elif not self.closing:
             self.pipe.own(self._answer_and_close(), "last answers")
-        return True
 
     async def _answer_and_close(self) -> None:
         """Close once everything that was asked is answered. An answer may ask in turn (what came behind Hello in one
@@ -154,10 +161,20 @@ class Connection(asyncio.Protocol):
                 self._unknown()
         elif kind == "tls" and self.layer is None:
             self._start_tls(data)
+        elif kind in DOORS and self.layer is None and self.server.config.require_tls:
+            self._insist(kind, data)
         elif kind in DOORS:
             self._enter(kind, data)
         else:
             self._unknown()
+
+    def _insist(self, kind: str, data: bytes) -> None:
+        """Only TLS is taken here: say so in the peer's language."""
+        answer = plain_refused(kind, data)
+        if answer is None and len(data) < FIRST_BYTES_MAX:
+            self.first = data  # the rest of the head is on its way
+        else:
+            self.polite(answer or plain_refused(kind, data + b"\r\n\r\n") or b"")
 
     def _start_tls(self, data: bytes) -> None:
         if self.server.tls is None:
@@ -165,19 +182,19 @@ class Connection(asyncio.Protocol):
             return
         self.layer = self.server.tls()
         self.first = b""
-        plain = self._decrypted(data)
-        if plain:
-            self._first(plain)
+        self._decrypt(self.layer, data)
 
-    def _decrypted(self, data: bytes) -> bytes:
-        assert self.layer is not None
-        plain = self.layer.receive(data)
-        answer = self.layer.data_to_send()
+    def _decrypt(self, layer: Layer, data: bytes) -> None:
+        plain = layer.receive(data)
+        answer = layer.data_to_send()
         if answer:
             self.transport.write(answer)
-        if self.layer.closing:
+        if plain:
+            self._took(plain)
+        if layer.closing:
             self.finish()
-        return plain
+        elif layer.ended and not self.closing:
+            self._ended()
 
     def _enter(self, kind: str, data: bytes) -> None:
         secure = self.layer is not None
@@ -186,7 +203,9 @@ class Connection(asyncio.Protocol):
         if door is None:
             self.polite(f"This server does not speak {kind} yet.\r\n".encode())
             return
-        self.door, self.first = door, None
+        self.door, self.first, self.heard = door, None, self.server.ticks
+        if self.layer is not None and hasattr(door, "certfp"):
+            door.certfp = self.layer.certfp
         if door.name in PINGLESS:
             keep_alive(self.transport)
         self.session = self.server.chat.open(
@@ -198,7 +217,8 @@ class Connection(asyncio.Protocol):
             secure=secure,
             local=self.local,
             address=self.address,
-            binding=self.server.fingerprint if secure else "",
+            # A page cannot see its server's certificate: what it signs is bound to the nonce alone.
+            binding=self.layer.fingerprint if self.layer is not None and kind != "web" else "",
         )
         self.session.carrier = self
         if kind == "irc":
@@ -462,6 +482,9 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self.closing = True
         self.end = self.server.ticks + CLOSE_SECONDS * TICKS_PER_SECOND
+        if self.layer is not None:
+            self.layer.close()
+            self.transport.write(self.layer.data_to_send())
         self.transport.close()
 
     def _note(self, event: Welcome | Refused) -> None:

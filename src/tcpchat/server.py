@@ -14,6 +14,8 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import logging
+import os
+import secrets
 import socket
 import tempfile
 import threading
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
     from tcpchat.doors.web import WebSettings
 
+ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
 logger = logging.getLogger("tcpchat.server")
 
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
@@ -133,6 +136,7 @@ class Server:
         self._pump.add_done_callback(self._pump_ended)
         for sock in sockets:
             self._listeners.append(await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG))
+        self._let_operators_in()
         self._timer = loop.call_later(1 / TICKS_PER_SECOND, self._tick)
         logger.info("= listening on port %d", self.port)
 
@@ -170,9 +174,29 @@ class Server:
         if not await self.pipe.drained(STOP_SECONDS):
             logger.error("! %d facts could not be stored before the end", len(self.pipe.pending))
         self._timer.cancel()
+        if self.data is not None:
+            (self.data / ADMIN_FILE).unlink(missing_ok=True)
         await self._goodbye(why)
         await self._end()
         logger.info("= stopped")
+
+    def _let_operators_in(self) -> None:
+        """Who can read the data folder is an operator: a secret of this run, and where to bring it, in a file."""
+        if self.data is None:
+            return
+        self.chat.admin_secret = secrets.token_urlsafe(32)
+        path = self.data / ADMIN_FILE
+        path.unlink(missing_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w") as out:
+            out.write(f"{self._loopback()} {self.port} {self.chat.admin_secret}\n")
+
+    def _loopback(self) -> str:
+        """An address of this machine itself on which this server listens."""
+        hosts = [listener.sockets[0].getsockname()[0] for listener in self._listeners if listener.sockets]
+        if any(host in ("0.0.0.0", "127.0.0.1") for host in hosts):
+            return "127.0.0.1"
+        return "::1" if any(host in ("::", "::1") for host in hosts) else hosts[0]
 
     async def _goodbye(self, why: str) -> None:
         for connection in list(self.connections):

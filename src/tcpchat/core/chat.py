@@ -39,6 +39,7 @@ class Chat:
         self._kept: dict[int, list[tuple[str, int, int]]] = {}  # cursors of users that the log has yet to make
         self.count_at = 0.0
         self.guests_at = self.rules_at = 0.0
+        self.admin_secret = ""  # of this run, in a file of the data folder; "" = nobody is an operator by it
         self.told = 0  # comings and goings told in this window
         self.told_at = 0.0  # when the window ends
         self.untold: list[tuple[User, m.Presence, Session | None]] = []
@@ -169,6 +170,9 @@ class Chat:
             return out
         if session.user is not None:
             session.user.seen = int(now * 1000)
+        elif session.stage == OPEN and kind not in BY_NOBODY:
+            refuse(session, command, "hello_first", out)
+            return out
         handler = RECEIVE.get(kind)
         if handler is None:
             refuse(session, command, "unsupported", out)
@@ -359,6 +363,9 @@ BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.Ping, m.Pong, m.Bye, m.Fault,
 
 # Commands that are limited elsewhere (messages), or cost less than counting them.
 UNLIMITED = BEFORE | {m.Say, m.Confirm, m.Read}
+
+# What an operator at the server's machine may do, who is nobody in the chat.
+BY_NOBODY = {m.Admin, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
 
 RECEIVE: dict[type, Handler] = {
     m.Hello: entering.hello,

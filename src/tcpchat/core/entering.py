@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tcpchat.core.text import fold, skeleton
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+ADMIN = "admin:"  # how a token begins that is the secret of the data folder
 TRIES = 3  # wrong proofs of one connection
 TRIES_OPEN = 10  # wrong passwords of a guest that is in already
 
@@ -45,6 +47,9 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         out.append(m.Tell(session, m.Refused("bad_command", CODES["bad_command"].text)))
         return
     session.hello = command
+    if command.token.startswith(ADMIN):
+        _operator(chat, session, command, out)
+        return
     if session.account is not None and fold(session.account.login) != fold(command.account or command.login):
         session.account = None  # it proved another account than the one it now wants to speak for
     session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
@@ -69,6 +74,19 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         _known(chat, session, command, user, now, out)
     else:
         _unclaimed(chat, session, command, login, user, now, out)
+
+
+def _operator(chat: Chat, session: Session, command: m.Hello, out: Effects) -> None:
+    """The command line on the server's own machine: who can read the data folder holds every role.
+
+    Such a session is nobody, hears nothing and may do nothing but operators' acts.
+    """
+    if not (session.local and chat.admin_secret and compare_digest(command.token, ADMIN + chat.admin_secret)):
+        refuse(session, "not_allowed", out)
+        return
+    session.trusted, session.quiet, session.sent, session.stage = True, True, -1, OPEN
+    chat.strangers.pop(session.id, None)
+    out.append(m.Tell(session, m.Done("operator")))
 
 
 def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:

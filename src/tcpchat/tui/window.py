@@ -128,6 +128,12 @@ class Window:
         self._changed(len(self.rows), len(self.rows), heights_from=len(self.rows))
         return True
 
+    def keep_only(self, rows: list[Row]) -> None:
+        """Show nothing but these rows; what was is not loaded again by itself."""
+        self.rows = rows
+        self.at_head = True
+        self._changed(0, len(rows), heights_from=0)
+
     def remove(self, row: Row) -> None:
         """Take a row out."""
         at = self.index(row)
