@@ -88,7 +88,7 @@ class Config:
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
     invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")
 
-    tls: bool = _row(True, "Offer TLS on the port, beside plain connections.", group="tls")
+    plain_only: bool = _row(False, "Offer no TLS: when a proxy in front does that.", group="tls")
     require_tls: bool = _row(False, "Take only TLS: plain connections are told so and closed.", group="tls")
     tls_cert: str = _row("", "Certificate chain (PEM), read again on SIGHUP; empty = self-made.", group="tls")
     tls_key: str = _row("", "Its private key (PEM); empty = in the same file.", group="tls")

@@ -86,18 +86,14 @@ class Connection(asyncio.Protocol):
         if self.first is None:  # before that time runs from the start: bytes that drip are no sign of life
             self.heard, self.pinged = self.server.ticks, False
         try:
-            if self.layer is None:
-                self._took(data)
-            else:
+            if self.layer is not None:
                 self._decrypt(self.layer, data)
+            elif self.first is None:
+                self._received(data)
+            else:
+                self._first(data)
         except Exception:
             self.bug()
-
-    def _took(self, data: bytes) -> None:
-        if self.first is None:
-            self._received(data)
-        else:
-            self._first(data)
 
     def eof_received(self) -> bool:
         """The peer has said all it wants to say: answer what is on its way, then close."""
@@ -190,7 +186,7 @@ class Connection(asyncio.Protocol):
         if answer:
             self.transport.write(answer)
         if plain:
-            self._took(plain)
+            (self._received if self.first is None else self._first)(plain)
         if layer.closing:
             self.finish()
         elif layer.ended and not self.closing:

@@ -39,10 +39,12 @@ from tcpchat.sockets import BACKLOG, listen
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
     from tcpchat.doors.web import WebSettings
+    from tcpchat.trust.tls import Tls
 
 ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
 logger = logging.getLogger("tcpchat.server")
 
+RENEW_TICKS = 86_400 * TICKS_PER_SECOND  # once a day: does the self-made certificate end soon?
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
 
@@ -71,7 +73,7 @@ class Server:
         self.host, self.port = host, port
         self.data = None if data is None else Path(data)
         self.tls: Callable[[], Layer] | None = None  # makes the encryption of a connection; None = plain only
-        self.fingerprint = ""  # of the certificate; proofs of a login are bound to it
+        self._tls: Tls | None = None
         self.log: Log | None = log
         self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
         self.pending_max = PENDING_MAX
@@ -90,7 +92,7 @@ class Server:
         self._stopping: asyncio.Task[None] | None = None
         self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
-        self._folder: tempfile.TemporaryDirectory[str]  # of a server without a folder of its own
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of a server without a folder of its own
 
     @classmethod
     def from_config(cls, config: Config, console: Callable[[str], None] | None = None) -> Server:
@@ -117,18 +119,20 @@ class Server:
     async def start(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the log, restore the chat, listen (on these sockets, if the port was taken before).
 
-        Raises LogError, PortInUse, OSError.
+        Raises LogError, PortInUse, OSError, CertificateError.
         """
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         sockets = sockets or listen(self.host, self.port)
         self.port = int(sockets[0].getsockname()[1])
         try:
+            self._open_tls()
             await self._restore()
             self._open_syslog()
         except BaseException:
             for sock in sockets:
                 sock.close()
+            self._remove_folder()
             raise
         assert self.log is not None
         self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening else None)
@@ -143,13 +147,49 @@ class Server:
     async def _restore(self) -> None:
         self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=version()))
         if self.log is None:
-            if self.data is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="tcpchat-")
-            self.log = default_log(self.data or Path(self._folder.name))
+            self.log = default_log(self._place())
         seq, state, cursors = await self.log.open()
         self.chat.restore(seq, state, cursors)
         await self.log.replay(seq, self.chat.replay)
         self._snapshot_seq = seq
+
+    def _place(self) -> Path:
+        """The data folder, or one that goes away with the server."""
+        if self.data is not None:
+            return self.data
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="tcpchat-")
+        return Path(self._folder.name)
+
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _open_tls(self) -> None:
+        config = self.config
+        if self.tls is None and not config.plain_only:
+            from tcpchat.trust.tls import Tls
+
+            self._tls = Tls(self._place(), config.tls_cert, config.tls_key, config.tls_client_ca, name=config.host)
+            self.tls = self._tls.layer
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the key that clients are shown; "" without TLS."""
+        return self._tls.fingerprint if self._tls is not None else ""
+
+    def reload(self) -> None:
+        """Read the certificate again (renew the self-made one); who is connected stays so, new connections get it."""
+        if self._tls is None:
+            return
+        from tcpchat.trust.certificates import CertificateError
+
+        try:
+            self._tls.reload()
+        except CertificateError as error:
+            logger.error("! the certificate stays as it was: %s", error)
+        else:
+            logger.info("= certificate read, %s", self.fingerprint)
 
     def _open_syslog(self) -> None:
         name = self.config.syslog
@@ -227,8 +267,7 @@ class Server:
         self.audit.flush()
         if self._own_syslog is not None:
             self._own_syslog.close()
-        if self.data is None and hasattr(self, "_folder"):
-            self._folder.cleanup()
+        self._remove_folder()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
@@ -298,6 +337,8 @@ class Server:
         self.audit.flush()
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
+        if self.ticks % RENEW_TICKS == 0:
+            self.reload()
 
     def _consider_snapshot(self) -> None:
         assert self.log is not None

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but data")
     parser.set_defaults(no_color=False, no_input=False, timeout=None, server=None, user="operator", profile=None)
-    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
+    acts = parser.add_subparsers(dest="act", metavar="ACT", required=True, help="what to do; ACT --help says more")
     for name, act in ACTS.items():
         one = acts.add_parser(name.replace("_", "-"), help=act.about, description=act.about)
         for field in act.takes.split():
@@ -237,10 +237,8 @@ def _backup(args: argparse.Namespace) -> int:
         copy.close()
         source.close()
     partial.replace(target)
-    tell(
-        args,
-        f"{target}: {target.stat().st_size} bytes. To restore, put it in place of tcpchat.db while the server is stopped.",
-    )
+    how = "To restore, put it in place of tcpchat.db while the server is stopped."
+    tell(args, f"{target}: {target.stat().st_size} bytes. {how}")
     return 0
 
 

@@ -60,9 +60,22 @@ def command(parser: argparse.ArgumentParser) -> list[str]:
     rows = [f"| `{_name(action)}` | {_markdown(action.help or '')} |" for action in parser._actions]
     if rows:
         lines += ["", "| argument | what |", "| --- | --- |", *rows]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            lines += ["", f"| {action.metavar} | what |", "| --- | --- |", *_parts(action)]
     if parser.epilog:
         lines += ["", _markdown(parser.epilog)]
     return lines
+
+
+def _parts(action: argparse._SubParsersAction[argparse.ArgumentParser]) -> list[str]:
+    """The acts of a command that has some, with their arguments."""
+    rows = []
+    about = {choice.dest: choice.help for choice in action._choices_actions}
+    for name, parser in action.choices.items():
+        takes = " ".join(_name(one) for one in parser._actions if one.dest != "help")
+        rows.append(f"| `{name} {takes}`".rstrip("` ") + f"` | {_markdown(about.get(name) or '')} |")
+    return rows
 
 
 def _name(action: argparse.Action) -> str:

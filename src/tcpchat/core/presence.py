@@ -15,9 +15,7 @@ from tcpchat.core.state import Room, User
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
-CROWD = (
-    16  # comings and goings of one window told at once; what is more waits for the window's end, to be told together
-)
+CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end
 WINDOW, WINDOW_MAX = 0.1, 1.0  # seconds; it grows with those who have to be told,
 PER_WINDOW = 200  # by its own length for so many
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away

@@ -106,6 +106,8 @@ class ChatScreen(ChatBase):
         client = self.client
         if client is None:
             return
+        self.chat.connected(self.session)
+        self.security = self.how_secure()
         if not self.chat.settings.receipts:
             await client.set("receipts", "off")
         self.session.take_people(await client.who(all=True))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -19,7 +20,7 @@ from tcpchat.tui.lines import Bar, Line, Lines
 from tcpchat.tui.messages import MessageList
 from tcpchat.tui.pages import Pages
 from tcpchat.tui.paint import Painter
-from tcpchat.tui.rows import Row
+from tcpchat.tui.rows import Row, chop
 from tcpchat.tui.session import Conversation, Session
 from tcpchat.tui.themes import Glyphs
 
@@ -63,10 +64,10 @@ class ChatBase(Screen[None]):
     .-micro #main, .-micro #status { display: none; }
     .-micro #small { display: block; }
     """
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [
         (0, "-tiny"), (45, "-narrow"), (80, "-normal"), (110, "-wide"),
     ]  # fmt: skip
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    VERTICAL_BREAKPOINTS = [
         (0, "-micro"), (5, "-short"), (12, "-low"), (16, "-tall"),
     ]  # fmt: skip
 
@@ -258,7 +259,8 @@ class ChatBase(Screen[None]):
         self.session.placed.clear()
 
     def _place(self, one: Conversation, row: Row) -> None:
-        assert one.window is not None and row.sent is not None
+        assert one.window is not None
+        assert row.sent is not None
         if row.sent.seq:
             one.window.move(row, row.sent.seq, row.sent.at)
         else:
@@ -321,6 +323,14 @@ class ChatBase(Screen[None]):
 
     # -- parts of the screen -------------------------------------------------------------------------------------------
 
+    def how_secure(self) -> str:
+        """How safe the connection is, in words; a connection within this machine needs none."""
+        if self.client is None:
+            return ""
+        if self.client.fingerprint:
+            return _("encrypted")
+        return "" if self.client.host in ("localhost", "127.0.0.1", "::1") else _("not encrypted")
+
     def refresh_all(self) -> None:
         """Show all parts anew."""
         self._show_parts({"rooms", "people", "header", "status"})
@@ -362,8 +372,8 @@ class ChatBase(Screen[None]):
         width = self.size.width
         text = ">" if width < 45 and not (self.editing or self.replying) else f" {label}>"
         prompt = self.bar("prompt")
-        shown = panes.chop(text, max(min(22, width // 3), 1), self.glyphs.more)
-        prompt.styles.width = panes.cell_len(shown) + 1
+        shown = chop(text, max(min(22, width // 3), 1), self.glyphs.more)
+        prompt.styles.width = cell_len(shown) + 1
         prompt.show(Line([(shown, "primary")]))
         self.bar("hints").show(panes.hints(width))
 
@@ -374,7 +384,7 @@ class ChatBase(Screen[None]):
         bar.display = bool(labels)
         text = "  ".join(labels)
         tail = "  " + _("Tab next")
-        bar.styles.width = min(panes.cell_len(text + tail) + 1, max(self.size.width * 2 // 5, 8))
+        bar.styles.width = min(cell_len(text + tail) + 1, max(self.size.width * 2 // 5, 8))
         bar.show(Line([(text, "text")], [(tail, "muted")]))
 
     def _call_out(self) -> None:
@@ -387,9 +397,8 @@ class ChatBase(Screen[None]):
             if self.app.app_focus and notice.conversation is self.session.open and self.list.following:
                 continue
             where = "" if notice.conversation.direct else f" {notice.conversation.label}"
-            self.chat.caller.call(
-                fold(notice.conversation.to), f"{notice.by}{where}", notice.text, self.chat.settings.how, time.monotonic()
-            )
+            room, how = fold(notice.conversation.to), self.chat.settings.how
+            self.chat.caller.call(room, f"{notice.by}{where}", notice.text, how, time.monotonic())
 
     def on_resize(self) -> None:
         self.show_strip()

@@ -53,3 +53,9 @@ def _day(text: str, now: float) -> float | None:
 def _noon(year: int, month: int, day: int) -> float:
     time.strptime(f"{year:04d}-{month:02d}-{day:02d}", "%Y-%m-%d")  # raises for a day that does not exist
     return time.mktime((year, month, day, 12, 0, 0, 0, 0, -1))
+
+
+def parse_length(text: str) -> int | None:
+    """A length of time in seconds: ``30m``, ``2h``, ``7d``; None when it is none."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": DAY}[match[2]] if match else None

@@ -9,7 +9,7 @@ from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _, use
 from tcpchat.tui import settings as settings_module
 from tcpchat.tui.commands import Command
-from tcpchat.tui.dates import parse_date
+from tcpchat.tui.dates import parse_date, parse_length
 from tcpchat.tui.lines import Line
 from tcpchat.tui.panels import HelpPanel, InputPanel, PeoplePanel
 from tcpchat.tui.panes import ago
@@ -216,7 +216,9 @@ class Doing:
                 mark = "* " if info.member else "  "
                 name = f"{mark}{clean_line(info.to):<20} "
                 lines.append(
-                    Line([(name, "bold"), (f"{info.members:>5}  ", "muted"), (clean_line(info.topic), "text")], [], info)
+                    Line(
+                        [(name, "bold"), (f"{info.members:>5}  ", "muted"), (clean_line(info.topic), "text")], [], info
+                    )
                 )
 
         def chosen(info: object) -> None:
@@ -317,14 +319,12 @@ class Doing:
     # -- identity ------------------------------------------------------------------------------------------------------
 
     async def do_register(self, rest: str) -> None:
-        from tcpchat.client.identity import key_path, load_key
-        from tcpchat.core.rules import challenge_text
+        from tcpchat.client.identity import key_path
 
         client = self._client
-        key = load_key(client.login)
-        challenge = challenge_text("", client.login, client.fingerprint)
-        await client.command(m.Key("claim", key.public, key.sign(challenge)))
-        self.screen.note(_("The login %s is yours now; its key: %s") % (client.login, key_path(client.login)))
+        if client.welcome is not None and not client.welcome.claimed:
+            await self.screen.chat.reconnect(claim=True)
+        self.screen.note(_("The login %s is yours; its key: %s") % (client.login, key_path(client.login)))
 
     async def do_passwd(self, rest: str) -> None:
         def answered(word: object) -> None:
@@ -340,11 +340,9 @@ class Doing:
 
     async def do_keys(self, rest: str) -> None:
         answer = await self._client.command(m.Key("list"))
-        data = answer.data if isinstance(answer, m.Done) else {}
-        found = data.get("keys", [])
-        for one in found if isinstance(found, list) else []:
-            shown = " ".join(str(part) for part in (one.values() if isinstance(one, dict) else [one]))
-            self.screen.note(clean_line(shown))
+        found = answer.data.get("keys", {}) if isinstance(answer, m.Done) else {}
+        for key, label in found.items():
+            self.screen.note(clean_line(f"{key} {label}"))
         if not found:
             self.screen.note(_("No key proves this login; /register makes it yours."))
 
@@ -456,8 +454,10 @@ class Doing:
             self._usage("ban")
             return
         first, _space, why = more.partition(" ")
-        timed = first[:1].isdigit()
-        args = {"login": login, "time": first if timed else "", "why": why if timed else more}
+        seconds = parse_length(first)
+        args = {"login": login, "why": more if seconds is None else why}
+        if seconds is not None:
+            args["seconds"] = str(seconds)
         await self._admin("ban", {key: value for key, value in args.items() if value})
 
     async def do_unban(self, rest: str) -> None:
@@ -482,4 +482,3 @@ class Doing:
             await self._admin("announce", {"text": rest})
         else:
             self._usage("announce")
-
