@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tcpchat.cli.common import NOT_ALLOWED, Ended, password_option, settings
+from tcpchat.cli.common import NOT_ALLOWED, Ended, password_option, settings, tell
+from tcpchat.client.blocking import connect_blocking
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.client.identity import load_key, parse_address
+from tcpchat.client.trusting import NewServer, is_loopback
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import challenge_text
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
     from tcpchat.trust.keys import Key
 
 E = TypeVar("E", bound=m.Event)
-
-
-def connect_blocking(host: str, port: int, timeout: float) -> socket.socket:
-    """Connect. Raises ConnectionFailed."""
-    try:
-        own = socket.create_connection((host, port), timeout)
-    except TimeoutError:
-        raise ConnectionFailed(f"{host}:{port} does not answer.") from None
-    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-        reason = getattr(error, "strerror", None) or error
-        raise ConnectionFailed(f"{host}:{port}: {reason}. Is `tcpchat serve` running there?") from None
-    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return own
 
 
 class Session:
@@ -65,7 +54,7 @@ class Session:
         self._socket: socket.socket | None = None
 
     def __enter__(self) -> Session:
-        self._socket = connect_blocking(self.host, self.port, self.timeout)
+        self._socket, self.fingerprint = connect_blocking(self.host, self.port, self.timeout, note=self._new)
         try:
             self._enter()
         except BaseException:
@@ -95,6 +84,10 @@ class Session:
         assert isinstance(event, m.Welcome)
         self.welcome, self.login = event, event.login
 
+    def _new(self, server: NewServer) -> None:
+        words = f"server key {server.fingerprint} ({server.words})"
+        tell(self.args, f"First time at {server.address}: {words} is trusted from now on.")
+
     def _load_key(self) -> Key | None:
         from tcpchat.trust.keys import KeyFileError
 
@@ -119,6 +112,8 @@ class Session:
         return self._by_password()
 
     def _by_password(self) -> m.AnyEvent:
+        if not self.fingerprint and not is_loopback(self.host):
+            raise Refused("insecure", CODES["insecure"].text)
         password = password_option()
         if password is None:
             if self.args.no_input or not sys.stdin.isatty():

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tcpchat.client.bot import Bot
     from tcpchat.client.client import Client, connect
-    from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused, TimedOut, Unknown
+    from tcpchat.client.errors import (
+        ChatError,
+        ConnectionFailed,
+        KeyChanged,
+        NotTrusted,
+        OutboxError,
+        Refused,
+        TimedOut,
+        Unknown,
+    )
     from tcpchat.client.events import Offline, Online, SentChanged
     from tcpchat.client.sent import Sent
 
@@ -18,6 +27,7 @@ __all__ = [
     "Client",
     "ConnectionFailed",
     "KeyChanged",
+    "NotTrusted",
     "Offline",
     "Online",
     "OutboxError",

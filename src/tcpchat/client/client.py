@@ -24,7 +24,9 @@ from tcpchat.client.options import Options
 from tcpchat.client.outbox import Outbox
 from tcpchat.client.sending import Sending
 from tcpchat.client.streams import open_stream
+from tcpchat.client.trusting import is_loopback
 from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
 from tcpchat.core.rules import challenge_text
 from tcpchat.core.text import fold
 from tcpchat.doors.native import ClientSide
@@ -216,7 +218,8 @@ class Client(Hearing, Sending, Asking):
 
     async def _session(self) -> None:
         self._wire = ClientSide()
-        reader, writer, self.fingerprint = await open_stream(self.host, self.port, self._options.get("tls", "auto"))
+        tls, ask = self._options.get("tls", "auto"), self._options.get("trust")
+        reader, writer, self.fingerprint = await open_stream(self.host, self.port, tls, ask)
         self._writer = writer
         try:
             self._send(self._hello())
@@ -313,6 +316,8 @@ class Client(Hearing, Sending, Asking):
             text = challenge_text(event.nonce, self.login, self.fingerprint)
             self._send(m.Proof(key.sign(text), key.public))
         elif password and "password" in event.methods:
+            if not self.fingerprint and not is_loopback(self.host):
+                raise Refused("insecure", CODES["insecure"].text)
             self._send(m.Password(password))
         else:
             raise Refused("claimed", f"The login {event.login} belongs to somebody.", about=event.methods)

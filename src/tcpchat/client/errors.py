@@ -15,6 +15,10 @@ class KeyChanged(ChatError):
     """The server shows another certificate than the one that is trusted for it."""
 
 
+class NotTrusted(KeyChanged):
+    """A person was asked whether to trust the server's key, and did not."""
+
+
 class OutboxError(ChatError):
     """The outbox file cannot be used or written; the text says why. A message that raised it was not sent."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from tcpchat.client.trusting import Ask
     from tcpchat.trust.keys import Key
 
 
@@ -20,7 +21,8 @@ class Options(TypedDict, total=False):
     outbox: str | Path | None  # a file in which unsent messages survive the process
     after: int | None  # hear what came behind this seq; -1 = from now on; None = what this device has not confirmed
     quiet: bool  # not counted as present, and without ``after`` nothing is heard: for sending and asking
-    tls: Literal["auto", "never", "always"]
+    tls: Literal["auto", "never", "always"]  # auto: TLS, on this machine plain if the server has none
+    trust: Ask | None  # asked whether to trust a server's key that is seen for the first time; without it it is
     reconnect: bool  # False: a lost connection, or one that cannot be made, is the end
     name: str  # real name
     bot: bool

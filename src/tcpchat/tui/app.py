@@ -16,21 +16,24 @@ from textual.app import App
 from textual.binding import BindingType
 
 from tcpchat import i18n
-from tcpchat.client import ChatError, Client, ConnectionFailed, KeyChanged, OutboxError, Refused
+from tcpchat.client import ChatError, Client, ConnectionFailed, KeyChanged, NotTrusted, OutboxError, Refused
 from tcpchat.client.identity import outbox_path, parse_address
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
 from tcpchat.tui import keys
 from tcpchat.tui.actions import ChatScreen
+from tcpchat.tui.chat import CSS
 from tcpchat.tui.notify import Caller
 from tcpchat.tui.panels import AskPanel, InputPanel
 from tcpchat.tui.session import Session
 from tcpchat.tui.settings import Memory, Settings, load
-from tcpchat.tui.start import StartScreen, Where, changed_key
+from tcpchat.tui.start import StartScreen, Where, changed_key, trust_question
 from tcpchat.tui.themes import OWN, glyphs, theme_name
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+
+    from tcpchat.client.trusting import NewServer
 
 logger = logging.getLogger("tcpchat.tui")
 
@@ -48,9 +51,7 @@ class ChatApp(App[int]):
     TITLE = "tcpchat"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [("ctrl+q", "quit", "Quit")]
-    CSS = """
-    Screen { background: $background; color: $foreground; }
-    """
+    CSS = CSS
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class ChatApp(App[int]):
         for theme in OWN:
             self.register_theme(theme)
         self.set_theme("auto" if plain else self.settings.theme)
-        i18n.use(self.settings.language)
+        speak(self.settings.language)
         keymap, unknown = keys.keymap(self.settings.keys)
         self.set_keymap(keymap)
         self.settings.problems += [f"[keys] {name}: " + _("there is no such action") for name in unknown]
@@ -99,6 +100,11 @@ class ChatApp(App[int]):
             self.enter(self.server, self.login)
         else:
             self.ask_where()
+
+    def on_resize(self) -> None:
+        screen = self.chat_screen
+        if screen is not None and screen.is_mounted:
+            screen.set_sizes()
 
     def ask_where(self, why: str = "") -> None:
         """The start screen."""
@@ -162,7 +168,7 @@ class ChatApp(App[int]):
         self._loop_task = asyncio.create_task(self._listen(client, screen), name="chat")
 
     def _make(self, login: str, options: dict[str, Any]) -> tuple[Client, str]:
-        chosen: dict[str, Any] = {"label": "terminal", "key": True, "claim": True, **options}
+        chosen: dict[str, Any] = {"label": "terminal", "key": True, "claim": True, "trust": self._ask_trust, **options}
         path: Path = outbox_path(self.server, login, "terminal")
         try:
             return self.connect(self.server, login, outbox=path, **chosen), ""
@@ -226,15 +232,23 @@ class ChatApp(App[int]):
 
     async def _refused(self, error: ChatError, screen: ChatScreen) -> None:
         """The connection has ended for good: ask for what is missing."""
-        if isinstance(error, KeyChanged):
-            old, new = getattr(error, "old", ""), getattr(error, "new", "")
-            await self.push_screen(changed_key(self.server, str(old or error), str(new)), lambda _answer: self._back())
+        if isinstance(error, NotTrusted):
+            self._back(str(error))
+        elif isinstance(error, KeyChanged):
+            await self.push_screen(changed_key(str(error)), lambda _answer: self._back())
         elif isinstance(error, Refused) and error.code in ("claimed", "wrong_proof", "wrong_password", "in_use"):
             self._ask_login(error, screen)
         elif isinstance(error, ConnectionFailed | Refused | OutboxError):
             screen.say(clean_line(str(error)))
             if not screen.session.conversations:
                 self._back(str(error))
+
+    async def _ask_trust(self, new: NewServer) -> bool:
+        """Ask the person whether a server's first key is to be trusted."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        panel = trust_question(new.address, new.fingerprint, new.words)
+        await self.push_screen(panel, lambda yes: None if answer.done() else answer.set_result(bool(yes)))
+        return await answer
 
     def _ask_login(self, error: Refused, screen: ChatScreen) -> None:
         login = screen.session.login
@@ -370,6 +384,10 @@ class ChatApp(App[int]):
         own = ["auto", *(theme.name for theme in OWN)]
         return own + sorted(name for name in self.available_themes if name not in own)
 
+    def speak(self, language: str) -> None:
+        """Change the language."""
+        speak(language)
+
     def set_ticks(self, ticks: str) -> None:
         """Change the glyphs."""
         self.glyphs = glyphs(ticks)
@@ -386,6 +404,15 @@ def _settle_no_color(plain: bool) -> None:
         os.environ["NO_COLOR"] = "1"
     elif "NO_COLOR" in os.environ and not os.environ["NO_COLOR"]:
         del os.environ["NO_COLOR"]
+
+
+def speak(language: str) -> None:
+    """Use this language; our texts join the catalogue that all faces share."""
+    i18n.use(language)
+    if i18n.language() == "ru":
+        from tcpchat.tui.ru import CATALOGUE
+
+        i18n.catalogue("ru").update(CATALOGUE)
 
 
 def own_name() -> str:

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
+from tcpchat.client.trusting import is_loopback
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
 from tcpchat.tui import panes
@@ -28,48 +29,55 @@ if TYPE_CHECKING:
     from tcpchat.client import Client
     from tcpchat.tui.app import ChatApp
 
+CSS = """
+ChatBase, StartScreen { background: $background; color: $foreground; }
+ChatBase #rooms { width: 20; display: none; border-right: solid $panel; }
+ChatBase #people { width: 19; display: none; border-left: solid $panel; }
+ChatBase #middle { width: 1fr; }
+ChatBase #strip { display: none; }
+ChatBase #strip, ChatBase #header, ChatBase #status { background: $panel; }
+ChatBase #hints, ChatBase #offer, ChatBase #small { display: none; }
+ChatBase #entry { height: auto; max-height: 6; }
+ChatBase #prompt { width: auto; height: 1; }
+ChatBase #offer { width: auto; height: 1; }
+ChatBase Composer { width: 1fr; }
+ChatBase.-normal #rooms, ChatBase.-wide #rooms, ChatBase.-wide #people { display: block; }
+ChatBase.-narrow #strip, ChatBase.-tiny #strip { display: block; }
+ChatBase.-narrow #header, ChatBase.-tiny #header { display: none; }
+ChatBase.-tall #hints { display: block; }
+ChatBase.-tiny #hints { display: none; }
+ChatBase.-short #strip { display: none; }
+ChatBase.-narrow MessageList, ChatBase.-tiny MessageList, ChatBase.-bare MessageList {
+    scrollbar-size-vertical: 0; scrollbar-gutter: auto;
+}
+ChatBase.-hide-rooms #rooms, ChatBase.-hide-people #people { display: none; }
+ChatBase.-show-rooms #rooms, ChatBase.-show-people #people { display: block; }
+ChatBase.-bare #rooms, ChatBase.-bare #people, ChatBase.-bare #strip, ChatBase.-bare #header, ChatBase.-bare #hints {
+    display: none;
+}
+ChatBase.-micro #main, ChatBase.-micro #status, ChatBase.-micro #strip, ChatBase.-micro #hints { display: none; }
+ChatBase.-micro #small { display: block; }
+"""
+WIDTHS = ((110, "-wide"), (80, "-normal"), (45, "-narrow"), (20, "-tiny"), (0, "-micro"))
+HEIGHTS = ((14, "-tall"), (12, "-low"), (5, "-short"), (0, "-micro"))
 NOTE_SECONDS = 6.0  # a passing word in the status line
 READ_EVERY = 0.25  # seconds between two read cursors sent
 TYPING_EVERY = 3.0  # seconds between two typing notices
 
 
+def trusted_since(host: str, port: int) -> str:
+    """The day on which this server's key was first seen, or ""."""
+    from tcpchat.client.trusting import known_servers
+    from tcpchat.trust.known import KnownError, address
+
+    try:
+        return next((one.since for one in known_servers().all() if one.address == address(host, port)), "")
+    except KnownError:
+        return ""
+
+
 class ChatBase(Screen[None]):
     """Composition and updating; what keys do is in ChatScreen."""
-
-    CSS = """
-    ChatBase { layers: base; }
-    #rooms { width: 20; display: none; border-right: solid $panel; padding: 1 0 0 0; }
-    #people { width: 19; display: none; border-left: solid $panel; padding: 1 0 0 0; }
-    #middle { width: 1fr; }
-    #strip { display: none; background: $panel; }
-    #header { background: $panel; }
-    #status { background: $panel; }
-    #hints { display: none; }
-    #entry { height: auto; max-height: 6; }
-    #prompt { width: auto; min-width: 2; max-width: 24; height: 1; }
-    #offer { width: auto; max-width: 40%; height: 1; display: none; }
-    #small { display: none; height: 1; }
-    Composer { width: 1fr; }
-    .-normal #rooms, .-wide #rooms { display: block; }
-    .-wide #people { display: block; }
-    .-narrow #strip, .-tiny #strip { display: block; }
-    .-narrow #header, .-tiny #header { display: none; }
-    .-tall #hints { display: block; }
-    .-tiny #hints { display: none; }
-    .-short #strip, .-short #hints { display: none; }
-    .-narrow MessageList, .-tiny MessageList, .-bare MessageList { scrollbar-size-vertical: 0; scrollbar-gutter: auto; }
-    .-hide-rooms #rooms, .-hide-people #people { display: none; }
-    .-show-rooms #rooms, .-show-people #people { display: block; }
-    .-bare #rooms, .-bare #people, .-bare #strip, .-bare #header, .-bare #hints { display: none; }
-    .-micro #main, .-micro #status { display: none; }
-    .-micro #small { display: block; }
-    """
-    HORIZONTAL_BREAKPOINTS = [
-        (0, "-tiny"), (45, "-narrow"), (80, "-normal"), (110, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [
-        (0, "-micro"), (5, "-short"), (12, "-low"), (16, "-tall"),
-    ]  # fmt: skip
 
     LIST: ClassVar[type[MessageList]] = MessageList
 
@@ -327,9 +335,10 @@ class ChatBase(Screen[None]):
         """How safe the connection is, in words; a connection within this machine needs none."""
         if self.client is None:
             return ""
+        since = trusted_since(self.client.host, self.client.port)
         if self.client.fingerprint:
-            return _("encrypted")
-        return "" if self.client.host in ("localhost", "127.0.0.1", "::1") else _("not encrypted")
+            return _("TLS, trusted since %s") % since if since else "TLS"
+        return "" if is_loopback(self.client.host) else _("not encrypted")
 
     def refresh_all(self) -> None:
         """Show all parts anew."""
@@ -349,7 +358,7 @@ class ChatBase(Screen[None]):
 
     def show_strip(self) -> None:
         """The rooms above the messages, in a narrow window."""
-        self.bar("strip").show(*panes.strip(self.session, self.size.width, self.glyphs))
+        self.bar("strip").show(*panes.strip(self.session, self.app.size.width, self.glyphs))
 
     def show_status(self) -> None:
         """The status line."""
@@ -358,7 +367,7 @@ class ChatBase(Screen[None]):
         facts.newer = one.unread if one is not None and below else 0
         facts.latency = client.latency if client else None
         facts.waiting = len(client.pending) if client and not self.session.connected else 0
-        self.bar("status").show(panes.status(self.session, facts, self.glyphs, self.size.width))
+        self.bar("status").show(panes.status(self.session, facts, self.glyphs, self.app.size.width))
         self.show_prompt()
 
     def show_prompt(self) -> None:
@@ -369,7 +378,7 @@ class ChatBase(Screen[None]):
             label = _("edit")
         elif self.replying is not None:
             label = f"{label} {self.glyphs.reply} {self.replying.by}"
-        width = self.size.width
+        width = self.app.size.width
         text = ">" if width < 45 and not (self.editing or self.replying) else f" {label}>"
         prompt = self.bar("prompt")
         shown = chop(text, max(min(22, width // 3), 1), self.glyphs.more)
@@ -379,12 +388,12 @@ class ChatBase(Screen[None]):
 
     def show_offer(self) -> None:
         """Right of the input: what Tab would make of the word."""
-        labels = self.composer.hint() if self.size.width >= 60 else []
+        labels = self.composer.hint() if self.app.size.width >= 60 else []
         bar = self.bar("offer")
         bar.display = bool(labels)
         text = "  ".join(labels)
         tail = "  " + _("Tab next")
-        bar.styles.width = min(cell_len(text + tail) + 1, max(self.size.width * 2 // 5, 8))
+        bar.styles.width = min(cell_len(text + tail) + 1, max(self.app.size.width * 2 // 5, 8))
         bar.show(Line([(text, "text")], [(tail, "muted")]))
 
     def _call_out(self) -> None:
@@ -401,5 +410,15 @@ class ChatBase(Screen[None]):
             self.chat.caller.call(room, f"{notice.by}{where}", notice.text, how, time.monotonic())
 
     def on_resize(self) -> None:
+        self.set_sizes()
+
+    def set_sizes(self) -> None:
+        """Which panes there is room for. Textual's breakpoints forget screens below an open panel."""
+        width, height = self.app.size
+        classes = {name: False for _size, name in (*WIDTHS, *HEIGHTS)}
+        for size, table in ((width, WIDTHS), (height, HEIGHTS)):
+            classes[next(name for least, name in table if size >= least)] = True
+        for name, on in classes.items():
+            self.set_class(on, name)
         self.show_strip()
         self.show_status()

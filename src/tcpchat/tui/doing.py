@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
-from tcpchat.i18n import _, use
+from tcpchat.i18n import _
 from tcpchat.tui import settings as settings_module
 from tcpchat.tui.commands import Command
 from tcpchat.tui.dates import parse_date, parse_length
@@ -389,7 +389,7 @@ class Doing:
         elif name == "mouse":
             chat.use_mouse(settings.mouse)
         elif name == "language":
-            use(settings.language)
+            chat.speak(settings.language)
             self.screen.refresh_all()
         elif name == "receipts":
             await self._client.set("receipts", "" if settings.receipts else "off")

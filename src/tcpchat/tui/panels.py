@@ -26,11 +26,11 @@ class Panel(ModalScreen[object]):
     """A box in the middle with a title and lines; Esc closes."""
 
     DEFAULT_CSS = """
-    Panel { align: center middle; background: $background 60%; }
+    Panel { align: center middle; background: transparent; }
     Panel > #box { width: 76; max-width: 96%; height: auto; max-height: 92%; padding: 0 1;
                    border: round $primary; background: $surface; }
     Panel Lines { height: auto; max-height: 100%; background: $surface; }
-    Panel Input { border: none; height: 1; padding: 0; background: $surface; }
+    Panel Input { background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "close", "Close"),
@@ -47,6 +47,14 @@ class Panel(ModalScreen[object]):
             box.border_title = self.heading()
             yield from self.above()
             yield Lines(id="lines", pick=self.pick)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that come before the input is there are not lost."""
+        if event.is_printable and event.character and (self.focused is None or not isinstance(self.focused, Input)):
+            for box in self.query(Input):
+                box.focus()
+                box.insert_text_at_cursor(event.character)
+                return
 
     def heading(self) -> str:
         """The title; ours, or cleaned (Textual would take brackets for markup: they are escaped)."""
@@ -247,7 +255,7 @@ class InputPanel(Panel):
         with Vertical(id="box") as box:
             box.border_title = self.heading()
             yield Lines(id="lines")
-            yield Input(self.value, password=self.secret, id="answer")
+            yield Input(self.value, password=self.secret, id="answer", compact=True)
             yield Lines(id="below")
 
     def on_mount(self) -> None:
@@ -275,9 +283,6 @@ class PeoplePanel(Panel):
 
     def action_choose(self) -> None:
         self.lines.choose() if self.pick else self.dismiss(None)
-
-    async def on_key(self, event: events.Key) -> None:
-        event.stop()
 
 
 def unread_text(unread: int, mentions: int) -> str:

@@ -25,7 +25,7 @@ def count(number: int) -> str:
 
 def rooms(session: Session, glyphs: Glyphs) -> list[Line]:
     """The pane of rooms and conversations, numbered as Alt+digit and /3 take them."""
-    lines: list[Line] = []
+    lines = [Line([("  " + _("ROOMS"), "muted")], [("F7 ", "muted")])]
     direct = False
     for number, one in enumerate(session.ordered(), 1):
         if one.direct and not direct:
@@ -63,7 +63,7 @@ def people(session: Session, glyphs: Glyphs) -> list[Line]:
     """The pane of people: who is here first."""
     everybody = sorted(session.people.values(), key=lambda one: (not one.online, fold(one.login)))
     now = session.now()
-    lines = []
+    lines = [Line([(f"{_('HERE')} {here(session)}", "muted")], [("F8 ", "muted")])]
     for person in everybody:
         name = clean_line(person.login)
         style = f"name:{name}" if person.online else "muted"

@@ -71,7 +71,7 @@ class SearchPanel(Panel):
         self._task: asyncio.Task[None] | None = None
 
     def above(self) -> ComposeResult:
-        yield Input(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"))
+        yield Input(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"), compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -36,12 +36,8 @@ class StartScreen(Screen[Where]):
     StartScreen > #box { width: 66; max-width: 98%; height: auto; max-height: 100%; padding: 0 2;
                          border: round $primary; }
     StartScreen Lines { height: auto; }
-    StartScreen Bar { margin-top: 1; }
-    StartScreen Input, StartScreen Input:focus { border: none; height: 1; padding: 0; background: $surface; }
-    StartScreen.-short > #box { border: none; }
-    StartScreen.-short Bar { margin-top: 0; }
+    StartScreen Input { background: $surface; }
     """
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (14, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         ("down", "move(1)", ""),
         ("up", "move(-1)", ""),
@@ -58,9 +54,9 @@ class StartScreen(Screen[Where]):
         with Vertical(id="box") as box:
             box.border_title = "tcpchat"
             yield Bar(id="ask-login")
-            yield Input(self.login, id="login", placeholder=_("your name here"))
+            yield Input(self.login, id="login", placeholder=_("your name here"), compact=True)
             yield Bar(id="ask-server")
-            yield Input("", id="server", placeholder="HOST[:PORT]")
+            yield Input("", id="server", placeholder="HOST[:PORT]", compact=True)
             yield Bar(id="ask-choice")
             yield Lines(id="choices", pick=True)
             yield Bar(id="why")
@@ -122,27 +118,20 @@ class StartScreen(Screen[Where]):
         self.dismiss(where)
 
 
-def trust_question(server: str, fingerprint: str) -> AskPanel:
-    """The first time at a server: is this its key? Dismissed with "always", "once" or "no"."""
+def trust_question(server: str, fingerprint: str, words: str) -> AskPanel:
+    """The first time at a server: is this its key? Dismissed with True or False."""
     text = [
         _("First time at %s.") % clean_line(server),
         _("The server's key is"),
         f"  {clean_line(fingerprint)}",
+        f"  {clean_line(words)}",
         _("Compare it with what the server printed when it started."),
     ]
-    answers = [(_("Yes, remember it"), "always"), (_("Only now"), "once"), (_("No"), "no")]
+    answers = [(_("Yes, remember it"), True), (_("No"), False)]
     return AskPanel(_("Trust this server?"), text, answers)
 
 
-def changed_key(server: str, old: str, new: str) -> AskPanel:
-    """The server shows another key than the one that is trusted: stop. The default goes back."""
-    text = [
-        _("THE SERVER'S KEY HAS CHANGED."),
-        _("Somebody may be between you and %s, or it was set up anew.") % clean_line(server),
-        "",
-        f"{_('trusted')}  {clean_line(old)}",
-        f"{_('shown')}    {clean_line(new)}",
-        "",
-        _("If you know that it was set up anew: tcpchat trust forget %s") % clean_line(server),
-    ]
-    return AskPanel(_("Not connected"), text, [(_("Go back"), "no")], danger=True)
+def changed_key(error: str) -> AskPanel:
+    """The server shows another key than the one that is trusted: stop. There is nothing to choose but going back."""
+    text = [clean_line(line) for line in error.split("\n")]
+    return AskPanel(_("Not connected"), text, [(_("Go back"), False)], danger=True)

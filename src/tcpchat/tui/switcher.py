@@ -118,7 +118,7 @@ class Switcher(Panel):
         self.title_text = _("Go to")
 
     def above(self) -> ComposeResult:
-        yield Input(self.word, id="word", placeholder=_("room, person or /command"))
+        yield Input(self.word, id="word", placeholder=_("room, person or /command"), compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -6,6 +6,7 @@ first one is sent a few seconds after the welcome: a client that never answers p
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Confirm, Receipt
@@ -29,10 +30,9 @@ class Receipts:
         self.waiting = False  # a token is out
         self.answers = False  # this client has answered one
         self.begun = 0.0  # when the welcome was
-        self.sent: dict[
-            str, list[int]
-        ] = {}  # folded conversation -> seqs of own messages that wait for receipts
-        self.order: list[tuple[int, str]] = []
+        # Conversation -> places of own messages that wait for receipts; kept for those who can be sent TAGMSG.
+        self.sent: dict[str, deque[int]] = {}
+        self.order: deque[tuple[int, str]] = deque(maxlen=SENT_MAX)
 
     # -- as a receiver ---------------------------------------------------------------------------------------
 
@@ -79,14 +79,13 @@ class Receipts:
 
     def said(self, to: str, seq: int) -> None:
         """An own message was accepted."""
-        key = self.door.network.fold(to.lstrip("@"))
-        self.sent.setdefault(key, []).append(seq)
         self.order.append((seq, to))
-        if len(self.order) > SENT_MAX:
-            old, place = self.order.pop(0)
-            waiting = self.sent.get(self.door.network.fold(place.lstrip("@")), [])
-            if old in waiting:
-                waiting.remove(old)
+        if "message-tags" in self.door.caps:
+            key = self.door.network.fold(to.lstrip("@"))
+            waiting = self.sent.get(key)
+            if waiting is None:
+                waiting = self.sent[key] = deque(maxlen=SENT_MAX)
+            waiting.append(seq)
 
     def receipt(self, event: Receipt) -> None:
         """Somebody has it: a TAGMSG for every own message that this covers, for those with message-tags."""
@@ -94,19 +93,19 @@ class Receipts:
         place = event.to if event.to.startswith("#") else event.to.lstrip("@")
         if door.is_me(place):
             return
-        key = door.network.fold(place)
-        waiting = self.sent.get(key, [])
+        if "message-tags" not in door.caps:
+            if event.state == "failed":
+                door.notice(f"{nick_of(place)} left without your message.", "Receipts")
+            return
+        waiting = self.sent.get(door.network.fold(place), deque())
         whole = not event.to.startswith("#") or event.have >= event.of
         covered = [seq for seq in waiting if (seq <= event.seq if whole else seq == event.seq)]
-        if "message-tags" in door.caps:
-            for seq in covered or ([event.seq] if event.to.startswith("#") else []):
-                tags = [(f"+draft/{event.state}", encode.msgid(seq))]
-                if event.of:
-                    tags.append(("+draft/receipts", f"{event.have}/{event.of}"))
-                by = event.by or (place if not place.startswith("#") else "")
-                source = door.network.mask(by) if by else door.network.server
-                door.put(wire.join("TAGMSG", [nick_of(place)], source), tags, event.at)
-        elif event.state == "failed":
-            door.notice(f"{nick_of(place)} left without your message.", "Receipts")
-        if event.state in ("read", "failed") and whole:
-            self.sent[key] = [seq for seq in waiting if seq > event.seq]
+        for seq in covered or ([event.seq] if event.to.startswith("#") else []):
+            tags = [(f"+draft/{event.state}", encode.msgid(seq))]
+            if event.of:
+                tags.append(("+draft/receipts", f"{event.have}/{event.of}"))
+            by = event.by or (place if not place.startswith("#") else "")
+            source = door.network.mask(by) if by else door.network.server
+            door.put(wire.join("TAGMSG", [nick_of(place)], source), tags, event.at)
+        while event.state in ("read", "failed") and whole and waiting and waiting[0] <= event.seq:
+            waiting.popleft()

@@ -173,7 +173,7 @@ def rc_last(door: IrcDoor, words: list[str]) -> Steps:
     if not door.receipts.order:
         say(door, "Receipts", "You have sent nothing from here yet.")
         return
-    for seq, to in door.receipts.order[-number:]:
+    for seq, to in list(door.receipts.order)[-number:]:
         yield from tell_receipt(door, seq, nick_of(to.lstrip("@")))
 
 
