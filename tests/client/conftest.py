@@ -21,7 +21,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def chat() -> AsyncIterator[FakeChat]:
+async def chat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeChat]:
+    monkeypatch.setenv("TCPCHAT_TLS", "never")  # a fake has no certificate
     fake = FakeChat()
     await fake.start()
     yield fake

@@ -1,4 +1,4 @@
-"""A connection over a blocking socket, plain or in TLS: for commands that ask one thing and end, without an event loop."""
+"""A connection over a blocking socket, plain or in TLS: for commands that ask and end, without an event loop."""
 
 from __future__ import annotations
 

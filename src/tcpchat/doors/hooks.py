@@ -36,7 +36,7 @@ WAIT_MAX = 300.0
 KEEP_ALIVE_SECONDS = 15.0  # a comment in an event stream, so that proxies keep it and dead readers are noticed
 PAGE_LIMIT = 200
 
-Begin = Callable[[int, list[tuple[str, str]]], list[bytes]]
+Begin = Callable[[int, list[tuple[str, str]]], None]  # sends the head of the answer
 JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 STREAM = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store")]
 
@@ -166,13 +166,14 @@ class Call:
 
     def start(self) -> list[Command]:
         """The session's commands, sent in one go: the chat answers them in order."""
-        return [Hello(login="", token=self.token, quiet=True, label="web hook"), *self.commands()]
+        # after=-1: hear what comes from now on, which a waiting post and a stream live by.
+        return [Hello(login="", token=self.token, quiet=True, after=-1, label="web hook"), *self.commands()]
 
     def commands(self) -> list[Command]:
         raise NotImplementedError
 
     def deliver(self, event: AnyEvent, begin: Begin) -> list[bytes]:
-        """What the event makes of the answer."""
+        """The pieces of the answer's body that the event makes."""
         if isinstance(event, Refused):
             status = HTTP_STATUS.get(event.code, 403 if _denied(event.code) else 400)
             extra = [("Retry-After", str(max(1, round(event.after))))] if event.after else []
@@ -196,7 +197,8 @@ class Call:
         if self.done:
             return []
         self.done = True
-        return [*begin(status, [*JSON, *(extra or [])]), msgspec.json.encode(answer) + b"\n"]
+        begin(status, [*JSON, *(extra or [])])
+        return [msgspec.json.encode(answer) + b"\n"]
 
 
 class Post(Call):
@@ -264,7 +266,8 @@ class Stream(Call):
         out: list[bytes] = []
         if isinstance(event, Welcome) and not self._open:
             self._open = True
-            out = [*begin(200, STREAM), b": connected\n\n"]
+            begin(200, STREAM)
+            out = [b": connected\n\n"]
         if isinstance(event, Message) and self._open and event.to == self.room:
             out.append(b"id: %d\ndata: %s\n\n" % (event.seq, msgspec.json.encode(event)))
         return out

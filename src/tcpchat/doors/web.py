@@ -79,6 +79,7 @@ class WebDoor:
         self._inner: Door | None = None
         self._call: hooks.Call | None = None
         self._health = False
+        self._late: list[Command] = []
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -297,8 +298,7 @@ class WebDoor:
         elif self._health:
             self._tell_health(event)
         elif self._call is not None:
-            self._out += self._call.deliver(event, self._begin_answer)
-            self.closing = self.closing or self._call.done
+            self._tell(self._call, self._call.deliver(event, self._begin_answer))
 
     def encode(self, event: AnyEvent) -> bytes | None:
         """Frames that every WebSocket of this dialect can be sent; None for plain HTTP."""
@@ -347,13 +347,13 @@ class WebDoor:
         if self._inner is not None:
             return self._inner.tick(now)
         if self._call is not None:
-            self._out += self._call.tick(now, self._begin_answer)
-            self.closing = self.closing or self._call.done
+            self._tell(self._call, self._call.tick(now, self._begin_answer))
         elif self._dripping(now):
             self._answer(408, "The request took too long.\n", close=True)
         elif self._idle_since and now - self._idle_since > IDLE_SECONDS:
             self.closing = True
-        return []
+        late, self._late = self._late, []
+        return late
 
     def _dripping(self, now: float) -> bool:
         """Has a request begun, head or body, that does not come to its end?"""
@@ -366,6 +366,8 @@ class WebDoor:
             self._health = False
             self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
             self._next_request()
+            # What was sent along with the question can be read now; commands it makes leave with the next tick.
+            self._late += self._requests(self._idle_since)
 
     # -- answers ---------------------------------------------------------------------------------------------
 
@@ -373,11 +375,20 @@ class WebDoor:
         if data := self._http.send(event):
             self._out.append(data)
 
-    def _begin_answer(self, status: int, headers: Headers) -> list[bytes]:
-        """Start an answer whose length is not known (the end of the connection ends it)."""
+    def _begin_answer(self, status: int, headers: Headers) -> None:
+        """Start an answer whose length is not known; it ends with the connection."""
         self._answer_head(status, [*headers, ("Connection", "close")])
-        out, self._out = self._out, []
-        return out
+
+    def _tell(self, call: hooks.Call, pieces: list[bytes]) -> None:
+        """The next pieces of an answer that has begun."""
+        try:
+            for piece in pieces:
+                self._send(h11.Data(data=piece))
+            if call.done and not self.closing:
+                self._send(h11.EndOfMessage())
+        except h11.LocalProtocolError:
+            self.closing = True
+        self.closing = self.closing or call.done
 
     def _answer_head(self, status: int, headers: Headers) -> None:
         if self._http.our_state is not h11.SEND_RESPONSE and self._http.our_state is not h11.IDLE:

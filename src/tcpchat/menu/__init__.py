@@ -20,6 +20,7 @@ from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, Outbo
 from tcpchat.client.events import Offline, Online
 from tcpchat.client.identity import load_key, outbox_path
 from tcpchat.client.sent import Sent
+from tcpchat.client.trusting import NewServer
 from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line, fold
 from tcpchat.i18n import _, plural
@@ -41,6 +42,8 @@ ANSWER_SECONDS = 5.0  # a person in front of a menu does not wait longer for an 
 LOGIN_TRIES = 5
 NAMES = 3  # logins that a line about a waiting message names
 ANOTHER = {"claimed", "in_use", "bad_name", "wrong_proof", "wrong_password"}  # refusals after which to ask again
+
+YES = {"y", "yes", "д", "да"}
 
 Answer = Callable[[asyncio.Event], Coroutine[Any, Any, None]]  # sets the event when there is an outcome
 
@@ -130,7 +133,7 @@ class Menu:
 
     def client(self, password: str | None, keyless: bool) -> Client:
         """A client with this login's key, which claims the login so that messages wait for it."""
-        options: dict[str, Any] = {"label": "menu", "password": password, **self.options}
+        options: dict[str, Any] = {"label": "menu", "password": password, "trust": self.trust, **self.options}
         if not keyless and "key" not in options:
             try:
                 options.update(key=load_key(self.login), claim=True)
@@ -141,6 +144,15 @@ class Menu:
             return Client(self.server, self.login, **options)
         except OutboxError:  # another menu of this login, or a disk that takes nothing
             return Client(self.server, self.login, **{**options, "outbox": None})
+
+    async def trust(self, server: NewServer) -> bool:
+        """A person says whether the key of a server seen for the first time is right; a pipe takes it, with a note."""
+        if not self.keyboard.terminal:
+            print(f"< First time here: server key {server.fingerprint} ({server.words}) >", file=sys.stderr, flush=True)
+            return True
+        self.say(f"< {server.address}: {server.words} >")
+        answer = await self.question(_("< First time here: server key %s Trust it? [y/N] >") % server.fingerprint + " ")
+        return (answer or "").strip().casefold() in YES
 
     async def open(self, client: Client) -> Client:
         """Connect, or raise why that did not work at once: later losses are mended, a wrong address is not."""

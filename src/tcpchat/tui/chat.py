@@ -67,13 +67,14 @@ TYPING_EVERY = 3.0  # seconds between two typing notices
 
 def trusted_since(host: str, port: int) -> str:
     """The day on which this server's key was first seen, or ""."""
-    from tcpchat.client.trusting import known_servers
-    from tcpchat.trust.known import KnownError, address
+    from tcpchat.client import ConnectionFailed
+    from tcpchat.client.trusting import Trusting
 
     try:
-        return next((one.since for one in known_servers().all() if one.address == address(host, port)), "")
-    except KnownError:
+        trust = Trusting(host, port)
+    except ConnectionFailed:
         return ""
+    return next((one.since for one in trust.known.all() if one.address == trust.address), "") if trust.trusted else ""
 
 
 class ChatBase(Screen[None]):

@@ -113,7 +113,7 @@ class Painter:
     def _text_style(self, row: Row) -> Style:
         if row.removed:
             return self.palette.event
-        return self.palette.mention if row.mention else self.palette.text
+        return self.palette.text
 
     def _fitted(self, segments: list[Segment], width: int) -> list[Segment]:
         """Padded to the width."""

@@ -462,9 +462,9 @@ def event_text(event: m.RoomEvent) -> str:
     why = f" ({text})" if text else ""
     match event.what:
         case "joined":
-            return f"--> {login}"
+            return _("--> %s joined") % login
         case "left":
-            return f"<-- {login}{why}"
+            return _("<-- %s left") % login + why
         case "kicked":
             return _("<-- %s was removed by %s") % (login, by) + why
         case "topic":

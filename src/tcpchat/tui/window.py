@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+from tcpchat.i18n import _
 from tcpchat.tui.rows import FOLDED, PENDING, SAME_NICK_SECONDS, Layout, Row, day_of, measure
 
 WINDOW = 5_000  # rows
@@ -258,9 +259,9 @@ class Window:
         self.version += 1
 
 
-def folded(rows: Iterable[Row]) -> str:
+def folded(rows: Sequence[Row]) -> str:
     """One line for a run of joins and leaves; who came and went again is left out."""
-    arrows = {"joined": "-->", "left": "<--"}
+    texts = {"joined": _("--> %s joined"), "left": _("<-- %s left")}
     names: dict[str, list[str]] = {"joined": [], "left": []}
     for row in rows:
         other = "left" if row.event == "joined" else "joined"
@@ -268,8 +269,8 @@ def folded(rows: Iterable[Row]) -> str:
             names[other].remove(row.by)
         elif row.by not in names[row.event]:
             names[row.event].append(row.by)
-    parts = [f"{arrows[kind]} {_shorter(logins)}" for kind, logins in names.items() if logins]
-    return "  ".join(parts) or "<-> " + _shorter(list(dict.fromkeys(row.by for row in rows)))
+    parts = [texts[kind] % _shorter(logins) for kind, logins in names.items() if logins]
+    return "  ".join(parts) or _("<-> %s came and went") % _shorter(list(dict.fromkeys(row.by for row in rows)))
 
 
 def _shorter(names: list[str], limit: int = 6) -> str:

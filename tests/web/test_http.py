@@ -1,0 +1,294 @@
+"""The web door over real sockets: pages, limits, smuggling forms, posting, streams, WebSocket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+import tcpchat
+from tcpchat.core import model as m
+from tcpchat.doors import hooks
+from tcpchat.doors.pages import assets
+from tcpchat.doors.web import HEAD_SECONDS, MAX_BODY, WebDoor, WebSettings
+
+TOKEN = "a-token-that-is-long-enough"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tcpchat.Server]:
+    with tcpchat.Server.in_thread(port=0, data=tmp_path_factory.mktemp("web")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def room(server: tcpchat.Server) -> Iterator[str]:
+    """A room with a token, made by its operator."""
+    with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "alice", outbox=None) as chat:
+        chat.join("#ops")
+        chat.command(m.Admin("token", {"room": "#ops", "name": "monitor", "secret": TOKEN}))
+        yield "ops"
+
+
+def talk(server: tcpchat.Server, data: bytes, *, half_close: bool = False) -> bytes:
+    """Send bytes, return everything until the server closes."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as own:
+        own.sendall(data)
+        if half_close:
+            own.shutdown(socket.SHUT_WR)
+        out = b""
+        while piece := own.recv(65536):
+            out += piece
+        return out
+
+
+def get(
+    server: tcpchat.Server, path: str, *headers: str, method: str = "GET", body: bytes = b""
+) -> tuple[int, dict[str, str], bytes]:
+    lines = [f"{method} {path} HTTP/1.1", "Host: here", "Connection: close", *headers]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    answer = talk(server, "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    first, *fields = head.decode().split("\r\n")
+    found = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    if found.get("transfer-encoding") == "chunked":
+        rest = unchunked(rest)
+    return int(first.split()[1]), found, rest
+
+
+def unchunked(data: bytes) -> bytes:
+    out = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        out, data = out + data[: int(size, 16)], data[int(size, 16) + 2 :]
+    return out
+
+
+def test_the_page_with_its_headers(server: tcpchat.Server) -> None:
+    status, headers, body = get(server, "/")
+    assert status == 200
+    assert b"<!doctype html>" in body
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    again, headers, body = get(server, "/", f"If-None-Match: {headers['etag']}")
+    assert (again, body) == (304, b"")
+
+
+@pytest.mark.parametrize("name", sorted(assets()))
+def test_every_file_of_the_page(server: tcpchat.Server, name: str) -> None:
+    status, headers, body = get(server, f"/{name}")
+    assert (status, body) == (200, assets()[name].body)
+    assert headers["content-type"] == assets()[name].type
+
+
+def test_head_has_no_body(server: tcpchat.Server) -> None:
+    status, headers, body = get(server, "/", method="HEAD")
+    assert (status, body) == (200, b"")
+    assert int(headers["content-length"]) == len(assets()[""].body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../pyproject.toml", "/%2e%2e/server.py", "/page/../web.py", "//etc/passwd", "/.", "/index.html/", "/a/b/c"],
+)
+def test_no_file_outside_the_page(server: tcpchat.Server, path: str) -> None:
+    assert get(server, path)[0] == 404
+
+
+def test_pipelined_requests_are_answered_in_order(server: tcpchat.Server) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+    two = b"GET /openapi.json HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
+    answer = talk(server, one + two)
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert answer.index(b'"ok":true') < answer.index(b'"openapi"')
+
+
+def test_http_1_0_ends_with_the_answer(server: tcpchat.Server) -> None:
+    assert talk(server, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_requests_that_two_servers_could_read_two_ways(server: tcpchat.Server, request_bytes: bytes) -> None:
+    answer = talk(server, request_bytes, half_close=True)
+    assert answer.split(b" ")[1] in (b"400", b"501"), answer[:80]
+
+
+def test_heads_and_bodies_have_limits(server: tcpchat.Server) -> None:
+    huge = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000
+    assert talk(server, huge, half_close=True).split(b" ")[1] in (b"400", b"431")
+    assert get(server, "/ops", "Content-Length: 999999", method="POST")[0] == 413
+    chunks = b"%x\r\n%s\r\n" % (MAX_BODY + 1, b"x" * (MAX_BODY + 1))
+    head = b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b" 413 " in talk(server, head + chunks, half_close=True)
+
+
+def test_a_dripping_request_ends() -> None:
+    door = WebDoor(address="127.0.0.1")
+    assert door.receive(b"GET / HT", 100.0) == []
+    door.tick(100.0 + HEAD_SECONDS - 1)
+    assert not door.closing
+    door.tick(100.0 + HEAD_SECONDS + 1)
+    assert door.closing
+    assert b" 408 " in door.data_to_send()
+
+
+def test_only_named_proxies_are_believed() -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9, 203.0.113.5\r\n\r\n"
+    honest = WebDoor(WebSettings(), address="10.0.0.1")
+    honest.receive(request, 1.0)
+    assert honest.address == "10.0.0.1"
+    behind = WebDoor(WebSettings(proxies=("10.0.0.0/8",)), address="10.0.0.1")
+    behind.receive(request, 1.0)
+    assert behind.address == "203.0.113.5"
+
+
+def test_a_page_below_a_path() -> None:
+    door = WebDoor(WebSettings(base_path="/chat"), address="10.0.0.1")
+    door.receive(b"GET /chat/app.js HTTP/1.1\r\nHost: a\r\n\r\n", 1.0)
+    assert assets()["app.js"].body in door.data_to_send()
+
+
+# -- posting -----------------------------------------------------------------------------------------------------------
+
+
+def test_posting_in_one_line(server: tcpchat.Server, room: str) -> None:
+    status, _, body = get(server, f"/{room}?token={TOKEN}", method="POST", body=b"disk full")
+    answer = json.loads(body)
+    assert (status, answer["state"]) == (200, "accepted")
+    status, _, body = get(server, f"/{room}/messages?after={answer['seq'] - 1}", f"Authorization: Bearer {TOKEN}")
+    assert [(one["by"], one["text"]) for one in json.loads(body)["messages"]] == [("monitor", "disk full")]
+
+
+def test_posting_json(server: tcpchat.Server, room: str) -> None:
+    kind = "Content-Type: application/json"
+    status, _, body = get(server, f"/{room}?token={TOKEN}", kind, method="POST", body=b'{"text": "\xd0\xb4\xd0\xb0"}')
+    assert (status, json.loads(body)["state"]) == (200, "accepted")
+    assert get(server, f"/{room}?token={TOKEN}", kind, method="POST", body=b'{"txt": 1}')[0] == 400
+
+
+def test_posting_may_wait_for_delivery(server: tcpchat.Server) -> None:
+    with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "bob") as chat:
+        chat.join("#wait")
+        chat.command(m.Admin("token", {"room": "#wait", "name": "waiter", "secret": TOKEN + "2"}))
+        messages = chat.messages(timeout=20)
+        path = f"/wait?token={TOKEN}2&wait=delivered&timeout=15"
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ntext".encode()
+        with closing(socket.create_connection(("127.0.0.1", server.port), 20)) as own:
+            own.sendall(head)
+            message = next(messages)
+            assert message.text == "text"
+            chat.read("#wait", message.seq)  # what was read has arrived
+            chat.status_now()
+            answer = b""
+            while piece := own.recv(65536):
+                answer += piece
+        assert json.loads(unchunked(answer.partition(b"\r\n\r\n")[2]))["state"] == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/ops", 401),
+        ("/ops?token=wrong-wrong-wrong", 403),
+        (f"/all?token={TOKEN}", 403),
+        (f"/nowhere?token={TOKEN}", 404),
+    ],
+)
+def test_tokens_open_their_room_only(server: tcpchat.Server, room: str, path: str, status: int) -> None:
+    assert get(server, path, method="POST", body=b"x")[0] == status
+
+
+def test_other_methods_are_told_what_goes(server: tcpchat.Server) -> None:
+    status, headers, _ = get(server, "/ops", method="DELETE")
+    assert (status, headers["allow"]) == (405, "POST")
+
+
+def test_a_stream_of_events(server: tcpchat.Server, room: str) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as own:
+        own.sendall(f"GET /{room}/stream?token={TOKEN} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        out = b""
+        while b": connected" not in out:
+            out += own.recv(65536)
+        assert b"text/event-stream" in out
+        get(server, f"/{room}?token={TOKEN}", method="POST", body=b"streamed")
+        # The poster and the reader are one login on two devices: both hear it.
+        while b"data: " not in out:
+            out += own.recv(65536)
+        data = next(line for line in out.decode().splitlines() if line.startswith("data: "))
+        assert json.loads(data[6:])["text"] == "streamed"
+
+
+def test_the_interface_describes_all_routes(server: tcpchat.Server) -> None:
+    described = json.loads(get(server, "/openapi.json")[2])["paths"]
+    assert {(route.path, route.method.lower()) for route in hooks.ROUTES} == {
+        (path, method) for path, methods in described.items() for method in methods
+    }
+
+
+# -- WebSocket ---------------------------------------------------------------------------------------------------------
+
+
+def test_talking_through_a_websocket(server: tcpchat.Server) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/", subprotocols=["tcpchat.v1"]) as ws:  # type: ignore[list-item]
+        ws.send(json.dumps({"t": "hello", "login": "surfer", "device": "d1"}))
+        assert json.loads(ws.recv(10))["t"] == "welcome"
+
+
+def test_pages_of_others_are_refused(server: tcpchat.Server) -> None:
+    head = (
+        "GET / HTTP/1.1\r\nHost: here\r\nOrigin: http://evil.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert talk(server, head.encode()).startswith(b"HTTP/1.1 403")
+
+
+def test_a_bad_upgrade_is_answered(server: tcpchat.Server) -> None:
+    head = (
+        "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n\r\n"
+    )
+    assert talk(server, head.encode()).split(b" ")[1] in (b"400", b"426")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x02hi", 1002),  # not masked
+        (b"\x81\x82\x00\x00\x00\x00\xff\xfe", 1007),  # not UTF-8
+        (b"\x81\xff\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 1009),  # 4 GiB announced
+        (b"\x09\x80\x00\x00\x00\x00", 1002),  # a fragmented ping
+        (b"\x83\x80\x00\x00\x00\x00", 1002),  # an opcode that is none
+    ],
+)
+def test_bad_frames_close_with_the_right_code(server: tcpchat.Server, frame: bytes, code: int) -> None:
+    head = (
+        "GET / HTTP/1.1\r\nHost: here\r\nOrigin: http://here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    answer = talk(server, head.encode() + frame, half_close=True)
+    assert answer.startswith(b"HTTP/1.1 101")
+    closing_frame = answer[answer.index(b"\x88") :]
+    assert int.from_bytes(closing_frame[2:4], "big") == code
+
+
+def test_fragments_with_a_ping_between_them(server: tcpchat.Server, tmp_path: Path) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/") as ws:
+        ws.send(iter(['{"t":"hello",', '"login":"pieces",', '"device":"d2"}']))
+        assert json.loads(ws.recv(10))["login"] == "pieces"
