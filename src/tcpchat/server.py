@@ -35,6 +35,7 @@ from tcpchat.doorway import Layer
 from tcpchat.log import Log
 from tcpchat.pipe import PENDING_MAX, Pipe
 from tcpchat.sockets import BACKLOG, listen
+from tcpchat.trust.fingerprint import CertificateError
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
@@ -182,8 +183,6 @@ class Server:
         """Read the certificate again (renew the self-made one); who is connected stays so, new connections get it."""
         if self._tls is None:
             return
-        from tcpchat.trust.certificates import CertificateError
-
         try:
             self._tls.reload()
         except CertificateError as error:

@@ -140,6 +140,7 @@ def test_a_lost_connection(run: Run, monkeypatch: pytest.MonkeyPatch, say: bytes
     """Before the welcome: 3, nothing was sent. Behind it: 6, nobody knows."""
     import threading
 
+    monkeypatch.setenv("TCPCHAT_TLS", "never")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("TCPCHAT_SERVER", f"127.0.0.1:{listener.getsockname()[1]}")
 

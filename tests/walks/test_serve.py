@@ -110,9 +110,11 @@ def test_what_it_prints(serve: Serve, tmp_path: Path) -> None:
         f"  tcpchat client localhost {port}".ljust(41) + "numbered menu",
         f"  http://localhost:{port}".ljust(41) + "browser",
         f"  irssi -c localhost -p {port}".ljust(41) + "any IRC client",
+        program.lines[6],
         "Messages in ./tcpchat.db, log in ./syslog.  Only this computer can connect; "
         "`tcpchat serve 0.0.0.0` opens it to others.",
     ]
+    assert re.fullmatch(r"Key SHA256:[\w-]{43}  \(\w+( \w+){7}\)", program.lines[6])
     duck = Line(port, "duck")
     duck.close()
     code, rest = program.end(signal.SIGTERM)

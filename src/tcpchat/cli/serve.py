@@ -22,6 +22,7 @@ from tcpchat.config import SETTINGS, Config, ConfigError
 from tcpchat.log import LogError
 from tcpchat.server import Server
 from tcpchat.sockets import PortInUse
+from tcpchat.trust.fingerprint import CertificateError, words
 
 GC_THRESHOLDS = (50_000, 50, 100)  # a chat makes few cycles: measured 6 % less CPU than the defaults
 LISTENING = "0A"  # state of a listening socket in /proc/net/tcp
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         return _fail(in_use(error.host, error.port))
     except LogError as error:
         return _fail(f"The messages in {config.data} cannot be used: {error}")
+    except CertificateError as error:
+        return _fail(str(error))
     except OSError as error:
         return _fail(f"Cannot serve on {config.host} port {config.port}: {error.strerror or error}")
 
@@ -79,7 +82,7 @@ async def serve(config: Config, say: Callable[[str], None] | None = None) -> int
     """Start, print how to join, serve until a signal; 0, or 1 after a fault of the server's own."""
     say = say or print_now
     server = Server.from_config(config, console=say)
-    stop = _signals()
+    stop = _signals(server.reload)
     await server.start()
     for line in banner(server):
         say(line)
@@ -97,9 +100,11 @@ async def serve(config: Config, say: Callable[[str], None] | None = None) -> int
     return 1 if failed else 0
 
 
-def _signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
+def _signals(reload: Callable[[], None]) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; SIGHUP reads the certificate again."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
             loop.add_signal_handler(number, stop.set)
@@ -148,6 +153,8 @@ def banner(server: Server) -> list[str]:
         f"Listening on port {port}, state {server.audit.state}. Join with:",
     ]
     lines += [f"  {command.ljust(width)}{what}" for command, what in joins]
+    if server.fingerprint:
+        lines.append(f"Key {server.fingerprint}  ({words(server.fingerprint)})")
     return [*lines, _places(server, host, data)]
 
 

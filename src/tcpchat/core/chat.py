@@ -257,7 +257,10 @@ class Chat:
     def tell_user(self, user: User, event: m.AnyEvent, out: Effects, but: Session | None = None) -> None:
         """Tell every session of a user; who is not live is told when it is."""
         for session in user.sessions:
-            if session is but or session.hook:
+            if session is but:
+                continue
+            # Who came by a room token hears of that room alone: what became of what it posted there.
+            if session.hook and getattr(event, "to", "") != self.state.rooms[session.hook].name:
                 continue
             # Scripts without a feed wait for receipts; the door of the original clients paces what it tells itself.
             if session.live or _deaf(session) or session.door == "seed":

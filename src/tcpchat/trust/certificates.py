@@ -29,15 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tcpchat.trust import fingerprint
+from tcpchat.trust.fingerprint import CertificateError
 
 KEY_FILE, CERT_FILE = "tls-key.pem", "tls-cert.pem"
 DAYS = 825  # the longest that browsers and Apple's systems take from a certificate that a person trusts by hand
 RENEW_DAYS = 30
 BACKDATED = datetime.timedelta(days=1)  # clocks of other machines may be behind
-
-
-class CertificateError(Exception):
-    """A key or certificate cannot be used; the text says which file and why."""
 
 
 class Certificate(NamedTuple):

@@ -16,6 +16,10 @@ WORD_COUNT = 8  # 64 bits: nobody makes a second key with the same words
 _SEQUENCE, _VERSION = 0x30, 0xA0
 
 
+class CertificateError(Exception):
+    """A key or certificate cannot be used; the text says which file and why."""
+
+
 def of_key(info: bytes) -> str:
     """The fingerprint of a SubjectPublicKeyInfo (DER)."""
     return PREFIX + urlsafe_b64encode(sha256(info).digest()).rstrip(b"=").decode()

@@ -11,7 +11,8 @@ import ssl
 from hashlib import sha256
 from pathlib import Path
 
-from tcpchat.trust.certificates import Certificate, CertificateError, given, own
+from tcpchat.trust.certificates import Certificate, given, own
+from tcpchat.trust.fingerprint import CertificateError
 
 logger = logging.getLogger("tcpchat.trust")
 

@@ -126,20 +126,23 @@ def strip(session: Session, width: int, glyphs: Glyphs) -> tuple[Line, list[tupl
     """The line of rooms above the messages in a narrow window; with where each stands."""
     if width < 45:
         return _tiny_strip(session), []
+    order = session.ordered()
+    opened = [one for one in order if one is session.open]
+    rest = [one for one in order if one is not session.open and one.unread]
+    quiet = [one for one in order if one not in opened and one not in rest]
+    fits: dict[Conversation, Part] = {}
+    room = width - 9
+    for one in opened + rest + quiet:
+        part = _strip_part(session, one, order.index(one) + 1)
+        if cell_len(part[0]) <= room:
+            fits[one] = part
+            room -= cell_len(part[0])
     left: list[Part] = []
     places: list[tuple[int, int, object]] = []
     used = 0
-    order = session.ordered()
-    opened = [one for one in order if one is session.open]
-    rest = [one for one in order if one is not session.open and (one.unread or one.draft)]
-    quiet = [one for one in order if one not in opened and one not in rest]
-    shown = (opened + rest + quiet)[:12]
-    for one in [one for one in order if one in shown]:
-        text, style = _strip_part(session, one, order.index(one) + 1)
-        size = cell_len(text)
-        if used + size > width - 9:
-            break
-        left.append((text, style))
+    for one in [one for one in order if one in fits]:
+        size = cell_len(fits[one][0])
+        left.append(fits[one])
         places.append((used, used + size, one))
         used += size
     right: list[Part] = [("F2 " + _("next"), "muted")] if session.next_unread() else []
