@@ -232,7 +232,7 @@ class Server:
 
     def _loopback(self) -> str:
         """An address of this machine itself on which this server listens."""
-        hosts = [listener.sockets[0].getsockname()[0] for listener in self._listeners if listener.sockets]
+        hosts = [sock.getsockname()[0] for listener in self._listeners for sock in getattr(listener, "sockets", ())]
         if any(host in ("0.0.0.0", "127.0.0.1") for host in hosts):
             return "127.0.0.1"
         return "::1" if any(host in ("::", "::1") for host in hosts) else hosts[0]

@@ -20,7 +20,6 @@ from tcpchat.cli.common import (
     NOT_ALLOWED,
     USAGE,
     Ended,
-    clean_line,
     guarded,
     local_time,
     seconds,
@@ -31,6 +30,7 @@ from tcpchat.cli.oneshot import Session
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.operators import ACTS
+from tcpchat.core.text import clean_line
 
 SECRET = "admin.secret"
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that are mistaken for others

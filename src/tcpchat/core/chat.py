@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from tcpchat.core import entering, operators, people, presence, queries, receipts, rooms, scram, talking
+from tcpchat.core import entering, linking, operators, people, presence, queries, receipts, rooms, scram, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
+from tcpchat.core.guesses import Guesses
 from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
 from tcpchat.core.state import Room, State, User
 
@@ -32,6 +33,9 @@ class Chat:
         self.sessions: dict[int, Session] = {}
         self.strangers: dict[int, Session] = {}  # sessions that are not open yet, for tick
         self.guests: dict[int, User] = {}  # guests by number, for tick
+        self.guesses = Guesses()  # wrong passwords, by address
+        self.link_guesses = Guesses(first=linking.SECONDS, most=linking.SECONDS)
+        self.links: dict[int, tuple[str, float]] = {}  # login -> the code that links a device to it, and its end
         self.spending: set[str] = set()  # invite codes whose use is on its way to the log
         self.recent: deque[m.Entry | m.Row] = deque(maxlen=RECENT)
         self.dirty_rooms: dict[int, Room] = {}  # rooms in which a delivered cursor has moved since the last count

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import operators, people, presence, queries
+from tcpchat.core import linking, operators, people, presence, queries
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
 from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login
@@ -95,6 +95,9 @@ def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: floa
         session.account = None
         welcome(chat, session, user, now, out)
         return
+    if command.token and command.key and command.key not in user.keys:
+        linking.offered(chat, session, command, user, now, out)
+        return
     methods = []
     if user.keys:
         methods.append("key")
@@ -179,7 +182,7 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
     if claiming and not (offer.key and offer.claim):
         wrong(session, "wrong_proof", out)  # a guest has nothing that could be proved
         return
-    if not key or (not claiming and user is not None and key not in user.keys):
+    if not key or (not claiming and user is not None and key not in user.keys and not session.linking):
         wrong(session, "wrong_proof", out)
         return
     session.stage = CHECKING
@@ -196,9 +199,13 @@ def password(chat: Chat, session: Session, command: m.Password, now: float, out:
     if command.new:
         people.set_password(chat, session, command, out)
         return
-    if session.stage in (CHECKING, ARRIVING, ENTERING):
+    if session.guessing or session.stage in (CHECKING, ARRIVING, ENTERING):
         refuse(session, "too_many_pending", out, fatal=False, ref=command.ref)  # one guess at a time
         return
+    if wait := chat.guesses.wait(session.address, now):
+        _wait(session, wait, command.ref, out)
+        return
+    session.guessing = True
     name = command.account or (session.hello.login if session.hello else "")
     user = chat.state.find(name) if name else None
     if session.stage == CHALLENGED:
@@ -208,9 +215,23 @@ def password(chat: Chat, session: Session, command: m.Password, now: float, out:
     out.append(m.Check(session, "password", command.password, against, "", command))
 
 
+def _wait(session: Session, seconds: float, ref: int | str, out: Effects) -> None:
+    out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, ref, after=round(seconds, 1))))
+
+
+def overloaded(chat: Chat, check: m.Check, out: Effects) -> None:
+    """So many passwords wait to be checked that this one was not: nothing is known about it."""
+    session = check.session
+    session.guessing = False
+    if session.stage == CHECKING:
+        session.stage = CHALLENGED
+    _wait(session, 1.0, getattr(check.command, "ref", 0), out)
+
+
 def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -> None:
     """What trust has found."""
     session, command = check.session, check.command
+    session.guessing = False
     match command:
         case m.Proof():
             _proved(chat, session, check, answer, now, out)
@@ -234,6 +255,11 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
         return
     user = chat.state.find(offer.login)
     if user is not None and user.claimed:
+        if check.against not in user.keys and linking.spend(chat, session, user, now):
+            session.stage = ARRIVING
+            added = m.KeyAdded(user.uid, check.against, offer.label[: chat.limits.max_label])
+            out.append(m.Append(added, m.Origin(session, 0, offer)))
+            return
         if check.against not in user.keys:  # revoked while it was being checked
             wrong(session, "wrong_proof", out)
             return
@@ -261,6 +287,7 @@ def _password_checked(chat: Chat, session: Session, command: m.Password, answer:
     user = chat.state.find(name) if name else None
     if not answer or user is None:
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
+        chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
         return
     if session.stage == OPEN:

@@ -25,8 +25,8 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
-        "early", "hello", "hook", "id", "label", "live", "local", "missed", "nonce", "opened", "oper", "quiet", "ready",
-        "scram", "secure", "sent", "stage", "stopped", "tries", "trusted", "user",
+        "early", "guessing", "hello", "hook", "id", "label", "linking", "live", "local", "missed", "nonce", "opened",
+        "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped", "tries", "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -58,6 +58,8 @@ class Session:
         self.oper = False  # the IRC door has checked an operator's password
         self.away = ""
         self.tries = 0
+        self.guessing = False  # a password of this session is being checked
+        self.linking = ""  # the code by which a device wants to add its key
         self.opened = now
         self.carrier: Any = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import presence, talking
+from tcpchat.core import linking, presence, talking
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
 from tcpchat.core.operators import spend
@@ -92,6 +92,8 @@ def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) 
     assert user is not None
     if command.do == "list":
         out.append(m.Tell(session, m.Done(command.ref, data={"keys": dict(user.keys)})))
+    elif command.do == "link":
+        linking.show(chat, session, command, now, out)
     elif command.do in ("add", "claim"):
         if command.do == "add" and not user.claimed:
             _refuse(session, command, "guest", out)
@@ -131,10 +133,17 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
 
 def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
-    if user is not None:
-        user.keys[fact.key] = fact.label
-        if out is not None:
-            _done(entry, out)
+    if user is None:
+        return
+    user.keys[fact.key] = fact.label
+    if out is None:
+        return
+    if entry.origin is not None and entry.origin.session.stage == ARRIVING:  # a device that was linked to the login
+        from tcpchat.core.entering import welcome
+
+        welcome(chat, entry.origin.session, user, entry.at / 1000, out)
+    else:
+        _done(entry, out)
 
 
 def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | None) -> None:

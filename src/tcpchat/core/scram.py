@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CHALLENGED, NEW, OPEN, Session
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
 
     exchange, session.scram = session.scram, None
     message = command.message
+    if wait := chat.guesses.wait(session.address, now):
+        out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, command.ref, after=round(wait, 1))))
+        return
     if exchange is None:
         header, _, bare = message.partition(",")
         _, _, bare = bare.partition(",")
@@ -96,6 +100,7 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
         return
     answer, user = exchange.finish(message), chat.state.find(exchange.account)
     if not answer or user is None:
+        chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
         return
     data = {"message": answer, "account": user.login}

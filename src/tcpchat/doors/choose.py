@@ -8,9 +8,7 @@ FIRST_BYTES_MAX = 1024  # who has not said by then what it speaks is not one of 
 
 HTTP_METHODS = frozenset(b"GET HEAD POST PUT DELETE OPTIONS PATCH TRACE CONNECT".split())
 # What an IRC client may say before it is registered. None of them is an HTTP method, so one word decides.
-IRC_VERBS = frozenset(
-    b"CAP NICK USER PASS AUTHENTICATE PING PONG QUIT WEBIRC REGISTER VERIFY STARTTLS ERROR".split()
-)
+IRC_VERBS = frozenset(b"CAP NICK USER PASS AUTHENTICATE PING PONG QUIT WEBIRC REGISTER VERIFY STARTTLS ERROR".split())
 SEED_KEY = b'"TYPE"'
 
 _WORD = re.compile(rb"[A-Za-z]*")
@@ -64,7 +62,5 @@ def _verb(name: bytes, rest: bytes, methods: frozenset[bytes]) -> str:
     upper = name.upper()  # verbs are not case-sensitive
     if rest:
         return "irc" if rest in b" \r\n" and upper in IRC_VERBS else "none"
-    begun = any(verb.startswith(upper) for verb in IRC_VERBS) or any(
-        verb.startswith(name) for verb in methods
-    )
+    begun = any(verb.startswith(upper) for verb in IRC_VERBS) or any(verb.startswith(name) for verb in methods)
     return "more" if begun else "none"

@@ -206,9 +206,7 @@ def examples() -> Iterator[tuple[str, str, str]]:
 
 def schema() -> str:
     """The JSON Schema of both directions."""
-    (up, down), definitions = msgspec.json.schema_components(
-        [AnyCommand, AnyEvent], ref_template="#/$defs/{name}"
-    )
+    (up, down), definitions = msgspec.json.schema_components([AnyCommand, AnyEvent], ref_template="#/$defs/{name}")
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"tcpchat native protocol, version {PROTO}",
@@ -253,9 +251,7 @@ def _message(
 ) -> str:
     tag = tag_of(kind)
     lines = "\n".join(shown.get((side, tag), []))
-    return f"### {tag}\n\n{_doc(kind)}\n\n```json\n{lines}\n```\n\n{_fields(kind, beside)}\n".replace(
-        "\n\n\n", "\n\n"
-    )
+    return f"### {tag}\n\n{_doc(kind)}\n\n```json\n{lines}\n```\n\n{_fields(kind, beside)}\n".replace("\n\n\n", "\n\n")
 
 
 def _record(kind: type[msgspec.Struct], beside: dict[tuple[str, str], str]) -> str:

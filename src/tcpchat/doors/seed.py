@@ -159,9 +159,7 @@ class SeedDoor:
     def _say(self, to: str, text: str) -> Command | None:
         if len(self._sends) >= SENDS_MAX:
             self._answers.append(pack("MESSTAT", False))
-            return (
-                bad("Too many unanswered messages.", fatal=True) if len(self._answers) > ANSWERS_MAX else None
-            )
+            return bad("Too many unanswered messages.", fatal=True) if len(self._answers) > ANSWERS_MAX else None
         self._refs += 1
         sending = Sending(fold(to), text)
         self._sends.append(sending)
@@ -254,9 +252,7 @@ class SeedDoor:
             self._turn_away(event.code, event.text)
 
     def _challenged(self, event: Challenge) -> None:
-        self._turn_away(
-            "claimed", CODES["claimed"].text
-        )  # these clients have nothing to prove themselves with
+        self._turn_away("claimed", CODES["claimed"].text)  # these clients have nothing to prove themselves with
 
     def _received(self, event: Receipt) -> None:
         if event.state not in ("delivered", "read", "failed") or not event.to.startswith("@"):
@@ -383,11 +379,7 @@ def open_object(raw: bytes | None) -> tuple[str, Any]:
 
 def whole(value: Any) -> Any:
     """A text that every other door can encode."""
-    return (
-        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if isinstance(value, str)
-        else value
-    )
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
 HANDLERS: dict[str, Callable[[SeedDoor, Any], Command | None]] = {

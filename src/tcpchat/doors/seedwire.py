@@ -122,11 +122,7 @@ def cut(text: str, room: int) -> list[str]:
 def _before_marks(text: str, start: int, place: int) -> int:
     """A place near this one that does not part a letter from its marks."""
     for end in range(place, max(start, place - STEP_BACK), -1):
-        if (
-            not unicodedata.combining(text[end])
-            and text[end] not in "\u200d\ufe0f"
-            and text[end - 1] != "\u200d"
-        ):
+        if not unicodedata.combining(text[end]) and text[end] not in "\u200d\ufe0f" and text[end - 1] != "\u200d":
             return end
     return place
 

@@ -224,11 +224,7 @@ def list_(door: IrcDoor, line: Line) -> Steps:
     wanted = [word for param in line.params[:1] for word in param.split(",") if word]
     door.reply("RPL_LISTSTART", "Channel")
     for row in answer.rooms if isinstance(answer, RoomList) else ():
-        if (
-            not is_channel(row.to)
-            or events.hidden(door, row.to)
-            or (switch(row, "secret") and not row.member)
-        ):
+        if not is_channel(row.to) or events.hidden(door, row.to) or (switch(row, "secret") and not row.member):
             continue
         if row.online and chosen(door, row, wanted):
             door.reply("RPL_LIST", row.to, row.online, text=row.topic or " ")

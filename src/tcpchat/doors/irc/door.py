@@ -37,9 +37,7 @@ class IrcDoor:
 
     name = "irc"
 
-    def __init__(
-        self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False
-    ) -> None:
+    def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.network = Network.of(settings)
         self.address, self.secure, self.local = address, secure, local
         self.dialect: frozenset[str] = frozenset()
@@ -77,9 +75,7 @@ class IrcDoor:
         self.head = 0
         self.pre_metadata: dict[str, str] = {}  # set before registration
         self.receipts = Receipts(self)
-        self.wake: Callable[[], None] = (
-            nothing  # the driver's: this door has bytes although nobody told it anything
-        )
+        self.wake: Callable[[], None] = nothing  # the driver's: this door has bytes although nobody told it anything
         self.network.strangers.add(self)
 
     # -- the Door protocol -----------------------------------------------------------------------------------

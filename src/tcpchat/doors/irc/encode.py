@@ -51,11 +51,7 @@ def msgid(seq: int) -> str:
 def seq_of(word: str) -> int:
     """The entry that a msgid names; 0 when it is none of ours."""
     digits = word[2:]
-    return (
-        int(digits)
-        if word.startswith("tc") and digits.isascii() and digits.isdigit() and len(digits) < 19
-        else 0
-    )
+    return int(digits) if word.startswith("tc") and digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
 
 
 def target(event: Message | TypingNotice) -> str:
@@ -67,13 +63,7 @@ def target(event: Message | TypingNotice) -> str:
 def message(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
     """A message as one line, or as many as it needs."""
     text, kind = event.text, event.kind
-    if (
-        dialect.isdisjoint(TAGGED)
-        and kind == "text"
-        and len(text) <= 120
-        and "\n" not in text
-        and event.tags is None
-    ):
+    if dialect.isdisjoint(TAGGED) and kind == "text" and len(text) <= 120 and "\n" not in text and event.tags is None:
         return f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}\r\n".encode(errors="replace")
     if kind == "text" and event.tags is None and len(text) <= 120 and "\n" not in text and not event.re:
         face = network.people.get(network.fold(event.by))
@@ -92,9 +82,7 @@ def plain(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
     if "message-tags" in dialect:
         words.append(f"msgid=tc{event.seq}")
     head = f"@{';'.join(words)} " if words else ""
-    return f"{head}:{network.mask(event.by)} PRIVMSG {target(event)} :{event.text}\r\n".encode(
-        errors="replace"
-    )
+    return f"{head}:{network.mask(event.by)} PRIVMSG {target(event)} :{event.text}\r\n".encode(errors="replace")
 
 
 TAGGED = frozenset({"server-time", "message-tags", "account-tag"})
@@ -166,12 +154,7 @@ def lines(
     if event.removed:
         return []
     text = event.text
-    if (
-        event.kind != "action"
-        and len(text) <= 120
-        and "\n" not in text
-        and not (event.tags and SHAPE in event.tags)
-    ):
+    if event.kind != "action" and len(text) <= 120 and "\n" not in text and not (event.tags and SHAPE in event.tags):
         return [f"{wire.format_tags(tags)}{start} :{text}"]
     parts = bodies(event, space(start) + SLACK)
     if len(parts) == 1:
@@ -195,9 +178,7 @@ def multiline(
     return out
 
 
-def fallback(
-    start: str, tags: list[tuple[str, str]], parts: list[tuple[str, bool]], kept: list[str]
-) -> list[str]:
+def fallback(start: str, tags: list[tuple[str, str]], parts: list[tuple[str, bool]], kept: list[str]) -> list[str]:
     """Several lines for those without multiline: blank ones left out, the msgid only on the first."""
     rest = [(key, value) for key, value in tags if key not in ("msgid", "label")]
     out: list[str] = []

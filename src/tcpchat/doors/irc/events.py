@@ -231,9 +231,7 @@ def on_mode(door: IrcDoor, event: RoomEvent) -> None:
         show_props(door, event)
     elif words:
         mask = door.network.mask(event.by) if event.by else door.network.server
-        tags = (
-            door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
-        )
+        tags = door.author_tags(event.by, seq_tags(door, event.seq)) if event.by else seq_tags(door, event.seq)
         door.put(wire.join("MODE", [event.room, *words], mask), tags, event.at)
 
 
@@ -279,9 +277,7 @@ def on_renamed_room(door: IrcDoor, event: RoomEvent) -> None:
     if "draft/channel-rename" in door.caps:
         door.put(f":{door.network.mask(event.by)} RENAME {event.room} {event.text} :{why}", (), event.at)
         return
-    door.put(
-        f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at
-    )
+    door.put(f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at)
     show_join(door, door.login, event.text, event.at)
     door.queue.append(lambda: show_again(door, event.text))
 

@@ -83,9 +83,7 @@ def show_group(door: IrcDoor, target: str, messages: Sequence[Message | Amended 
             show_plain(door, event)
 
 
-def show_past(
-    door: IrcDoor, event: Message | Amended | RoomEvent, extra: tuple[tuple[str, str], ...]
-) -> None:
+def show_past(door: IrcDoor, event: Message | Amended | RoomEvent, extra: tuple[tuple[str, str], ...]) -> None:
     """One past event inside a batch."""
     if isinstance(event, Message):
         if event.kind == "tag" and "draft/event-playback" not in door.caps:
@@ -206,13 +204,9 @@ def reference(word: str) -> tuple[str, int]:
 def conversation(door: IrcDoor, word: str, target: str, references: list[str], limit: int) -> Steps:
     marks = [reference(one) for one in references]
     if any(not kind for kind, _ in marks) or (word != "LATEST" and any(kind == "any" for kind, _ in marks)):
-        door.fail(
-            "CHATHISTORY", "INVALID_MSGREFTYPE", word, references[0].split(" ")[0], text="Unknown reference"
-        )
+        door.fail("CHATHISTORY", "INVALID_MSGREFTYPE", word, references[0].split(" ")[0], text="Unknown reference")
         return
-    if target.startswith("#") and (
-        events.hidden(door, target) or door.network.fold(target) not in door.rooms
-    ):
+    if target.startswith("#") and (events.hidden(door, target) or door.network.fold(target) not in door.rooms):
         door.fail("CHATHISTORY", "INVALID_TARGET", word, target, text="You are not in this room")
         return
     places: list[Place] = []
@@ -284,9 +278,7 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
     """Conversations with something said between two moments."""
     bounds = [reference(word) for word in words]
     if any(kind != "at" for kind, _ in bounds):
-        door.fail(
-            "CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Moments are needed"
-        )
+        door.fail("CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Moments are needed")
         return
     low, high = sorted(value for _, value in bounds)
     answer = yield Rooms()
@@ -306,9 +298,7 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
 # -- SEARCH --------------------------------------------------------------------------------------------------
 
 
-@command(
-    "SEARCH", "text=words;in=target;from=nick;after=time;before=time;limit=n", "Search the history.", least=1
-)
+@command("SEARCH", "text=words;in=target;from=nick;after=time;before=time;limit=n", "Search the history.", least=1)
 def search(door: IrcDoor, line: Line) -> Steps:
     """https://soju.im/extensions/search"""
     wanted = wire.parse_tags(line.params[0])
@@ -320,11 +310,7 @@ def search(door: IrcDoor, line: Line) -> Steps:
         since=encode.moment(wanted.get("after", "")), until=encode.moment(wanted.get("before", "")), limit=limit,
     )  # fmt: skip
     if isinstance(answer, Refused):
-        code = (
-            "INVALID_TARGET"
-            if answer.code in ("not_member", "no_such_login", "no_such_room")
-            else "INVALID_PARAMS"
-        )
+        code = "INVALID_TARGET" if answer.code in ("not_member", "no_such_login", "no_such_room") else "INVALID_PARAMS"
         door.fail("SEARCH", code, *([target] if target else []), text=answer.text)
         return
     batch = door.batch("soju.im/search")
@@ -348,9 +334,7 @@ def markread(door: IrcDoor, line: Line) -> Steps | None:
     word = line.params[1]
     at = encode.moment(word.removeprefix("timestamp=")) if word.startswith("timestamp=") else 0
     if not at:
-        door.fail(
-            "MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="This is not a moment"
-        )
+        door.fail("MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="This is not a moment")
         return None
     return set_mark(door, target, at)
 

@@ -68,9 +68,7 @@ def readable(door: IrcDoor, target: str) -> Asks[bool]:
         return True
     if target.startswith("#"):
         row: RoomInfo | None = yield from room_info(door, target)
-        closed = row is None or (
-            not row.member and any(c.name in ("invite_only", "secret") for c in row.modes)
-        )
+        closed = row is None or (not row.member and any(c.name in ("invite_only", "secret") for c in row.modes))
         if closed:
             fail(door, "INVALID_TARGET", target, text="No such room, or it is not yours to read")
         return not closed
@@ -195,11 +193,7 @@ def hearers(door: IrcDoor, target: str) -> list[IrcDoor]:
     out = []
     for other_face in network.people.values():
         for other in other_face.doors:
-            if (
-                other is not door
-                and other.subscribed
-                and (rooms & other.rooms.keys() or key in other.monitored)
-            ):
+            if other is not door and other.subscribed and (rooms & other.rooms.keys() or key in other.monitored):
                 out.append(other)
     return out
 
@@ -258,9 +252,7 @@ def subs(door: IrcDoor, target: str, rest: list[str]) -> None:
 def words(door: IrcDoor, code: str, keys: list[str], batch: str = "") -> None:
     tags = [("batch", batch)] if batch else []
     for start in range(0, len(keys), 10):
-        door.put(
-            f":{door.network.server} {code} {door.nick or '*'} {' '.join(keys[start : start + 10])}", tags
-        )
+        door.put(f":{door.network.server} {code} {door.nick or '*'} {' '.join(keys[start : start + 10])}", tags)
 
 
 def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: list[str] | None = None) -> None:

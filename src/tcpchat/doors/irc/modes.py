@@ -123,17 +123,7 @@ def show(door: IrcDoor, row: RoomInfo) -> None:
 
 def named(letter: str) -> str:
     """One entry of 964: type, name, letter."""
-    kind = (
-        1
-        if letter in LIST_MODES
-        else 2
-        if letter == "k"
-        else 3
-        if letter == "l"
-        else 5
-        if letter in RANKS
-        else 4
-    )
+    kind = 1 if letter in LIST_MODES else 2 if letter == "k" else 3 if letter == "l" else 5 if letter in RANKS else 4
     return f"{kind}:{PROPS[letter]}={letter}"
 
 

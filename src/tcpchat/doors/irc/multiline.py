@@ -19,9 +19,7 @@ class Gathering:
 
     __slots__ = ("answer", "faulty", "parts", "reference", "size", "tags", "target", "verb")
 
-    def __init__(
-        self, reference: str, target: str, tags: dict[str, str] | None, answer: Answer | None
-    ) -> None:
+    def __init__(self, reference: str, target: str, tags: dict[str, str] | None, answer: Answer | None) -> None:
         self.reference, self.target, self.tags, self.answer = reference, target, tags, answer
         self.parts: list[tuple[str, bool]] = []
         self.size = 0
@@ -42,9 +40,7 @@ def give_up(door: IrcDoor, code: str, *context: str, text: str) -> None:
     door.answer = kept
 
 
-@command(
-    "BATCH", "+reference draft/multiline target | -reference", "Send a message of several lines.", least=1
-)
+@command("BATCH", "+reference draft/multiline target | -reference", "Send a message of several lines.", least=1)
 def batch(door: IrcDoor, line: Line) -> None:
     word = line.params[0]
     if word.startswith("+"):

@@ -50,9 +50,7 @@ def who(door: IrcDoor, line: Line) -> Steps:
         face = learn(door, person)
         if "o" in flags and "o" not in face.modes:
             continue
-        if room or not hides(
-            door, face, person, exact=door.network.fold(asked) == door.network.fold(person.login)
-        ):
+        if room or not hides(door, face, person, exact=door.network.fold(asked) == door.network.fold(person.login)):
             who_line(door, person, face, room or "*", chosen, token)
     door.reply("RPL_ENDOFWHO", asked or "*")
 
@@ -90,12 +88,7 @@ def one(door: IrcDoor, nick: str) -> Asks[list[Person]]:
 
 def hides(door: IrcDoor, face: Face, person: Person, exact: bool) -> bool:
     """+i: not shown to strangers who do not name it exactly."""
-    if (
-        "i" not in face.modes
-        or exact
-        or door.is_me(person.login)
-        or "o" in door.network.face(door.login).modes
-    ):
+    if "i" not in face.modes or exact or door.is_me(person.login) or "o" in door.network.face(door.login).modes:
         return False
     return not events.shared(door, person.rooms)
 
@@ -107,9 +100,7 @@ def who_flags(door: IrcDoor, person: Person, face: Face, room: str) -> str:
     return flags + (channels.marks(person, door.caps) if room != "*" else "")
 
 
-def who_line(
-    door: IrcDoor, person: Person, face: Face, room: str, fields: list[str] | None, token: str
-) -> None:
+def who_line(door: IrcDoor, person: Person, face: Face, room: str, fields: list[str] | None, token: str) -> None:
     nick, server = nick_of(person.login), door.network.server
     flags = who_flags(door, person, face, room)
     if fields is None:
@@ -208,9 +199,7 @@ def whois_lines(door: IrcDoor, person: Person, face: Face) -> None:
 def whois_rooms(door: IrcDoor, person: Person, face: Face) -> None:
     ranks = person.ranks or ("",) * len(person.rooms)
     marked = zip(ranks, person.rooms, strict=False)
-    shown = [
-        channels.MARKS.get(rank, "")[:1] + room for rank, room in marked if not events.hidden(door, room)
-    ]
+    shown = [channels.MARKS.get(rank, "")[:1] + room for rank, room in marked if not events.hidden(door, room)]
     if "i" in face.modes and not door.is_me(person.login) and "o" not in door.network.face(door.login).modes:
         shown = [room for room in shown if door.network.fold(room.lstrip("@+")) in door.rooms]
     if shown:
@@ -331,9 +320,7 @@ def monitor_add(door: IrcDoor, nicks: list[str]) -> Steps:
     for place, nick in enumerate(nicks):
         if not valid_nick(door, nick):
             refused.append(nick)
-        elif (
-            len(door.monitored) >= door.network.monitor_max and door.network.fold(nick) not in door.monitored
-        ):
+        elif len(door.monitored) >= door.network.monitor_max and door.network.fold(nick) not in door.monitored:
             yield from monitor_status(door, added)
             door.reply("ERR_MONLISTFULL", door.network.monitor_max, ",".join(nicks[place:]))
             return

@@ -24,12 +24,9 @@ def sections() -> dict[str, str]:
     """Marker in the page -> the table that stands there."""
     values = caps.values(Network(), secure=True)
     cap_rows = [
-        (f"`{name}`", cap.what, f"`{values[name]}`" if values.get(name) else "")
-        for name, cap in caps.CAPS.items()
+        (f"`{name}`", cap.what, f"`{values[name]}`" if values.get(name) else "") for name, cap in caps.CAPS.items()
     ]
-    words = [
-        (one.name, f"`{usage}`") for one in services.SERVICES.values() for usage, _ in one.words.values()
-    ]
+    words = [(one.name, f"`{usage}`") for one in services.SERVICES.values() for usage, _ in one.words.values()]
     return {
         "commands": table(
             ("command", "parameters", "what"),
@@ -41,14 +38,9 @@ def sections() -> dict[str, str]:
         "capabilities": table(("capability", "what", "value"), cap_rows),
         "channel-modes": table(
             ("mode", "in the chat", "by name"),
-            [
-                (f"`{letter}`", name.replace("_", " "), f"`{PROPS[letter]}`")
-                for letter, name in CHANNEL_MODES.items()
-            ],
+            [(f"`{letter}`", name.replace("_", " "), f"`{PROPS[letter]}`") for letter, name in CHANNEL_MODES.items()],
         ),
-        "user-modes": table(
-            ("mode", "who wears it"), [(f"`{letter}`", what) for letter, what in USER_MODES.items()]
-        ),
+        "user-modes": table(("mode", "who wears it"), [(f"`{letter}`", what) for letter, what in USER_MODES.items()]),
         "extbans": table(("ban", "what"), [(f"`{letter}:...`", what) for letter, what in EXTBANS.items()]),
         "isupport": "```\n" + "\n".join(Network().isupport()) + "\n```",
         "services": table(("service", "words"), words),

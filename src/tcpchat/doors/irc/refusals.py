@@ -45,9 +45,7 @@ def refuse_say(door: IrcDoor, event: Refused, target: str, command: str) -> None
     elif event.code in ("too_long", "too_large"):
         door.reply("ERR_INPUTTOOLONG")
     elif target.lstrip("@+").startswith("#"):
-        table = dict.fromkeys(
-            ("not_member", "banned", "muted", "not_allowed", "invite_only"), "ERR_CANNOTSENDTOCHAN"
-        )
+        table = dict.fromkeys(("not_member", "banned", "muted", "not_allowed", "invite_only"), "ERR_CANNOTSENDTOCHAN")
         refuse(door, event, {**table, **SAY_ROOM}, target, command=command)
     else:
         table = dict.fromkeys(("banned", "muted", "not_allowed"), "ERR_CANNOTSENDTOUSER")

@@ -160,9 +160,7 @@ def complete(door: IrcDoor) -> Steps | None:
     """Register as soon as everything is said."""
     if door.registered or door.negotiating or not door.nick or not door.user:
         return None
-    if door.network.password and not hmac.compare_digest(
-        door.password_given.encode(), door.network.password.encode()
-    ):
+    if door.network.password and not hmac.compare_digest(door.password_given.encode(), door.network.password.encode()):
         door.reply("ERR_PASSWDMISMATCH")
         door.error("Closing link: Bad password")
         return None
@@ -173,9 +171,7 @@ def hello(door: IrcDoor) -> Hello:
     account = door.proved.get("account", "")
     device = f"irc:{door.user}" if account else ""
     return Hello(
-        login=account
-        if account and door.network.fold(account) == door.network.fold(door.nick)
-        else door.nick,
+        login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
         device=device,
         label="irc",
         name=door.real,
@@ -213,9 +209,7 @@ def register(door: IrcDoor) -> Steps:
 
 def claimed(door: IrcDoor) -> None:
     taken, door.nick = door.nick, ""
-    door.reply(
-        "ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another"
-    )
+    door.reply("ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another")
 
 
 # -- the welcome ---------------------------------------------------------------------------------------------
@@ -299,9 +293,7 @@ def lusers(door: IrcDoor, fresh: bool = True) -> Steps:
     invisible = sum(1 for face in faces if "i" in face.modes)
     opers = sum(1 for face in faces if "o" in face.modes)
     network.peak = peak = max(network.peak, online)
-    text = (
-        f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
-    )
+    text = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
     door.reply("RPL_LUSERCLIENT", text=text)
     door.reply("RPL_LUSEROP", opers)
     door.reply("RPL_LUSERUNKNOWN", len(network.strangers))

@@ -180,9 +180,7 @@ def make(door: IrcDoor, account: str, password: str) -> Steps:
         return
     codes = {"exists": "USERNAME_EXISTS", "claimed": "USERNAME_EXISTS", "in_use": "USERNAME_EXISTS",
              "bad_name": "BAD_ACCOUNT_NAME", "too_long": "UNACCEPTABLE_PASSWORD"}  # fmt: skip
-    code = (
-        codes.get(answer.code, "TEMPORARILY_UNAVAILABLE") if isinstance(answer, Refused) else "UNKNOWN_ERROR"
-    )
+    code = codes.get(answer.code, "TEMPORARILY_UNAVAILABLE") if isinstance(answer, Refused) else "UNKNOWN_ERROR"
     text = answer.text if isinstance(answer, Refused) else "This did not work"
     door.fail("REGISTER", code, account, text=text)
 

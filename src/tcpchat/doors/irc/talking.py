@@ -70,9 +70,7 @@ def echo(door: IrcDoor, message: Message) -> None:
         if row.startswith("@"):
             words, _, row = row[1:].partition(" ")
             tags = list(wire.parse_tags(words).items())
-        inner = (
-            any(key == "batch" for key, _ in tags) or " BATCH -" in row[:120]
-        )  # time and msgid are on the batch
+        inner = any(key == "batch" for key, _ in tags) or " BATCH -" in row[:120]  # time and msgid are on the batch
         if door.answer is not None:
             door.answer.lines.append((row, tags, -1 if inner else message.at))
         elif inner:
@@ -88,9 +86,7 @@ def client_tags(line: Line) -> dict[str, str] | None:
     """The tags that go on to the others: only those with a "+", kept without it."""
     if not line.tags:
         return None
-    return {
-        key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1
-    } or None
+    return {key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1} or None
 
 
 def split_ctcp(text: str) -> tuple[str, str]:
@@ -144,9 +140,7 @@ def speak(door: IrcDoor, line: Line) -> Steps | None:
     return None
 
 
-def say_one(
-    door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = ""
-) -> None:
+def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = "") -> None:
     """Send one message to one target."""
     network = door.network
     room = target.lstrip("@+") if target[0] in "@+" and "#" in target[:3] else target

@@ -91,9 +91,7 @@ def parse(text: str) -> Line:
     return Line(words_[0].upper(), params, tags, source)
 
 
-def join(
-    command: str, params: Iterable[str] = (), source: str = "", tags: Iterable[tuple[str, str]] = ()
-) -> str:
+def join(command: str, params: Iterable[str] = (), source: str = "", tags: Iterable[tuple[str, str]] = ()) -> str:
     """Write a line, without CR LF. Only the last parameter may be empty, hold blanks or begin with a colon."""
     words = [command, *params]
     last = words[-1]

@@ -1,20 +1,19 @@
 // Notices of mentions and direct messages, and the voice for screen readers.
-import { clean } from "./list.js";
+import { clean } from "./dom.js";
 import { t } from "./words.js";
 
+// Why there are no notices, or "" when they can be turned on.
 export function noticeState() {
-  if (!window.isSecureContext) return t("Notifications need https or localhost.");
-  if (!("Notification" in window)) return t("This browser has no notifications.");
-  if (Notification.permission === "granted") return t("Notifications are on.");
-  return Notification.permission === "denied" ? t("Notifications are blocked in the browser.") : "";
+  if (!isSecureContext) return t("Notifications need https or localhost.");
+  if (!window.Notification) return t("This browser has no notifications.");
+  return { granted: t("Notifications are on."), denied: t("Notifications are blocked in the browser.") }[Notification.permission] || "";
 }
-export const askNotices = () => Notification.requestPermission();
 
 export function notify(row, room, open) {
-  if (!window.isSecureContext || !("Notification" in window) || Notification.permission !== "granted") return;
+  if (!isSecureContext || window.Notification?.permission !== "granted") return;
   try {
     const notice = new Notification(`${clean(row.by)} · ${room.to}`, { body: clean(row.text).slice(0, 120), tag: room.to });
-    notice.onclick = () => { window.focus(); open(); notice.close(); };
+    notice.onclick = () => { focus(); open(); notice.close(); };
   } catch { /* Android wants a service worker for this; the title and the badge still count */ }
 }
 
@@ -25,9 +24,9 @@ export class Announcer {
   add(row) { this.waiting.push(row); if (!this.timer) this.say(); }
 
   say() {
-    const rows = this.waiting; this.waiting = [];
-    if (!rows.length) { this.timer = 0; return; }
-    this.el.textContent = rows.length === 1 ? `${clean(rows[0].by)}: ${clean(rows[0].text)}` : t("{0} new messages", rows.length);
-    this.timer = setTimeout(() => this.say(), 1000);
+    const [row, ...more] = this.waiting;
+    this.waiting = [];
+    this.timer = row ? setTimeout(() => this.say(), 1000) : 0;
+    if (row) this.el.textContent = more.length ? t("{0} new messages", more.length + 1) : `${clean(row.by)}: ${clean(row.text)}`;
   }
 }

@@ -1,0 +1,76 @@
+"""Linking devices: a short code, shown on one device of a login, lets another device add its key.
+
+Codes live ten minutes, once, and only in memory: a restart or another node does not know them, and the device that is
+being linked just asks for a new one.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
+from tcpchat.core.feed import CHALLENGED, Session
+from tcpchat.core.state import User
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+SECONDS = 600  # a code lives so long
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O
+LENGTH = 8  # 36 bits, 5 tries an address in ten minutes
+
+
+def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) -> None:
+    """A new code for the own login; the one before it is void."""
+    user = session.user
+    assert user is not None
+    if not user.claimed or not (session.secure or session.local or session.trusted):
+        code = "insecure" if user.claimed else "guest"
+        out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref)))
+        return
+    code = _code(f"{session.nonce}\n{user.uid}\n{now}")
+    chat.links[user.uid] = (code, now + SECONDS)
+    out.append(m.Tell(session, m.Done(command.ref, data={"code": code, "seconds": str(SECONDS)})))
+
+
+def _code(seed: str) -> str:
+    """Random as the session's nonce is, which comes from outside."""
+    number = int.from_bytes(sha256(b"link\n" + seed.encode()).digest(), "big")
+    letters = []
+    for _ in range(LENGTH):
+        number, place = divmod(number, len(LETTERS))
+        letters.append(LETTERS[place])
+    return "".join(letters)
+
+
+def offered(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
+    """A device brings a code: if it fits, the device has only to prove that it holds the key that it names."""
+    from tcpchat.core.entering import refuse
+
+    wait = chat.link_guesses.wait(session.address, now)
+    code, until = chat.links.get(user.uid, ("", 0.0))
+    if wait:
+        text = f"{CODES['too_fast'].text} Too many wrong codes from your address."
+        out.append(m.Tell(session, m.Refused("too_fast", text, after=wait, fatal=True)))
+        out.append(m.HangUp(session, "too_fast"))
+    elif not code or until < now or command.token.replace("-", "").upper() != code:
+        chat.link_guesses.wrong(session.address, now)
+        refuse(session, "wrong_proof", out, text="This code does not fit, or it has run out.")
+    elif len(user.keys) >= chat.limits.keys_per_login:
+        refuse(session, "too_many", out)
+    else:
+        session.linking = code
+        session.stage = CHALLENGED
+        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), user.login)))
+
+
+def spend(chat: Chat, session: Session, user: User, now: float) -> bool:
+    """Take the code that this session came with; False when it is gone or was taken meanwhile."""
+    code, session.linking = session.linking, ""
+    kept, until = chat.links.get(user.uid, ("", 0.0))
+    if not code or code != kept or until < now:
+        return False
+    del chat.links[user.uid]
+    return True
