@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tcpchat.core import scram
 from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
@@ -37,12 +34,12 @@ if TYPE_CHECKING:
     from tcpchat.auditlog import AuditLog
     from tcpchat.connection import Connection
     from tcpchat.core.feed import Session
+    from tcpchat.trust.checking import Checker
 
 logger = logging.getLogger("tcpchat.server")
 
 PENDING_MAX = 4096  # facts that wait for the log; who adds more is not read until they are durable
 BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of milliseconds
-CHECKERS = 2  # threads for signatures and argon2: password guesses may take their turn, never the loop
 
 
 class Parcel:
@@ -74,7 +71,7 @@ class Pipe:
         self._batches = 0
         self._flush_due = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._checkers: ThreadPoolExecutor | None = None
+        self._checker: Checker | None = None
         self._loop = asyncio.get_running_loop()
         self._last_at = 0
         self._do: dict[type, Callable[[Any], None]] = {
@@ -336,10 +333,16 @@ class Pipe:
         self.own(self._checked(check), "check")
 
     async def _checked(self, check: Check) -> None:
-        if self._checkers is None:
-            self._checkers = ThreadPoolExecutor(CHECKERS, "tcpchat-check")
-        answer = await self._loop.run_in_executor(self._checkers, examine, check)
-        if check.session.carrier is not None and not check.session.carrier.closed:
+        if self._checker is None:
+            from tcpchat.trust.checking import Checker  # 40 ms that a server without logins does not need
+
+            self._checker = Checker()
+        answer = await self._checker.check(check)
+        if check.session.carrier is None or check.session.carrier.closed:
+            return
+        if answer is None:
+            self.run(self.chat.overloaded(check))
+        else:
             self.run(self.chat.checked(check, answer, time.time()))
 
     async def close(self) -> None:
@@ -347,8 +350,8 @@ class Pipe:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._checkers is not None:
-            self._checkers.shutdown(wait=False, cancel_futures=True)
+        if self._checker is not None:
+            self._checker.close()
 
 
 def runs(entries: list[Entry]) -> Iterator[tuple[list[Entry], bool]]:
@@ -385,21 +388,3 @@ def take(session: Session, parcels: list[Parcel]) -> None:
             carrier.tell(fan.event)
         else:
             carrier.share(piece, getattr(fan.event, "seq", 0))
-
-
-def examine(check: Check) -> str:
-    """Check or make a credential (in a thread). "" means that it does not fit."""
-    try:
-        if check.what == "key":
-            from tcpchat.trust import keys
-
-            return "ok" if keys.verify(check.against, check.text, check.secret) else ""
-        import argon2
-
-        if check.what == "hash":
-            return argon2.PasswordHasher().hash(check.secret) + " " + scram.verifier(check.secret, os.urandom(16))
-        against = check.against.partition(" ")[0]  # what follows is for SCRAM
-        return "ok" if argon2.PasswordHasher().verify(against, check.secret) else ""
-    except Exception as error:  # a malformed key or hash is a wrong one
-        logger.info("! %s check: %s", check.what, type(error).__name__)
-        return ""

@@ -26,7 +26,8 @@ from tcpchat.core.model import (
     Tell,
 )
 from tcpchat.log import LogUnavailable
-from tcpchat.pipe import Pipe, examine, runs
+from tcpchat.pipe import Pipe, runs
+from tcpchat.trust.checking import password
 
 
 class FakeDoor:
@@ -337,4 +338,4 @@ async def test_checks_run_beside_the_loop(rig: Rig) -> None:
     await asyncio.gather(*rig.pipe._tasks)
     assert rig.chat.answers[0].startswith("$argon2id$")
     assert sorted(rig.chat.answers[1:]) == ["", "ok"]
-    assert examine(Check(carrier.session, "password", "x", "no hash")) == ""
+    assert password(Check(carrier.session, "password", "x", "no hash")) == ""

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "rooms": Entry("rooms", "list, join or leave rooms"),
     "status": Entry("status", "is the server available?"),
     "whoami": Entry("whoami", "the login, its keys, and where they are kept"),
+    "login": Entry("login", "use one login on several devices"),
     "passwd": Entry("passwd", "set or change the password of a login"),
     "keys": Entry("keys", "list, add or revoke the keys of a login"),
     "trust": Entry("trust", "list, show, add or forget servers' keys", (), False),

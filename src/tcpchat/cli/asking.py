@@ -11,11 +11,11 @@ from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line
 
 
-def asked(args: argparse.Namespace, ask: Callable[[Session], int | None]) -> int:
-    """Open a session, ask, and turn errors into an exit code."""
+def asked(args: argparse.Namespace, ask: Callable[[Session], int | None], *, token: str = "") -> int:
+    """Open a session (with an invite or link code), ask, and turn errors into an exit code."""
 
     def work() -> int:
-        with Session(args) as session:
+        with Session(args, token=token) as session:
             return ask(session) or 0
 
     return guarded(args, work)

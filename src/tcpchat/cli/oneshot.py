@@ -39,13 +39,14 @@ class Session:
         quiet: bool = True,
         label: str = "cli",
         operator: str = "",
+        token: str = "",
     ) -> None:
         chosen = settings(args)
         self.args = args
         self.host, self.port = parse_address(chosen["server"])
         self.login, self.timeout = chosen["user"], chosen["timeout"]
         self._operator = operator  # the secret of the data folder: then the session is nobody's, for operators' acts
-        self._hello = {"device": device, "after": after, "quiet": quiet, "label": label}
+        self._hello = {"device": device, "after": after, "quiet": quiet, "label": label, "token": token}
         self.wire = ClientSide()
         self.welcome: m.Welcome | None = None
         self._events: list[m.AnyEvent] = []

@@ -247,6 +247,13 @@ class Chat:
             entering.checked(self, check, answer, now, out)
         return out
 
+    def overloaded(self, check: m.Check) -> Effects:
+        """A credential was not checked: too many wait."""
+        out: Effects = []
+        if check.session.stage != CLOSED:
+            entering.overloaded(self, check, out)
+        return out
+
     def tick(self, now: float) -> Effects:
         """About ten times a second: receipts of rooms, guests that stayed away, connections that never said hello."""
         out: Effects = []

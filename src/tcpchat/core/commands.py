@@ -236,7 +236,8 @@ class Status(Command, frozen=True):
 
 
 class Key(Command, frozen=True):
-    """List ("list"), add or revoke a key of the own login; "claim" claims the own guest login with ``key``."""
+    """List ("list"), add or revoke a key of the own login; "claim" claims the own guest login with ``key``; "link"
+    shows a code by which another device adds its key: that says it in Hello.token."""
 
     do: str
     key: str = ""

@@ -6,8 +6,8 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import model as m
 from tcpchat.core import linking, operators, people, presence, queries
+from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
 from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpchat.core import model as m
 from tcpchat.core import linking, presence, talking
+from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
 from tcpchat.core.operators import spend

@@ -73,7 +73,7 @@ FIELDS = {
     "Who.to": '"" = everybody, `#room`, or a login',
     "Who.all": "also those who are not connected",
     "Rooms.all": "also public rooms one is not in",
-    "Key.do": "list, add, revoke or claim",
+    "Key.do": "list, add, revoke, claim or link",
     "Key.key": "the key it is about",
     "Key.label": "what to call the key: the device it lives on",
     "Admin.do": "the act, see Acts of operators",

@@ -109,13 +109,21 @@ class MessageList(ScrollView, can_focus=True):
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
-    def change(self, action: Callable[[], object], *, stale: Sequence[Row] = ()) -> None:
-        """Change the window by ``action`` and keep the view where it is: at the end, or at its top row."""
+    def change(self, action: Callable[[], object], *, stale: Sequence[Row] = (), rewrap: bool = False) -> None:
+        """Change the window by ``action`` and keep the view where it is: at the end, or at its top row.
+
+        Rules come and go above a row, so its place is counted from below; when all is wrapped anew, from above.
+        """
         anchor = self._anchor()
+        height_before = anchor[0].height if anchor else 0
         action()
         for row in stale:
             self._strips.pop(row, None)
         self._fit()
+        if rewrap and anchor is not None:
+            row, left = anchor
+            line = height_before - left
+            anchor = row, row.height - min(line, max(row.height - 1, 0))
         self._restore(anchor)
         self.refresh()
 
@@ -174,7 +182,7 @@ class MessageList(ScrollView, can_focus=True):
             return None
         index, line = self.window.row_at(self.scroll_offset.y)
         row = self.window.rows[index]
-        return row, row.height - line  # from below: rules come and go at the top of a row
+        return row, row.height - line
 
     def _restore(self, anchor: tuple[Row, int] | None) -> None:
         if self._follow and self.window.at_tail:
@@ -263,7 +271,7 @@ class MessageList(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Wrap anew; the top row, or the end, stays where it is."""
         if self.window.layout != self._layout():
-            self.change(lambda: self.window.relayout(self._layout()))
+            self.change(lambda: self.window.relayout(self._layout()), rewrap=True)
             self.repaint()
         else:
             self._restore(None)
@@ -272,7 +280,7 @@ class MessageList(ScrollView, can_focus=True):
     def set_plain(self, plain: bool) -> None:
         """Switch the view for copying."""
         self.plain = plain
-        self.change(lambda: self.window.relayout(self._layout()))
+        self.change(lambda: self.window.relayout(self._layout()), rewrap=True)
         self.repaint()
 
     def notify_style_update(self) -> None:
