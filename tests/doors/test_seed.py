@@ -129,9 +129,7 @@ def test_menu_choices() -> None:
     assert link.say("STATE") == [m.Status(ref="state")]
     link.tell(m.State(state="WAIT4CLIENTS", ref="state"))
     assert link.say("WHOAVAIL") == [m.Who(ref="who")]
-    link.tell(
-        m.People(to="", people=(person("duck"), person("Big Brother"), person("away", False)), ref="who")
-    )
+    link.tell(m.People(to="", people=(person("duck"), person("Big Brother"), person("away", False)), ref="who"))
     assert link.shown == ["< Server is WAIT4CLIENTS >"] * 2 + ["Users:", "duck; Big Brother"]
 
 
@@ -305,9 +303,7 @@ def test_what_is_not_shown_is_confirmed_all_the_same() -> None:
 
 def test_actions_and_other_rooms() -> None:
     link = Link()
-    link.tell(
-        m.Message(seq=1, at=0, by="bob", to="@duck", text="waves", kind="action"), room(2, "psst", to="#ops")
-    )
+    link.tell(m.Message(seq=1, at=0, by="bob", to="@duck", text="waves", kind="action"), room(2, "psst", to="#ops"))
     assert link.shown[1:] == ["bob  : * waves", "bob  : #ops: psst"]
 
 
@@ -337,9 +333,7 @@ def test_waiting_for_who_has_left() -> None:
 
 def test_messtat_waits_for_the_receiver() -> None:
     link = Link()
-    assert said(link.say("SENDTO", ["Big Brother", "*quack*"])) == m.Say(
-        to="@Big Brother", text="*quack*", ref=1
-    )
+    assert said(link.say("SENDTO", ["Big Brother", "*quack*"])) == m.Say(to="@Big Brother", text="*quack*", ref=1)
     link.tell(m.Accepted(n=0, seq=4, ref=1))
     assert GOOD not in link.shown
     link.tell(m.Receipt(to="@big brother", seq=4, state="delivered", by="Big Brother"))
@@ -518,11 +512,7 @@ def test_door_odds_and_ends() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.one_of(st.binary(max_size=50), st.sampled_from([*BAD[:13], pack("MESSACC", "a"), pack("BYE")]))
-    )
-)
+@given(st.lists(st.one_of(st.binary(max_size=50), st.sampled_from([*BAD[:13], pack("MESSACC", "a"), pack("BYE")]))))
 def test_random_bytes_raise_nothing(chunks: list[bytes]) -> None:
     door = SeedDoor(**LOOPBACK)
     for chunk in chunks:

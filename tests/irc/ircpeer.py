@@ -25,9 +25,7 @@ class Client:
         self.seen: list[Line] = []
 
     def send(self, *lines: str | bytes) -> None:
-        self.socket.sendall(
-            b"".join((one if isinstance(one, bytes) else one.encode()) + b"\r\n" for one in lines)
-        )
+        self.socket.sendall(b"".join((one if isinstance(one, bytes) else one.encode()) + b"\r\n" for one in lines))
 
     def raw(self) -> bytes:
         """The next line with its end, b"" when the server has closed."""
@@ -105,9 +103,7 @@ class House:
         self.clients.append(client)
         return client
 
-    def join(
-        self, nick: str, *caps: str, user: str = "user", rooms: tuple[str, ...] = (), **login: str
-    ) -> Client:
+    def join(self, nick: str, *caps: str, user: str = "user", rooms: tuple[str, ...] = (), **login: str) -> Client:
         """A registered client, its welcome read."""
         client = self.connect()
         if caps or login:

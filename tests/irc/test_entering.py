@@ -277,13 +277,9 @@ def test_a_claimed_name_is_never_taken(house: House) -> None:
 def test_connections_of_one_account_are_one_nick(house: House) -> None:
     house.account("testuser", "sesame")
     watcher = house.join("watcher", rooms=("#r",))
-    one = house.join(
-        "nick", "echo-message", "server-time", "message-tags", account="testuser", password="sesame"
-    )
+    one = house.join("nick", "echo-message", "server-time", "message-tags", account="testuser", password="sesame")
     one.ask("JOIN #r")
-    two = house.join(
-        "nick", "server-time", "message-tags", account="testuser", password="sesame", user="else"
-    )
+    two = house.join("nick", "server-time", "message-tags", account="testuser", password="sesame", user="else")
     assert only(two.seen, "JOIN").params == ["#r"]
     watcher.sync()
     one.ask("PRIVMSG watcher :hello")

@@ -111,11 +111,7 @@ def test_limits_of_lines(house: House) -> None:
     assert commands(a.ask("@foo=bar;+baz=" + "a" * 4082 + " TAGMSG #r")) == ["417"]
     assert a.ask("PING " + "x" * 505)[0].params[-1] == "x" * 505
     assert commands(a.ask("PING " + "x" * 506)) == ["417"]
-    room = (
-        512
-        - 2
-        - len(f":{b.ask('WHOIS alice')[0].params[1]}!~user@{b.ask('WHOIS alice')[0].params[3]} PRIVMSG #r :")
-    )
+    room = 512 - 2 - len(f":{b.ask('WHOIS alice')[0].params[1]}!~user@{b.ask('WHOIS alice')[0].params[3]} PRIVMSG #r :")
     a.ask("PRIVMSG #r " + "b" * room)
     (line,) = b.sync()
     assert line.params == ["#r", "b" * room]
@@ -217,9 +213,7 @@ def test_redact(house: House) -> None:
     assert a.ask("REDACT #other x")[0].params[:3] == ["REDACT", "INVALID_TARGET", "#other"]
     assert "oops" not in [line.params[-1] for line in b.ask("CHATHISTORY LATEST #r * 10")]
     (own,) = b.ask("PRIVMSG #r :mine")
-    assert (
-        commands(a.ask(f"REDACT #r {(own.tags or {})['msgid']}"))[-1] == "REDACT"
-    )  # an operator of the room
+    assert commands(a.ask(f"REDACT #r {(own.tags or {})['msgid']}"))[-1] == "REDACT"  # an operator of the room
 
 
 def test_status_messages_reach_only_operators(house: House) -> None:

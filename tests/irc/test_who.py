@@ -253,9 +253,7 @@ def test_the_server_about_itself(house: House) -> None:
         assert {line.params[1] for line in lines} == {subject}
     assert commands(a.ask("HELP NOTACOMMAND")) == ["524"]
     assert commands(a.ask("STATS u", "STATS m", "STATS"))[-1] == "219"
-    assert (
-        commands(a.ask("TIME no.such.server", "VERSION no.such.server", "MOTD no.such.server")) == ["402"] * 3
-    )
+    assert commands(a.ask("TIME no.such.server", "VERSION no.such.server", "MOTD no.such.server")) == ["402"] * 3
     assert commands(a.ask("NONSENSE")) == ["421"]
 
 

@@ -70,9 +70,7 @@ class Irssi(Program):
         self.tmux = ["tmux", "-L", f"tcpchat-{os.getpid()}-{self.home.name}", "-f", "/dev/null"]
 
     def start(self) -> None:
-        sasl = (
-            f'sasl_mechanism = "PLAIN"; sasl_username = "{self.account}"; sasl_password = "{self.password}";'
-        )
+        sasl = f'sasl_mechanism = "PLAIN"; sasl_username = "{self.account}"; sasl_password = "{self.password}";'
         (self.home / "config").write_text(
             f"""
 servers = ( {{ address = "127.0.0.1"; chatnet = "t"; port = "{self.port}"; autoconnect = "yes"; }} );
@@ -93,9 +91,7 @@ settings = {{
         wait("irssi is connected", lambda: "Welcome to the" in self.screen() or "has joined" in self.screen())
 
     def screen(self) -> str:
-        done = subprocess.run(
-            [*self.tmux, "capture-pane", "-p", "-S", "-200"], capture_output=True, text=True
-        )
+        done = subprocess.run([*self.tmux, "capture-pane", "-p", "-S", "-200"], capture_output=True, text=True)
         return done.stdout
 
     def type(self, line: str, where: str = "") -> None:
@@ -143,9 +139,7 @@ class WeeChat(Program):
         wait("WeeChat is connected", lambda: "Welcome to the" in self.text())
 
     def fifo(self) -> Path | None:
-        found = [
-            path for path in self.home.rglob("weechat_fifo_*") if path.name.endswith(str(self.process.pid))
-        ]
+        found = [path for path in self.home.rglob("weechat_fifo_*") if path.name.endswith(str(self.process.pid))]
         return found[0] if found else None
 
     def type(self, line: str, where: str = "") -> None:

@@ -103,6 +103,8 @@ class FakeClient:
             read = info.get("read", 0)
             unread = [row for row in rows if isinstance(row, m.Message) and row.seq > read and row.by != self.login]
             facts = {"head": rows[-1].seq if rows else 0, "unread": min(len(unread), 100), **info}
+            if key.startswith("@"):
+                facts["mentions"] = facts["unread"]
             out.append(m.RoomInfo(**facts))
         return tuple(out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fake_client import NOON, FakeClient
@@ -42,8 +43,8 @@ def chat(pilot: Pilot[int]) -> Any:
 async def settle(pilot: Pilot[int]) -> None:
     """Until everything that was put in is on the screen."""
     app: Any = pilot.app
-    for _time in range(3):
-        await pilot.pause()
+    for _time in range(2):
+        await asyncio.sleep(0)
         screen = app.chat_screen
         if screen is not None:
             await app.workers.wait_for_complete([one for one in app.workers if not one.is_finished])

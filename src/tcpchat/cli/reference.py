@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "TCPCHAT_TIMEOUT": "how long commands wait (10s)",
     "TCPCHAT_PASSWORD_FILE": "file whose first line is the password",
     "TCPCHAT_KEY_FILE": "file of the key",
+    "TCPCHAT_TLS": "auto: TLS, on this machine also plain; always: TLS; never: plain, for all to read",
     "TCPCHAT_LANGUAGE": "en or ru (else LC_ALL, LC_MESSAGES, LANG)",
     "TCPCHAT_ASCII": "ticks in ASCII",
     "TCPCHAT_NO_COLOR, NO_COLOR": "no colours (not empty)",

@@ -145,7 +145,7 @@ def banner(server: Server) -> list[str]:
     joins = (
         (f"tcpchat chat {name}:{port}", "full screen"),
         (f"tcpchat client {name} {port}", "numbered menu"),
-        (f"http://{name}:{port}", "browser"),
+        (f"{'https' if server.config.require_tls else 'http'}://{name}:{port}", "browser"),
         (f"irssi -c {name} -p {port}", "any IRC client"),
     )
     lines = [

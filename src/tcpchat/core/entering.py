@@ -10,7 +10,7 @@ from tcpchat.core import linking, operators, people, presence, queries
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
-from tcpchat.core.rules import ALL, WINDOW, challenge_text, good_login
+from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
 from tcpchat.core.state import DEVICES, Device, User
 from tcpchat.core.text import fold, skeleton
 
@@ -265,6 +265,10 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
             return
         welcome(chat, session, user, now, out)
         return
+    if not people.may_claim(chat, session):
+        session.stage = NEW
+        refuse(session, "closed", out)  # the invite code was used while the proof was being checked
+        return
     login = good_login(offer.login, chat.limits)
     other = chat.state.taken(login)
     if other is not None and (other.claimed or other.sessions) and not (other is user and _is_own(session, other)):
@@ -289,6 +293,10 @@ def _password_checked(chat: Chat, session: Session, command: m.Password, answer:
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
         chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
+        return
+    if ban := banned(chat, session, user.login, now):
+        session.stage = CHALLENGED if session.stage == CHECKING else session.stage
+        refuse(session, "banned", out, fatal=session.stage != OPEN, ref=command.ref, text=ban)
         return
     if session.stage == OPEN:
         _identify(chat, session, user, command, now, out)
@@ -451,13 +459,21 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
 
 
 def banned(chat: Chat, session: Session, login: str, now: float) -> str:
-    """Why this login or address may not come in; "" if it may."""
+    """Why this login, the account that vouches for it, or their address may not come in; "" if they may.
+
+    Owners always may: nobody can be shut out of a place of their own.
+    """
+    account = session.account.login if session.account is not None else ""
+    user = chat.state.find(account or login)
+    if user is not None and user.role == OWNER:
+        return ""
+    names = (skeleton(login), skeleton(account))
     for key, details in chat.state.rules.get("ban", {}).items():
         until = int(details.get("until", "0"))
         if until and until < now * 1000:
             continue
         kind, _, what = key.partition(":")
-        hit = skeleton(what) == skeleton(login) if kind == "login" else _inside(session.address, what)
+        hit = skeleton(what) in names if kind == "login" else _inside(session.address, what)
         if hit:
             why = details.get("why", "")
             return f"{CODES['banned'].text} {why}".strip()

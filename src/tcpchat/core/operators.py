@@ -63,7 +63,7 @@ def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effec
         _refuse(session, command, "not_allowed", out, command.do)
         return
     login = command.args.get("login", "")
-    user = chat.state.find(login) if login else None
+    user = (chat.state.taken(login) if command.do == "ban" else chat.state.find(login)) if login else None
     if login and user is None and "login" in act.takes.split() and command.do not in ("account", "ban", "unban"):
         _refuse(session, command, "no_such_login", out, login)
         return
@@ -120,10 +120,11 @@ def _ban(chat: Chat, session: Session, command: m.Admin, user: User | None, now:
     login, address = command.args.get("login", ""), command.args.get("address", "")
     if not login and not address:
         _refuse(session, command, "bad_command", out)
-        return
-    _rule(
-        session, command, user, out, key=f"login:{login}" if login else f"network:{address}", until=_until(command, now)
-    )
+    elif user is not None and user.role == OWNER:
+        _refuse(session, command, "not_allowed", out, login)  # the role has to go first
+    else:
+        key = f"login:{login}" if login else f"network:{address}"
+        _rule(session, command, user, out, key=key, until=_until(command, now))
 
 
 def _unban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
@@ -402,6 +403,8 @@ def kick_from_chat(chat: Chat, session: Session, command: m.Kick, out: Effects) 
         _refuse(session, command, "not_allowed", out, command.login)
     elif target is None:
         _refuse(session, command, "no_such_login", out, command.login)
+    elif target.role == OWNER and rank(session) != OWNER:
+        _refuse(session, command, "not_allowed", out, command.login)
     else:
         by = session.user.uid if session.user is not None else 0
         fact = m.Ruled(by, "kick", target.uid, {}, command.why)

@@ -121,6 +121,8 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
     user = session.user
     if not answer or user is None:
         _refuse(session, command, "wrong_proof", out)
+    elif command.do == "claim" and not may_claim(chat, session):
+        _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif command.do == "claim":
         label = command.label[: chat.limits.max_label]
         fact = m.Claimed(user.login, user.uid, command.key, label=label, device=session.device_id)
@@ -193,7 +195,9 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     """The old password fits (then the new one is hashed), or the hash of the new one is made."""
     command, user = check.command, session.user
     assert isinstance(command, m.Password)
-    if user is None and answer and check.what == "hash" and session.stage == NEW:
+    if not (user and user.claimed) and not may_claim(chat, session):
+        _refuse(session, command, "closed", out)  # the invite code was used meanwhile
+    elif user is None and answer and check.what == "hash" and session.stage == NEW:
         login = good_login(command.account, chat.limits)
         presence.vacate(chat, login, out)
         out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
@@ -228,9 +232,14 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
         return
     user = session.user
     assert user is not None
+    from tcpchat.core.entering import banned
+
     login = good_login(command.to, chat.limits)
     if not login or session.hook:
         _refuse(session, command, "bad_name", out, command.to)
+        return
+    if banned(chat, session, login, now):
+        _refuse(session, command, "banned", out, login)
         return
     other = chat.state.find(login) or chat.state.lookalike(login)
     if other is not None and other is not user:

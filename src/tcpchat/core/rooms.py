@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core import presence, queries
+from tcpchat.core import presence, queries, talking
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
@@ -135,6 +135,8 @@ def topic(chat: Chat, session: Session, command: m.Topic, now: float, out: Effec
         _refuse(session, command, "too_long", out, room.name)
     elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
+    elif talking.silenced(user, now):
+        _refuse(session, command, "muted", out, room.name)
     else:
         fact = m.TopicSet(room.number, user.uid, command.text)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))

@@ -79,7 +79,7 @@ def _account(first: str) -> str:
 
 def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effects) -> None:
     """One message of the client: its first words, or its proof."""
-    from tcpchat.core.entering import wrong
+    from tcpchat.core.entering import banned, wrong
 
     exchange, session.scram = session.scram, None
     message = command.message
@@ -102,6 +102,9 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
     if not answer or user is None:
         chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
+        return
+    if ban := banned(chat, session, user.login, now):
+        out.append(m.Tell(session, m.Refused("banned", ban, command.ref)))
         return
     data = {"message": answer, "account": user.login}
     if session.stage == OPEN:

@@ -79,7 +79,7 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "no_such_message"
     if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
         return "bad_command"
-    if user.muted and (user.muted < 0 or user.muted > now * 1000):
+    if silenced(user, now):
         return "muted"
     to = command.to
     if to[:1] == "@":
@@ -93,6 +93,11 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "not_allowed"
     _append(session, user, command, room.number, room.name, 0, out)
     return ""
+
+
+def silenced(user: User, now: float) -> bool:
+    """Has an operator muted this login, and is it not over yet?"""
+    return user.muted < 0 or user.muted > now * 1000
 
 
 def _direct(chat: Chat, session: Session, user: User, command: m.Say, login: str, out: Effects) -> str:
@@ -290,6 +295,8 @@ def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects
         _refuse(session, command, "empty", out)
     elif utf8_length(command.text) > chat.limits.max_text:
         _refuse(session, command, "too_long", out)
+    elif session.user is not None and silenced(session.user, now):
+        _refuse(session, command, "muted", out)
     else:
         remove(chat, session, command, now, out)
 
@@ -329,6 +336,8 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
     moderates = room is not None and (room.is_op(user.uid) or session.staff)
     if fact.user != user.uid and not (moderates and isinstance(command, m.Remove)):
         return _refuse(session, command, "not_allowed", out)
+    if room is not None and isinstance(command, m.Edit) and (code := may_speak(chat, session, user, room)):
+        return _refuse(session, command, code, out)
     change: m.Edited | m.Removed
     if isinstance(command, m.Edit):
         change = m.Edited(fact.room, user.uid, command.seq, command.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -38,6 +39,10 @@ class Asset:
     etag: str
 
 
+# What stands in the sources for people only: indentation, and lines that are comments.
+_FOR_PEOPLE = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+|^\n", re.MULTILINE)
+
+
 @cache
 def assets() -> dict[str, Asset]:
     """All files of the page by the name they have in a URL ("" is the page itself)."""
@@ -46,7 +51,7 @@ def assets() -> dict[str, Asset]:
         kind = TYPES.get(entry.name.rpartition(".")[2])
         if kind is None or not entry.is_file():
             continue
-        body = entry.read_bytes()
+        body = _FOR_PEOPLE.sub(b"", entry.read_bytes())
         found[entry.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
     if "index.html" in found:
         found[""] = found["index.html"]

@@ -47,6 +47,7 @@ IDLE = 0.25  # seconds after which they move also for a few entries
 RETRY = 1.0  # seconds after an error
 ERASE, FORGET, SCRUB = 64, 512, 64  # messages, entries, pages of the index in one transaction
 CHECKPOINT = 1_000  # pages, about, written since the last checkpoint before the next one: 4 MB
+CLOSE_SECONDS = 2.0  # for what is left to erase when the log is closed; the next start goes on with it
 SNAPSHOTS = 2  # kept: the newest, and one in case that it is damaged
 
 Cursors = dict[tuple[int, str], tuple[int, int]]
@@ -180,12 +181,15 @@ class Store:
         return row[0] if row else 0
 
     def close(self) -> None:
-        """Leave one file and nothing beside it, if it can be helped."""
+        """Leave one file and nothing beside it, and in it nothing that was to be erased, if it can be helped."""
         self._closed = True
+        end = time.monotonic() + CLOSE_SECONDS
         try:
+            while time.monotonic() < end and self.catch_up():
+                pass
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
-            logger.warning("! %s", advice(self.path, error))
+        except (sqlite3.Error, ValueError) as error:
+            logger.warning("! %s", advice(self.path, error) if isinstance(error, sqlite3.Error) else error)
         self.db.close()
 
     # -- jobs --------------------------------------------------------------------------------------------------------

@@ -13,18 +13,18 @@ from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _, plural
 from tcpchat.tui import commands, keys
-from tcpchat.tui.chat import TYPING_EVERY, ChatBase
+from tcpchat.tui.chat import TYPING_EVERY
 from tcpchat.tui.composer import Composer
 from tcpchat.tui.doing import Doing
 from tcpchat.tui.emoji import replace_names
 from tcpchat.tui.lines import Bar, Lines
-from tcpchat.tui.messages import MessageList, links, words_pattern
+from tcpchat.tui.looking import Looking
+from tcpchat.tui.messages import MessageList, links
 from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel
 from tcpchat.tui.panes import JOIN
 from tcpchat.tui.rows import Row
-from tcpchat.tui.search import Found, SearchPanel
+from tcpchat.tui.search import Found
 from tcpchat.tui.session import Conversation, Session
-from tcpchat.tui.switcher import Choice, Switcher
 from tcpchat.tui.themes import Glyphs
 
 MESSAGE_MAX = 8_000  # bytes, when the server does not say
@@ -33,7 +33,7 @@ MESSAGE_MAX = 8_000  # bytes, when the server does not say
 class SelectedList(MessageList):
     """The message list with the keys for a selected message."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings(keys.SELECTED, priority=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings(keys.SELECTED)]
 
     async def action_step(self, direction: int) -> None:
         self.step(direction)
@@ -46,7 +46,7 @@ class SelectedList(MessageList):
         self.select(None)
 
 
-class ChatScreen(ChatBase):
+class ChatScreen(Looking):
     """The chat."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings(keys.CHAT)]
@@ -210,75 +210,6 @@ class ChatScreen(ChatBase):
             self.list.repaint()
             self.action_bottom()
         self.show_status()
-
-    # -- looking for things --------------------------------------------------------------------------------------------
-
-    def action_goto(self) -> None:
-        self.do(self._goto())
-
-    async def _goto(self) -> None:
-        panel = Switcher(self.session, operator=self.operator)
-        await self.app.push_screen(panel, self._gone_to)
-        if self.client is not None and self.session.connected:
-            panel.add_public(await self.client.rooms(all=True))
-
-    def _gone_to(self, choice: object) -> None:
-        if not isinstance(choice, Choice):
-            return
-        if choice.kind == "open":
-            self.open_name(choice.value)
-        elif choice.kind == "join":
-            self.do(self.doing.join(choice.value))
-        else:
-            self.composer.put(f"/{choice.value} ")
-
-    def action_search(self, words: str = "") -> None:
-        one = self.session.open
-        if one is None:
-            return
-
-        async def ask(wanted: str, everywhere: bool, before: int) -> m.Page:
-            if self.client is None:
-                raise ChatError(_("Not connected yet."))
-            return await self.client.search(wanted, to="" if everywhere else one.to, before=before, limit=50)
-
-        panel = SearchPanel(ask, one.label, words=words or (self.found.words if self.found else ""))
-        self.app.push_screen(panel, self._found)
-
-    def _found(self, found: object) -> None:
-        if isinstance(found, Found):
-            self.found = found
-            self._go_to_hit()
-
-    def action_search_next(self, step: int) -> None:
-        if self.found is None:
-            self.action_search()
-            return
-        at = self.found.at + step
-        if not 0 <= at < len(self.found.hits):
-            self.say(_("No more hits."))
-            return
-        self.found = self.found._replace(at=at)
-        self._go_to_hit()
-
-    def _go_to_hit(self) -> None:
-        assert self.found is not None
-        hit = self.found.hits[self.found.at]
-        self.hits = words_pattern(self.found.words)
-        self.list.repaint()
-        to = hit.to if hit.to.startswith("#") or self.session.is_me(hit.by) else "@" + hit.by
-        self.say(_("hit %d of %d; F3 next, Esc back") % (self.found.at + 1, len(self.found.hits)))
-        self.do(self._go_to(self.session.get(to), hit.seq))
-
-    async def _go_to(self, one: Conversation, seq: int) -> None:
-        if one is not self.session.open:
-            self.pages.leave()
-            if self.session.open is not None:
-                self.session.open.draft = self.composer.text
-            self.session.open = one
-            self.composer.put(one.draft)
-        if not await self.pages.to_seq(one, seq):
-            self.say(_("This message is not there any more."))
 
     # -- one message ---------------------------------------------------------------------------------------------------
 
@@ -445,7 +376,8 @@ class ChatScreen(ChatBase):
     def fill_world(self) -> None:
         """What Tab completes from: recent speakers first, then everybody."""
         session, world = self.session, self.composer.world
-        recent = [row.by for row in reversed(self.list.window.rows[-300:]) if row.by and not session.is_own(row)]
+        rows = reversed(self.list.window.rows[-300:])
+        recent = [row.by for row in rows if row.by and not row.event and not session.is_own(row)]
         others = sorted((clean_line(one.login) for one in session.people.values()), key=fold)
         world.logins = [name for name in dict.fromkeys([*recent, *others]) if not session.is_me(name)]
         world.rooms = [one.label for one in session.ordered() if not one.direct]

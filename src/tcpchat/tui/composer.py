@@ -10,6 +10,7 @@ from textual.document._document import Document
 from textual.message import Message
 from textual.widgets import TextArea
 
+from tcpchat.core.text import clean
 from tcpchat.tui.completion import Completion, World, complete
 
 HISTORY = 200  # lines remembered
@@ -59,7 +60,7 @@ class Composer(TextArea):
 
     def put(self, text: str) -> None:
         """Replace the text, cursor behind it."""
-        self.load_text(text)
+        self.load_text(clean(text))
         self.move_cursor(self._text.end)
         self.drop_completion()
 
@@ -160,7 +161,7 @@ class Composer(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        text = event.text.replace("\r\n", "\n").replace("\r", "\n")  # tmux sends line ends as CR
+        text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))  # tmux sends line ends as CR
         if text.count("\n") >= PASTE_LINES:
             self.post_message(self.Pasted(text))
         else:

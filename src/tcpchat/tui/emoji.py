@@ -23,7 +23,7 @@ money 💰 gem 💎 crown 👑 magnet 🧲 magnifier 🔍 construction 🚧 recy
 """
 _words = _TABLE.split()
 EMOJI: dict[str, str] = dict(zip(_words[::2], _words[1::2], strict=True))
-_NAME = re.compile(r"(?<![\w:]):([a-z0-9_+-]+):")
+_NAME = re.compile(r"(?<![\w:/]):([a-z0-9_+-]+):")
 
 
 def replace_names(text: str) -> str:

@@ -90,11 +90,7 @@ ALL = (*CHAT, *SELECTED, *INPUT)
 
 def bindings(keys: Iterable[Key], *, priority: bool = True) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The table as Textual's bindings."""
-    return [Binding(_long(key.keys), key.action, key.help, id=key.id, priority=priority, show=False) for key in keys]
-
-
-def _long(keys: str) -> str:
-    return ",".join("upper_r" if key == "R" else key for key in keys.split(","))
+    return [Binding(key.keys, key.action, key.help, id=key.id, priority=priority, show=False) for key in keys]
 
 
 def spoken(keys: str) -> str:
@@ -112,7 +108,7 @@ def _spoken(part: str) -> str:
 def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The user's ``[keys]`` as a keymap for Textual, and the ids that mean nothing."""
     known = {key.id for key in (*CHAT, *SELECTED)}
-    good = {name: _long(keys) for name, keys in wanted.items() if name in known}
+    good = {name: keys for name, keys in wanted.items() if name in known}
     return good, [name for name in wanted if name not in known]
 
 

@@ -14,7 +14,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets import Input
 
+from tcpchat.core.text import clean_line
 from tcpchat.tui.rows import chop
 from tcpchat.tui.themes import STATES, Palette
 
@@ -153,6 +155,18 @@ class Lines(ScrollView):
         if self.pick and at == self.cursor:
             made = [Segment(text, (style or Style.null()) + Style(reverse=True)) for text, style, _ in made]
         return Strip(made).adjust_cell_length(width, palette.base).apply_offsets(0, at)
+
+
+class Field(Input):
+    """A line to type in; what is pasted is cleaned, since a clipboard may hold escapes."""
+
+    def __init__(
+        self, value: str = "", *, id: str | None = None, placeholder: str = "", password: bool = False
+    ) -> None:
+        super().__init__(clean_line(value), id=id, placeholder=placeholder, password=password, compact=True)
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.text = clean_line(event.text)
 
 
 class Bar(Widget):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from tcpchat.core import model as m
 from tcpchat.tui.messages import MessageList
 from tcpchat.tui.rows import Row
-from tcpchat.tui.session import Conversation, Session
+from tcpchat.tui.session import COUNTED, Conversation, Session
 from tcpchat.tui.window import Window
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Pages:
             return
         if one.loading:
             return
-        far = one.unread > PAGE * 3 // 4
+        far = one.unread >= COUNTED
         await self._load(one, lambda client: client.history(
             one.to, around=one.read + 1 if far else 0, limit=PAGE, events=True
         ))  # fmt: skip

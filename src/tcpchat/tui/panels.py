@@ -16,7 +16,7 @@ from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _, plural
 from tcpchat.tui import commands, keys
-from tcpchat.tui.lines import Line, Lines, Part
+from tcpchat.tui.lines import Field, Line, Lines, Part
 from tcpchat.tui.panes import ago
 from tcpchat.tui.rows import Row, body, clock
 from tcpchat.tui.themes import STATES, Glyphs
@@ -85,7 +85,12 @@ class Panel(ModalScreen[object]):
             self.lines.scroll_relative(y=step, animate=False)
 
     def on_lines_picked(self, event: Lines.Picked) -> None:
-        self.dismiss(event.value)
+        event.stop()
+        self.picked(event.value)
+
+    def picked(self, value: object) -> None:
+        """A line was chosen."""
+        self.dismiss(value)
 
 
 class HelpPanel(Panel):
@@ -157,7 +162,7 @@ class InfoPanel(Panel):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("r", "answer('reply')", ""),
         ("y", "answer('copy')", ""),
-        ("upper_r", "answer('resend')", ""),
+        ("R", "answer('resend')", ""),
         ("i", "close", ""),
         ("q", "close", ""),
     ]
@@ -238,10 +243,9 @@ class AskPanel(Panel):
     def action_choose(self) -> None:
         self.lines.choose()
 
-    def on_lines_picked(self, event: Lines.Picked) -> None:
-        event.stop()
-        assert isinstance(event.value, tuple)
-        self.dismiss(event.value[0])
+    def picked(self, value: object) -> None:
+        assert isinstance(value, tuple)
+        self.dismiss(value[0])
 
 
 class InputPanel(Panel):
@@ -255,7 +259,7 @@ class InputPanel(Panel):
         with Vertical(id="box") as box:
             box.border_title = self.heading()
             yield Lines(id="lines")
-            yield Input(self.value, password=self.secret, id="answer", compact=True)
+            yield Field(self.value, password=self.secret, id="answer")
             yield Lines(id="below")
 
     def on_mount(self) -> None:

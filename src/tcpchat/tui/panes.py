@@ -203,16 +203,16 @@ def connection(session: Session, facts: Facts, glyphs: Glyphs, width: int) -> li
 def status(session: Session, facts: Facts, glyphs: Glyphs, width: int) -> Line:
     """The status line."""
     left: list[Part] = []
-    if width >= 80:
+    if facts.note and session.connected:
+        left.append((f" {facts.note}", "warning"))
+    elif width >= 80:
         left.append((f" {time.strftime('%H:%M', time.localtime(session.now()))}  ", "muted"))
         left.append((chop(f"{clean_line(session.login)}@{facts.server}", 40, glyphs.more) + " ", "text"))
-    left += connection(session, facts, glyphs, width)
-    if 45 <= width < 80:
-        left.append((f"  {clean_line(session.login)}", "muted"))
-    if facts.note:
-        left.append((f"  {facts.note}", "warning"))
-    elif width >= 80:
-        left += _hotlist(session)
+    if not facts.note or not session.connected:
+        left += connection(session, facts, glyphs, width)
+        if 45 <= width < 80:
+            left.append((f"  {clean_line(session.login)}", "muted"))
+        left += [(f"  {facts.note}", "warning")] if facts.note else _hotlist(session) if width >= 80 else []
     right: list[Part] = []
     if facts.newer:
         right.append((f"{glyphs.down} {plural(facts.newer, '%s newer', '%s newer') % count(facts.newer)}  ", "unread"))

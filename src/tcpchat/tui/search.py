@@ -13,7 +13,7 @@ from textual.widgets import Input
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
-from tcpchat.tui.lines import Line, Part
+from tcpchat.tui.lines import Field, Line, Part
 from tcpchat.tui.panels import Panel
 from tcpchat.tui.rows import clock
 
@@ -68,10 +68,10 @@ class SearchPanel(Panel):
         self.hits: tuple[m.Message, ...] = ()
         self.more = False
         self.title_text = _("Search")
-        self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     def above(self) -> ComposeResult:
-        yield Input(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"), compact=True)
+        yield Field(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"))
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -81,8 +81,8 @@ class SearchPanel(Panel):
             self.look(0.0)
 
     def on_unmount(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
 
     def retitle(self) -> None:
         """Say where is searched."""
@@ -98,15 +98,15 @@ class SearchPanel(Panel):
         self.look(WAIT)
 
     def on_input_submitted(self) -> None:
-        if self._task is not None and not self._task.done():
+        if self._looking is not None and not self._looking.done():
             return
         self.lines.choose()
 
     def look(self, wait: float) -> None:
         """Ask the server, once the typing pauses; the last question wins."""
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.create_task(self._look(wait), name="search")
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = asyncio.create_task(self._look(wait), name="search")
 
     async def _look(self, wait: float) -> None:
         from tcpchat.client import ChatError
@@ -127,7 +127,6 @@ class SearchPanel(Panel):
         lines = [hit_line(one, at, self.everywhere) for at, one in enumerate(self.hits)]
         self.fill(lines or [Line([(_("Nothing found."), "muted")])], 0)
 
-    def on_lines_picked(self, event: object) -> None:
-        value = self.lines.value
+    def picked(self, value: object) -> None:
         if isinstance(value, tuple):
             self.dismiss(Found(self.hits, value[0], self.words, self.everywhere))

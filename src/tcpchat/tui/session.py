@@ -21,29 +21,9 @@ class Conversation:
     """A room, or what is said with one login."""
 
     __slots__ = (
-        "broken",
-        "delivered",
-        "draft",
-        "fresh",
-        "head",
-        "loading",
-        "marker",
-        "member",
-        "members",
-        "mentions",
-        "muted",
-        "online",
-        "outgoing",
-        "read",
-        "role",
-        "seen",
-        "to",
-        "topic",
-        "typing",
-        "unread",
-        "view",
-        "window",
-    )  # fmt: skip
+        "broken", "delivered", "draft", "fresh", "head", "loading", "marker", "member", "members", "mentions",
+        "muted", "online", "outgoing", "read", "role", "seen", "to", "topic", "typing", "unread", "view", "window",
+    )  # fmt: skip  # fmt: skip
 
     def __init__(self, to: str) -> None:
         self.to = to

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
-from tcpchat.tui.lines import Bar, Line, Lines
+from tcpchat.tui.lines import Bar, Field, Line, Lines
 from tcpchat.tui.panels import AskPanel
 from tcpchat.tui.themes import Glyphs
 
@@ -54,9 +54,9 @@ class StartScreen(Screen[Where]):
         with Vertical(id="box") as box:
             box.border_title = "tcpchat"
             yield Bar(id="ask-login")
-            yield Input(self.login, id="login", placeholder=_("your name here"), compact=True)
+            yield Field(self.login, id="login", placeholder=_("your name here"))
             yield Bar(id="ask-server")
-            yield Input("", id="server", placeholder="HOST[:PORT]", compact=True)
+            yield Field("", id="server", placeholder="HOST[:PORT]")
             yield Bar(id="ask-choice")
             yield Lines(id="choices", pick=True)
             yield Bar(id="why")

@@ -13,7 +13,7 @@ from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
 from tcpchat.tui import commands
-from tcpchat.tui.lines import Line
+from tcpchat.tui.lines import Field, Line
 from tcpchat.tui.panels import Panel, unread_text
 from tcpchat.tui.session import Conversation, Session
 
@@ -118,7 +118,7 @@ class Switcher(Panel):
         self.title_text = _("Go to")
 
     def above(self) -> ComposeResult:
-        yield Input(self.word, id="word", placeholder=_("room, person or /command"), compact=True)
+        yield Field(self.word, id="word", placeholder=_("room, person or /command"))
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -127,7 +127,8 @@ class Switcher(Panel):
     def add_public(self, rooms: Sequence[m.RoomInfo]) -> None:
         """Rooms that one is not in have come from the server."""
         self.public = rooms
-        self.refill()
+        if self.is_attached and self.query(Input):
+            self.refill()
 
     def refill(self) -> None:
         """Show what fits."""

@@ -97,11 +97,7 @@ WORDS = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.lists(
-        st.one_of(st.binary(max_size=40), st.lists(WORDS, max_size=6).map(lambda w: " ".join(w).encode()))
-    )
-)
+@given(st.lists(st.one_of(st.binary(max_size=40), st.lists(WORDS, max_size=6).map(lambda w: " ".join(w).encode()))))
 def test_nothing_that_a_peer_sends_is_an_exception(lines: list[bytes]) -> None:
     rig = Rig()
     rig.feed(HELLO)
@@ -119,9 +115,7 @@ def test_garbage_before_the_welcome(data: bytes) -> None:
 
 def test_shared_bytes_are_those_of_one_alone() -> None:
     network = Network()
-    message = Message(
-        seq=7, at=1_700_000_000_123, by="Big Brother", to="@foo", text="hi", account="Big Brother"
-    )
+    message = Message(seq=7, at=1_700_000_000_123, by="Big Brother", to="@foo", text="hi", account="Big Brother")
     for caps in (
         set(),
         {"server-time"},

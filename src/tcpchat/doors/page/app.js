@@ -1,340 +1,302 @@
 // The page: ties the connection, the store, the list and the controls together.
+import { Composer } from "./composer.js";
+import { help, paint, receipts, settings, switcher } from "./dialogs.js";
+import { $, browser, button, clean, clock, h, name, tab } from "./dom.js";
+import { List, head } from "./list.js";
 import { Net } from "./net.js";
+import { announce, notify } from "./notify.js";
 import { Outbox, claimDevice } from "./outbox.js";
 import { Store, same } from "./store.js";
-import { List, WORDS, clean, clock, linked, make } from "./list.js";
-import { Announcer, notify, noticeState, askNotices } from "./notify.js";
-import { help, receipts, settings, switcher } from "./dialogs.js";
-import { lang, t, translate } from "./words.js";
+import { t, translate } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const PAGE = 50;
-const store = new Store(), net = new Net(claimDevice()), announcer = new Announcer($("announcer"));
-let outbox = null, context = null, hidden = 0, latency = null;
+const attending = () => !document.hidden && document.hasFocus() && list.stuck && !store.open.gap;
+const store = new Store(attending), net = new Net(claimDevice()), pane = $("chat").classList;
+let outbox = { items: [] }, latency = "", toast, soon, searching;
+
+const list = new List($("list"), store, {
+	waiting: (room) => outbox.items.filter(({ to }) => same(to, room.to)),
+	moved, jump, copy,
+	older: () => more((room) => !room.start && { before: room.rows[0].seq }),
+	newer: () => more((room) => room.gap && { after: room.rows.at(-1).seq }),
+	reply: (row) => composer.context("re", row),
+	edit: (row) => composer.context("edit", row),
+	receipts: ({ seq }) => net.ask({ t: "receipts", seq }).then(receipts, say),
+	remove({ seq }) { if (confirm(t("Delete this message?"))) net.ask({ t: "remove", seq }).catch(say); },
+	resend(item) { delete item.failed; list.pendingChanged(item); net.pump(); },
+	forget(item) { outbox.remove(item); list.settle(item); },
+});
+const composer = new Composer(store, net, { say, join, leave, open, newest, help });
 
 // -- conversations ------------------------------------------------------------------------------------------
-const list = new List($("list"), store, {
-  waiting: (room) => (outbox ? outbox.items.filter((item) => same(item.to, room.to)) : []),
-  empty: (yes) => { $("empty").hidden = !yes || !store.open?.loaded; $("empty").textContent = store.open ? t("Nobody has said anything in {0} yet.", store.open.to) : ""; },
-  older, moved, jump, reply: (row) => setContext("re", row), edit: (row) => setContext("edit", row),
-  copy: (row) => copy(row.text), receipts: async (row) => receipts(await net.ask({ t: "receipts", seq: row.seq })),
-  remove: (row) => { if (confirm(t("Delete this message?"))) net.ask({ t: "remove", seq: row.seq }).catch(say); },
-  resend: (item) => { delete item.failed; list.pendingChanged(item); net.pump(); },
-  forget: async (item) => { await outbox.remove(item); list.settle(item, null); },
-});
-
-async function open(to, focus = true) {
-  const room = store.room(to);
-  if (store.open && store.open !== room) { store.open.draft = $("composer").value; store.open.context = context; store.open.mark = 0; store.open.trim(false); }
-  store.open = room;
-  setContext(...(room.context || []));
-  $("composer").value = room.draft; grow();
-  $("room-name").textContent = room.to; $("room-topic").textContent = clean(room.topic); $("composer-label").textContent = $("composer").placeholder = t("Message {0}", room.to);
-  const hash = (room.to.startsWith("#") ? "#/r/" : "#/u/") + encodeURIComponent(room.to.slice(1));
-  if (location.hash !== hash && !location.hash.startsWith("#/m/")) history.pushState(null, "", hash);
-  $("chat").classList.remove("side"); drawRooms(); drawTyping(); drawPeople();
-  list.show(room);
-  if (!room.loaded && net.state === "online") await load(room, { before: room.rows[0]?.seq || 0 });
-  if (room === store.open) { list.show(room); seen(); if (focus && matchMedia("(min-width: 768px)").matches) $("composer").focus(); }
+async function open(to, focus = matchMedia("(min-width: 768px)").matches) {
+	const room = store.room(to), before = store.open;
+	if (before !== room) {
+		if (before) { before.mark = 0; before.trim(); }
+		composer.swap(before, room);
+		store.open = room;
+	}
+	if (location.hash !== address(room)) history.pushState(null, "", address(room));
+	pane.remove("side");
+	draw();
+	closeSearch();
+	if (!room.loaded) await load(room, { before: room.rows[0]?.seq || 0 });
+	if (room !== store.open) return;
+	list.show(room);
+	seen();
+	if (focus) $("composer").focus();
 }
+const address = (room) => `#/${room.isRoom ? "r" : "u"}/${encodeURIComponent(room.name)}`;
 
 async function load(room, query) {
-  if (room.loading) return;
-  room.loading = true;
-  try { store.page(room.to, await net.ask({ t: "history", to: room.to, limit: PAGE, events: true, ...query }), query); }
-  catch (error) { if (error.code === "not_member" && room.to.startsWith("#")) return join(room.to); if (error.code !== "offline") say(error); }
-  finally { room.loading = false; }
+	room.loading = true;
+	try { store.page(room, await net.ask({ t: "history", to: room.to, limit: PAGE, events: true, ...query }), query); }
+	catch (error) { if (error.code === "not_member" && room.isRoom) await join(room.to); else if (error.code !== "no_such_login") say(error); }
+	room.loading = false;
 }
 
-async function older() {
-  const room = store.open;
-  if (!room || room.start || room.loading || !room.loaded || !room.rows.length || net.state !== "online") return;
-  await load(room, { before: room.rows[0].seq });
-  if (room === store.open) list.prepended();
+// Another page of the open conversation, when its query says that there is one.
+async function more(query) {
+	const room = store.open;
+	if (!room?.loaded || room.loading || !room.rows.length || net.state !== "online" || !query(room)) return;
+	await load(room, query(room));
+	if (room === store.open && $("search").hidden) list.redraw();
 }
 
 async function newest() {
-  const room = store.open;
-  if (room.gap) { room.clear(); await load(room, {}); list.show(room); }
-  list.toEnd(); seen();
+	const room = store.open;
+	if (room.gap) { room.clear(); await load(room, {}); list.show(room); }
+	list.toEnd();
 }
 
 async function jump(seq) {
-  if (list.focusRow(seq)) return;
-  const room = store.open;
-  room.clear();
-  await load(room, { around: seq });
-  room.gap = (room.rows.at(-1)?.seq || 0) < room.head;
-  list.rebuild(); list.focusRow(seq); moved();
+	if (list.focusRow(seq)) return;
+	const room = store.open;
+	room.clear();
+	await load(room, { around: seq });
+	list.rebuild();
+	list.focusRow(seq);
+	moved();
 }
 
-async function join(room) {
-  const name = room.startsWith("#") ? room : "#" + room;
-  try { await net.ask({ t: "join", room: name }); } catch (error) { if (error.code !== "already_member") return say(error); }
-  store.room(name).member = true; await rooms(); open(name);
+async function join(to) {
+	const room = to[0] === "#" ? to : "#" + to;
+	try { await net.ask({ t: "join", room }); } catch (error) { if (error.code !== "already_member") return say(error); }
+	await rooms();
+	open(room);
 }
-
-const rooms = async () => store.setRooms((await net.ask({ t: "rooms" })).rooms);
+async function leave(room) {
+	try { await net.ask({ t: "leave", room }); await rooms(); open("#all"); } catch (error) { say(error); }
+}
+const rooms = async () => store.roomlist(await net.ask({ t: "rooms" }));
 
 // Read is what was on screen, at the end, in a window that a person looks at.
 function seen() {
-  const room = store.open;
-  if (!room || document.hidden || !document.hasFocus() || !list.stuck || room.gap) return;
-  const seq = room.rows.at(-1)?.seq || 0;
-  if (seq && store.markRead(room.to, seq)) net.send({ t: "read", to: room.to, seq });
+	const to = store.open?.to, seq = store.open?.rows.at(-1)?.seq;
+	if (seq && attending() && store.markread({ to, seq })) net.send({ t: "read", to, seq });
 }
 
 function moved() {
-  const room = store.open, show = room && (!list.stuck || room.gap);
-  $("newer").hidden = !show;
-  $("newer").textContent = list.missed ? `↓ ${t("{0} newer", list.missed)}` : `↓ ${t("Newest")}`;
-  if (!show) seen();
+	const end = list.stuck && !store.open?.gap;
+	$("newer").hidden = end;
+	$("newer").textContent = `↓ ${list.missed ? t("{0} new", list.missed) : t("Newest")}`;
+	if (end) seen();
 }
 
 // -- what is drawn around the list ----------------------------------------------------------------------------
-function drawRooms() {
-  const groups = { "#": $("rooms"), "@": $("direct") }, out = { "#": [], "@": [] };
-  for (const room of store.ordered()) {
-    const mark = room.to[0], name = room.to.slice(1), label = [room.to, room.unread ? t("{0} unread", room.unread) : "", room.mentions && mark === "#" ? t("{0} mentions", room.mentions) : ""].filter(Boolean).join(", ");
-    const link = make("a", { href: `#/${mark === "#" ? "r" : "u"}/${encodeURIComponent(name)}`, class: room.unread ? "unread" : "", "aria-label": mark === "@" ? `${label}, ${t(store.online(name) ? "online" : "offline")}` : label },
-      make("span", { "aria-hidden": "true" }, mark === "#" ? "#" : store.online(name) ? "●" : "○"), make("bdi", {}, clean(name)));
-    if (room === store.open) link.setAttribute("aria-current", "page");
-    if (room.unread) link.append(make("span", { class: `count${room.mentions ? " at" : ""}`, "aria-hidden": "true" }, (room.mentions && mark === "#" ? `@${room.mentions} ` : "") + (room.unread > 99 ? "99+" : room.unread)));
-    out[mark].push(make("li", {}, link));
-  }
-  for (const mark of "#@") groups[mark].replaceChildren(...out[mark]);
-  const { unread, mentions } = store.unread();
-  document.title = `${unread ? `(${mentions || unread}) ` : ""}${store.open?.to || "tcpchat"}`;
-  $("menu-count").textContent = unread || "";
-  navigator.setAppBadge?.(mentions).catch(() => {});
+const aside = (text) => h("span", { ariaHidden: "true" }, text);
+const dot = (login) => aside(store.online(login) ? "●" : "○");
+const presence = (login) => t(store.online(login) ? "online" : "offline");
+
+function draw() {
+	clearTimeout(soon);
+	soon = 0;
+	const all = store.ordered(), people = [...store.people.values()].sort((a, b) => b.online - a.online || a.login.localeCompare(b.login));
+	const count = all.reduce((sum, room) => sum + (room.mentions || room.unread), 0), here = people.filter((p) => p.online).length;
+	$("rooms").replaceChildren(...all.filter((room) => room.isRoom).map(link));
+	$("direct").replaceChildren(...all.filter((room) => !room.isRoom).map(link));
+	$("here").replaceChildren(...people.slice(0, 500).map(({ login, away }) => h("li", null, h("button", { onclick: () => open("@" + login), title: away || "" }, dot(login), name(login), h("span.hidden", null, presence(login))))));
+	$("people-title").textContent = $("people-button").ariaLabel = t("Here ({0})", here);
+	$("people-button").textContent = "● " + here;
+	document.title = (count ? `(${count}) ` : "") + (store.open?.to || "tcpchat");
+	$("menu-count").textContent = count || "";
+	$("room-name").textContent = store.open?.to;
+	$("room-topic").textContent = clean(store.open?.topic || "");
+	drawTyping();
+	if (list.room === store.open) seen();
 }
 
-function drawPeople() {
-  const people = [...store.people.values()].sort((a, b) => b.online - a.online || a.login.localeCompare(b.login));
-  const count = people.filter((p) => p.online).length;
-  $("people-title").textContent = t("Here ({0})", count);
-  $("here").replaceChildren(...people.slice(0, 500).map((p) => make("li", {}, make("button", { onclick: () => open("@" + p.login), title: p.away || p.name || "" },
-    make("span", { "aria-hidden": "true" }, p.online ? "●" : "○"), make("bdi", {}, clean(p.login)), make("span", { class: "hidden" }, t(p.online ? "online" : "offline"))))));
+function link(room) {
+	const { to, unread, mentions, isRoom } = room, at = isRoom && mentions;
+	const label = [to, unread && t("{0} unread", unread), at && t("{0} mentions", at), !isRoom && presence(room.name)].filter(Boolean).join(", ");
+	const el = h("a", { href: address(room), ariaLabel: label }, isRoom ? aside("#") : dot(room.name), name(room.name));
+	if (unread) { el.className = "unread"; el.append(h("span.count" + (mentions ? ".primary" : ""), null, (at ? `@${at} ` : "") + unread)); }
+	if (room === store.open) el.ariaCurrent = "page";
+	return h("li", null, el);
 }
 
 function drawLink() {
-  const state = net.state, away = state === "waiting" || (state === "connecting" && net.since);
-  $("link").textContent = state === "online" ? `● ${latency === null ? "" : `${latency} ms`}` : "◌";
-  $("link").title = t(state === "online" ? "connected" : "connecting …");
-  const late = net.since && Date.now() - net.since > 2000, kept = outbox?.items.length || 0;
-  $("banner").hidden = !(away && late);
-  if (away && late) $("banner").replaceChildren(`⚠ ${t("No connection since {0}.", clock(net.since))} ${kept ? t("{0} messages are kept here and go out by themselves.", kept) : ""} ${t("Next try in {0} s", Math.max(0, Math.ceil((net.next - Date.now()) / 1000)))} `, make("button", { onclick: () => net.now() }, t("Now")));
+	const { state, since, next } = net, online = state === "online", kept = outbox.items.length;
+	$("link").textContent = online ? `● ${latency}` : "○";
+	if (state === "refused") return;
+	$("banner").hidden = online || !(Date.now() - since > 2000);
+	if (!$("banner").hidden) $("banner").replaceChildren(h("span", null, t("No connection since {0}.", clock(since)), " ", kept && t("{0} messages wait here and go out by themselves.", kept), " ", t("Next try in {0} s", Math.max(0, Math.ceil((next - Date.now()) / 1000)))), button("Now", () => net.now()));
 }
-setInterval(drawLink, 1000);
 
 function drawTyping() {
-  const room = store.open, names = room ? [...room.typing].filter(([, until]) => until > Date.now()).map(([who]) => who) : [];
-  $("typing").textContent = !names.length ? "" : names.length === 1 ? t("{0} is typing …", clean(names[0])) : t("{0} people are typing …", names.length);
+	const who = [...(store.open?.typing || [])].filter(([, until]) => until > Date.now()).map(([login]) => clean(login));
+	$("typing").textContent = who.length ? t("{0} is typing …", who.join(", ")) : "";
+}
+setInterval(() => { drawLink(); drawTyping(); }, 1000);
+
+function say(error) {
+	if (error.code === "offline") return;
+	$("alert").textContent = error.text || error;
+	clearTimeout(toast);
+	toast = setTimeout(() => { $("alert").textContent = ""; }, 5000);
 }
 
-let toast = 0;
-function say(error) { const text = error.text || error.code || String(error); $("alert").textContent = text; clearTimeout(toast); toast = setTimeout(() => { $("alert").textContent = ""; }, 5000); }
-
-async function copy(text) {
-  try { await navigator.clipboard.writeText(text); } catch { // plain http: no clipboard interface
-    const area = make("textarea", { value: text }); document.body.append(area); area.select(); document.execCommand("copy"); area.remove();
-  }
-}
-
-// -- the composer -----------------------------------------------------------------------------------------------
-function setContext(kind, row) {
-  context = kind ? [kind, row] : null;
-  $("context").hidden = !kind;
-  if (!kind) return;
-  $("context-text").textContent = kind === "re" ? t("Replying to {0}", `${clean(row.by)}: ${clean(row.text).slice(0, 60)}`) : t("Editing");
-  if (kind === "edit") { $("composer").value = row.text; grow(); }
-  $("composer").focus();
-}
-
-function grow() { const box = $("composer"); box.style.height = "auto"; box.style.height = Math.min(box.scrollHeight + 2, 152) + "px"; }
-
-async function submit() {
-  const box = $("composer"), room = store.open, [kind, row] = context || [];
-  let text = box.value.replace(/\s+$/, "");
-  if (!text || !room) return;
-  if (net.maxText && new TextEncoder().encode(text).length > net.maxText) return say(t("The text is longer than {0} bytes.", net.maxText));
-  box.value = ""; grow(); setContext();
-  if (kind === "edit") return net.ask({ t: "edit", seq: row.seq, text }).catch((error) => { box.value = text; say(error); });
-  const command = /^\/(join|j|leave|part|msg|dm|me|topic|invite|nick|away|back|who|shrug)\b\s*([\s\S]*)$/i.exec(text);
-  if (command) return slash(command[1].toLowerCase(), command[2], room);
-  if (/^\/\w/.test(text)) { box.value = text; return say(`/…? //${text.slice(1)}`); }
-  if (text.startsWith("//")) text = text.slice(1);
-  if (room.gap) await newest();
-  net.say({ to: room.to, text, ...(kind === "re" ? { re: row.seq } : {}) });
-}
-
-function slash(name, rest, room) {
-  const [first, ...more] = rest.split(" "), ask = (command) => net.ask(command).catch(say);
-  const table = {
-    join: () => join(rest), j: () => join(rest), leave: () => leave(rest || room.to), part: () => leave(rest || room.to),
-    msg: () => { open("@" + first); if (more.length) net.say({ to: "@" + first, text: more.join(" ") }); }, me: () => net.say({ to: room.to, text: rest, kind: "action" }),
-    topic: () => ask({ t: "topic", room: room.to, text: rest }), invite: () => ask({ t: "invite", room: room.to, login: rest }), nick: () => ask({ t: "rename", to: rest }),
-    away: () => ask({ t: "away", why: rest || "…" }), back: () => ask({ t: "away" }), who: () => $("chat").classList.toggle("people"), shrug: () => net.say({ to: room.to, text: `${rest} ¯\\_(ツ)_/¯`.trim() }),
-  };
-  (table[name] || table[{ dm: "msg" }[name]])();
-}
-
-async function leave(to) { try { await net.ask({ t: "leave", room: to }); await rooms(); open("#all"); } catch (error) { say(error); } }
-
-$("composer-form").onsubmit = (event) => { event.preventDefault(); submit(); };
-$("composer").oninput = () => {
-  grow();
-  const now = Date.now();
-  if (store.open && $("composer").value && !$("composer").value.startsWith("/") && now - (store.open.told || 0) > 3000) { store.open.told = now; net.send({ t: "typing", to: store.open.to }); }
-};
-$("composer").onkeydown = (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !event.altKey) { event.preventDefault(); submit(); }
-  if (event.key === "ArrowUp" && !event.target.value) { const own = store.open?.rows.filter((row) => row.own && !row.removed && row.kind2 === "message").at(-1); if (own) { event.preventDefault(); setContext("edit", own); } }
-  if (event.key === "Tab" && !event.shiftKey && complete()) event.preventDefault();
-};
-
-function complete() {
-  const box = $("composer"), before = box.value.slice(0, box.selectionStart), word = /(^|\s)@?([^\s@]{1,32})$/.exec(before)?.[2];
-  if (!word) return false;
-  const hit = [...new Set([...(store.open?.rows || []).map((row) => row.by).reverse(), ...[...store.people.values()].map((p) => p.login)])].find((name) => name && !store.mine(name) && name.toLowerCase().startsWith(word.toLowerCase()));
-  if (!hit) return false;
-  box.setRangeText(hit + (before.trim() === word ? ": " : " "), before.length - word.length, before.length, "end");
-  return true;
+async function copy({ text }) {
+	try { await navigator.clipboard.writeText(text); } catch { // plain http: no clipboard interface
+		const area = h("textarea", { value: text });
+		document.body.append(area);
+		area.select();
+		document.execCommand("copy");
+		area.remove();
+	}
 }
 
 // -- search -----------------------------------------------------------------------------------------------------
-let searching = 0;
-$("search").oninput = () => { clearTimeout(searching); searching = setTimeout(search, 250); };
-$("search").onsubmit = (event) => { event.preventDefault(); search(); };
 async function search() {
-  const words = $("search-words").value.trim();
-  if (!words) return list.show(store.open);
-  try {
-    const page = await net.ask({ t: "search", words, to: $("search-all").checked ? "" : store.open.to, limit: 50 });
-    const hits = page.messages.map((m) => {
-      const text = make("p", { class: "text" });
-      for (const [i, part] of clean((m.snippet || m.text).replaceAll("\x02", "\ue000").replaceAll("\x03", "\ue001")).split(/[\ue000\ue001]/).entries()) text.append(i % 2 ? make("mark", {}, part) : part);
-      return make("li", { tabIndex: -1 }, make("article", { onclick: () => found(m) }, make("div", { class: "head" }, make("bdi", { class: "who" }, `${clean(m.by)} · ${store.conversation(m)}`), make("time", {}, new Date(m.at).toLocaleString())), text, make("button", { onclick: () => found(m) }, t("Go to"))));
-    });
-    $("list").replaceChildren(make("li", { class: "note" }, hits.length ? t("Found: {0}", hits.length) : t("Nothing found.")), ...hits);
-  } catch (error) { say(error); }
+	const words = $("search-words").value.trim();
+	if (!words) return list.show(store.open);
+	try {
+		const { messages } = await net.ask({ t: "search", words, to: $("search-all").checked ? "" : store.open.to, limit: PAGE });
+		$("list").replaceChildren(h("p.note", null, t("Found: {0}", messages.length)), ...messages.map(hit));
+	} catch (error) { say(error); }
 }
-async function found(message) { closeSearch(); await open(store.conversation(message), false); jump(message.seq); }
-function closeSearch() { $("search").hidden = true; $("search-words").value = ""; if (store.open) list.show(store.open); $("composer").focus(); }
-$("search-close").onclick = closeSearch;
-$("open-search").onclick = () => { $("search").hidden = false; $("search-words").focus(); };
+function hit(message) {
+	const to = store.conversation(message), parts = (message.snippet || message.text).split(/[\x02\x03]/).map(clean);
+	return h("article", { tabIndex: -1 }, head(message, ` · ${to}`),
+		h("p.text", null, ...parts.map((part, i) => (i % 2 ? h("mark", null, part) : part))), button("Go to", async () => { await open(to, false); jump(message.seq); }));
+}
+function closeSearch() {
+	if ($("search").hidden) return false;
+	$("search").hidden = true;
+	$("search-words").value = "";
+	list.show(store.open);
+	return true;
+}
+const find = () => { $("search").hidden = false; $("search-words").focus(); };
 
-// -- events of the connection --------------------------------------------------------------------------------------
-net.addEventListener("welcome", async ({ detail }) => {
-  store.me = detail.login; store.base = detail.head; $("me").textContent = detail.login;
-  if (!outbox.durable) say(t("This browser cannot store messages; what waits is lost when the page closes."));
-  $("login").hidden = true; $("chat").hidden = false;
-  try { localStorage.setItem("tcpchat.login", detail.login); } catch { /* private window */ }
-  const people = await net.ask({ t: "who", all: true }).catch(() => null);
-  if (people) store.setPeople(people.people);
-  if (detail.first) route(); else if (store.open && !store.open.loaded) open(store.open.to, false);
-});
-net.addEventListener("state", drawLink);
-net.addEventListener("latency", ({ detail }) => { latency = detail; drawLink(); });
-net.addEventListener("queued", ({ detail }) => { if (store.open && same(detail.to, store.open.to)) list.addPending(detail); drawLink(); });
-net.addEventListener("accepted", ({ detail }) => store.accepted(detail.item, detail.seq, detail.at));
-net.addEventListener("failed", ({ detail }) => { list.pendingChanged(detail.item); say(detail.event); });
-net.addEventListener("held", ({ detail }) => say(detail.event.code === "too_fast" ? t("Too fast; it goes out in {0} s.", detail.seconds) : detail.event));
-net.addEventListener("fatal", ({ detail }) => refused(detail));
-net.addEventListener("event", ({ detail: event }) => {
-  if (event.t === "message") store.message(event, true);
-  else if (event.t === "roomlist") store.setRooms(event.rooms);
-  else if (event.t === "event") store.event(event);
-  else if (event.t === "amended") store.amended(event);
-  else if (event.t === "receipt") store.receipt(event);
-  else if (event.t === "markread") store.markRead(event.to, event.seq);
-  else if (event.t === "presence") store.presence(event);
-  else if (event.t === "typing") { const room = store.room(store.conversation(event), false); if (room) { event.on === false ? room.typing.delete(event.by) : room.typing.set(event.by, Date.now() + 6000); drawTyping(); } }
-  else if (event.t === "refused") say(event);
-});
-setInterval(drawTyping, 2000);
-
-store.addEventListener("message", ({ detail: { room, row, live } }) => {
-  if (room === store.open) list.append(row);
-  if (!live || row.kind2 !== "message" || row.own) return;
-  if (room === store.open) announcer.add(row); 
-  if ((row.mention || room.to.startsWith("@")) && (document.hidden || room !== store.open)) notify(row, room, () => open(room.to));
-  drawSoon();
-});
-store.addEventListener("settled", ({ detail: { room, item, row } }) => { if (room === store.open) list.settle(item, row); drawLink(); });
-store.addEventListener("changed", ({ detail: { room, row } }) => { if (room === store.open) list.changed(row); });
-store.addEventListener("receipts", ({ detail: { room } }) => { if (room === store.open) list.ticks(); });
-store.addEventListener("rooms", () => { drawSoon(); if (store.open) $("room-topic").textContent = clean(store.open.topic); });
-store.addEventListener("people", () => drawSoon(true));
-let soon = 0, soonPeople = false;
-function drawSoon(people) { soonPeople ||= people; if (!soon) soon = setTimeout(() => { soon = 0; drawRooms(); if (soonPeople) drawPeople(); soonPeople = false; seen(); }, 100); }
+// -- events of the connection and of the store ------------------------------------------------------------------------
+net.on = {
+	async welcome({ login, head, first }) {
+		store.me = login; store.base = head;
+		$("me").textContent = login;
+		$("login").hidden = true;
+		$("chat").hidden = false;
+		browser.set("login", login);
+		tab.set("in", "1");
+		if (!outbox.durable) say(t("This browser stores nothing: what waits is lost with the page."));
+		if (first || !store.open.loaded) route();
+		store.setPeople((await net.ask({ t: "who", all: true })).people);
+	},
+	state: drawLink,
+	latency(ms) { latency = `${ms} ms`; drawLink(); },
+	queued(item) { if (same(item.to, store.open.to)) list.addPending(item); },
+	accepted({ item, seq, at }) {
+		const row = store.accepted(item, seq, at);
+		if (same(item.to, store.open?.to || "")) list.settle(item, row);
+		drawLink();
+	},
+	failed({ item, event }) { list.pendingChanged(item); say(event); },
+	event(event) { event.t === "refused" ? say(event) : store[event.t]?.(event); },
+	fatal({ code, text }) {
+		if (code === "replaced") {
+			$("banner").hidden = false;
+			return $("banner").replaceChildren(t("Another window goes on with this login."), button("Now", () => location.reload()));
+		}
+		const claimed = code === "claimed" || code === "wrong_password";
+		$("login").hidden = false;
+		$("chat").hidden = true;
+		$("secret").hidden = !claimed;
+		$("login-error").textContent = code === "claimed" ? t("This login has an owner: enter its password, or choose another.") : text;
+		$(claimed ? "login-password" : "login-name").focus();
+	},
+};
+store.on = {
+	row(room, row) {
+		const open = room === store.open;
+		if (open && $("search").hidden) list.append(row);
+		if (row.said && !row.own && row.seq > store.base) {
+			if (open) announce(row);
+			if ((row.mention || !room.isRoom) && (document.hidden || !open)) notify(row, room, () => location.assign(address(room)));
+		}
+		store.on.drawn();
+	},
+	changed(room, row) { if (room === store.open) list.changed(row); },
+	ticks(room) { if (room === store.open) list.ticks(); },
+	drawn() { soon ||= setTimeout(draw, 100); },
+};
 
 // -- login ------------------------------------------------------------------------------------------------------------
 async function enter(login, password) {
-  outbox = net.outbox = await new Outbox(login, net.device).open();
-  net.start(login, password);
+	net.head = null;
+	outbox = net.outbox = await new Outbox(login, net.device).open();
+	net.start(login, password);
 }
-function refused(event) {
-  if (event.code === "replaced") { $("banner").hidden = false; $("banner").replaceChildren(t("You were replaced by another window."), make("button", { onclick: () => location.reload() }, t("Now"))); return; }
-  $("login").hidden = false; $("chat").hidden = true;
-  const claimed = event.code === "claimed" || event.code === "wrong_password";
-  $("login-secret").hidden = !claimed;
-  $("login-error").textContent = event.code === "claimed" ? t("This login belongs to somebody. Enter its password, or choose another.") : event.code === "insecure" ? t("Passwords are taken only over https or on this machine.") : event.text;
-  (claimed ? $("login-password") : $("login-name")).focus();
-}
-$("login-form").onsubmit = (event) => { event.preventDefault(); $("login-error").textContent = ""; net.head = null; enter($("login-name").value.trim(), $("login-password").value); };
 
 // -- keys, links, window -------------------------------------------------------------------------------------------------
-function go(step) { const all = store.ordered(), at = all.indexOf(store.open); if (all.length) open(all[(at + step + all.length) % all.length].to); }
-const unreadNext = () => { const room = store.nextUnread(); if (room) open(room.to); };
-const goto = () => switcher(store, (to) => (to.startsWith("#") && !store.room(to, false) ? join(to) : open(to)));
-addEventListener("keydown", (event) => {
-  if ($("chat").hidden || $("dialog").open) return;
-  const typing = /^(INPUT|TEXTAREA)$/.test(document.activeElement.tagName), alt = event.altKey && !event.ctrlKey;
-  const act = alt && event.shiftKey && /^Arrow(Up|Down)$/.test(event.key) ? unreadNext : alt && event.key === "ArrowDown" ? () => go(1) : alt && event.key === "ArrowUp" ? () => go(-1) : alt && event.code === "KeyA" ? unreadNext
-    : event.ctrlKey && event.code === "KeyK" ? goto : event.key === "Escape" ? escape : event.shiftKey && event.key === "PageUp" ? () => $("list").querySelector(".rule.new")?.scrollIntoView({ block: "center" })
-    : !typing && event.key === "/" ? () => $("open-search").click() : !typing && event.key === "?" ? help : null;
-  if (act) { event.preventDefault(); act(); }
-});
+function go(step) { const all = store.ordered(); open(all.at((all.indexOf(store.open) + step) % all.length).to); }
+function unread() { const all = store.ordered().filter((room) => room.unread), next = all.find((room) => room.mentions) || all[0]; if (next) open(next.to); }
+const goto = () => switcher(store, (to) => (to[0] === "#" && !store.room(to, false) ? join(to) : open(to)));
 function escape() {
-  if (!$("search").hidden) return closeSearch();
-  if (context) { $("composer").value = ""; return setContext(); }
-  $("chat").classList.remove("side", "people");
-  newest(); $("composer").focus();
+	if (!closeSearch() && !composer.cancel()) { pane.remove("side", "people"); newest(); }
+	$("composer").focus();
 }
+const keys = { "Alt+ArrowDown": () => go(1), "Alt+ArrowUp": () => go(-1), "Alt+KeyA": unread, "Ctrl+KeyK": goto, Escape: escape };
+onkeydown = (event) => {
+	if ($("chat").hidden || $("dialog").open) return;
+	const chord = (event.ctrlKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "") + event.code;
+	const act = keys[chord] || (!event.target.matches("input, textarea") && { "/": find, "?": help }[event.key]);
+	if (act) { event.preventDefault(); act(); }
+};
+
 function route() {
-  const [, kind, rest] = /^#\/([rum])\/(.+)$/.exec(location.hash) || [];
-  const name = rest && decodeURIComponent(rest);
-  if (kind === "m") return locate(Number(name));
-  const to = kind === "u" ? "@" + name : kind === "r" ? "#" + name : "#all";
-  if (!store.open || !same(store.open.to, to)) open(to);
+	const [, kind, rest] = /^#\/([rum])\/(.+)$/.exec(location.hash) || [], word = rest && decodeURIComponent(rest), to = kind ? (kind === "u" ? "@" : "#") + word : "#all";
+	if (kind === "m") locate(Number(word)); else if (!store.open || !same(store.open.to, to) || !store.open.loaded) open(to);
 }
 async function locate(seq) {
-  for (const room of store.ordered()) {
-    const page = await net.ask({ t: "history", to: room.to, around: seq, limit: 1 }).catch(() => null);
-    if (page?.messages.some((m) => m.seq === seq)) { await open(room.to, false); return jump(seq); }
-  }
-  open("#all");
+	for (const { to } of store.ordered()) {
+		const { messages } = await net.ask({ t: "history", to, around: seq, limit: 1 });
+		if (messages.some((message) => message.seq === seq)) { await open(to, false); return jump(seq); }
+	}
+	open("#all");
 }
-addEventListener("popstate", () => { if (net.state === "online") route(); });
-addEventListener("focus", seen);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) seen(); else hidden = Date.now(); });
-$("newer").onclick = newest; $("goto").onclick = goto; $("open-help").onclick = help; $("context-close").onclick = () => setContext();
-$("open-settings").onclick = () => settings({ net, store, notices: noticeState, askNotices, leave: () => leave(store.open.to), quit: () => { net.stop(); localStorage.removeItem("tcpchat.login"); location.reload(); } });
-$("join").onsubmit = (event) => { event.preventDefault(); const name = $("join-name").value.trim(); $("join-name").value = ""; if (name) join(name); };
-$("menu").onclick = () => $("chat").classList.add("side"); $("side-close").onclick = () => $("chat").classList.remove("side");
-$("people-button").onclick = () => $("chat").classList.toggle("people");
-$("body").addEventListener("click", (event) => { if (!event.target.closest("#menu, #people-button")) $("chat").classList.remove("side", "people"); });
+onpopstate = () => { if (net.state === "online") route(); };
+onfocus = document.onvisibilitychange = seen;
 // iOS keeps the layout viewport when its keyboard opens.
-visualViewport?.addEventListener("resize", () => document.documentElement.style.setProperty("--height", `${visualViewport.height}px`));
+visualViewport.onresize = () => document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
 
-translate(document);
-document.documentElement.lang = lang;
-try { const theme = localStorage.getItem("tcpchat.theme"); if (theme) document.documentElement.dataset.theme = theme; } catch { /* no storage */ }
+const clicks = {
+	newer: newest, goto, "open-help": help, "open-search": find, "search-close": escape, "context-close": escape, "open-settings": () => settings(net, () => leave(store.open.to)),
+	menu: () => pane.add("side"), "side-close": () => pane.remove("side"), "people-button": () => pane.toggle("people"),
+};
+for (const [id, act] of Object.entries(clicks)) $(id).onclick = act;
+$("body").onclick = ({ target }) => { if (!target.closest("#menu, #people-button")) pane.remove("side", "people"); };
+const forms = {
+	"login-form"() { $("login-error").textContent = ""; enter($("login-name").value.trim(), $("login-password").value); },
+	join() { const room = $("join-name").value.trim(); $("join-name").value = ""; if (room) join(room); },
+	search,
+};
+for (const [id, act] of Object.entries(forms)) $(id).onsubmit = (event) => { event.preventDefault(); act(); };
+$("search").oninput = () => { clearTimeout(searching); searching = setTimeout(search, 250); };
+
+translate();
+paint();
+const known = browser.get("login");
 $("login-server").textContent = location.host;
-$("login-hint").textContent = t("or in a terminal: {0}", `tcpchat client ${location.hostname} ${location.port || (location.protocol === "https:" ? 443 : 80)}`);
-let known = "";
-try { known = localStorage.getItem("tcpchat.login") || ""; } catch { /* no storage */ }
+$("login-hint").textContent = `tcpchat client ${location.hostname} ${location.port || (location.protocol === "https:" ? 443 : 80)}`;
 $("login-name").value = known;
-if (known && sessionStorage.getItem("tcpchat.in")) enter(known, ""); else { $("login").hidden = false; $("login-name").focus(); }
-net.addEventListener("welcome", () => { try { sessionStorage.setItem("tcpchat.in", "1"); } catch { /* no storage */ } });
+if (known && tab.get("in")) enter(known, ""); else { $("login").hidden = false; $("login-name").focus(); }

@@ -5,33 +5,27 @@ export const $ = (id) => document.getElementById(id);
 
 // h("p.text", { dir: "auto" }, ...) makes an element; strings become text, never markup.
 export function h(name, props, ...children) {
-  const [tag, ...classes] = name.split("."), el = document.createElement(tag);
-  el.className = classes.join(" ");
-  for (const [key, value] of Object.entries(props || {})) key in el ? (el[key] = value) : el.setAttribute(key, value);
-  el.append(...children.filter((child) => child || child === 0));
-  return el;
+	const [tag, ...classes] = name.split("."), el = document.createElement(tag);
+	el.className = classes.join(" ");
+	for (const [key, value] of Object.entries(props || {})) key in el ? (el[key] = value) : el.setAttribute(key, value);
+	el.append(...children.filter((child) => child));
+	return el;
 }
 export const button = (word, onclick) => h("button", { type: "button", onclick }, t(word));
 
 // Controls and bidi overrides never reach the screen; newlines and tabs stay.
 export const clean = (text) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
 export const name = (login) => h("bdi", null, clean(login));
-export const aside = (text) => h("span", { ariaHidden: "true" }, text);
 export const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 
-export function linked(text, into) {
-  let at = 0;
-  for (const { 0: href, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g)) {
-    into.append(text.slice(at, index), h("a", { href, target: "_blank", rel: "noopener noreferrer" }, href));
-    at = index + href.length;
-  }
-  into.append(text.slice(at));
-  return into;
+export function linked(text) {
+	const parts = text.split(/(\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])/);
+	return parts.map((part, i) => (i % 2 ? h("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part));
 }
 
-// Storage of the browser and of the window; both may be forbidden.
+// Storage of the browser and of the window; a private window may have none: then it lives as long as the page.
 const guarded = (kind) => ({
-  get(key) { try { return window[kind].getItem("tcpchat." + key) || ""; } catch { return ""; } },
-  set(key, value) { try { window[kind].setItem("tcpchat." + key, value); } catch { /* a private window: it lives as long as the page */ } },
+	get(key) { try { return window[kind].getItem("tcpchat." + key) || ""; } catch { return ""; } },
+	set(key, value) { try { window[kind].setItem("tcpchat." + key, value); } catch {} },
 });
 export const browser = guarded("localStorage"), tab = guarded("sessionStorage");

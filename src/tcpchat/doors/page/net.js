@@ -3,180 +3,179 @@ const BACK_OFF = [500, 1000, 2000, 4000, 8000, 16000, 30000];
 const SILENCE = 45000; // ms without a byte after which the line is dead, pings notwithstanding
 const PING = 15000;
 
-export class Net extends EventTarget {
-  constructor(device) {
-    super();
-    // head: seq up to which all has come; n: last number given to a message; hold: nothing is sent before this time
-    Object.assign(this, { device, state: "offline", tries: 0, head: null, confirmed: 0, n: 0, ref: 0, refs: new Map(), hold: 0, window: 64, flight: [] });
-    for (const name of ["online", "pageshow", "focus"]) addEventListener(name, () => this.now());
-    document.addEventListener("visibilitychange", () => document.hidden || this.now());
-    setInterval(() => this.heartbeat(), PING);
-  }
+export class Net {
+	constructor(device) {
+		// on: who is told; head: seq up to which all has come; n: last number given to a message; hold: nothing is sent before this time
+		Object.assign(this, { device, state: "offline", tries: 0, head: null, confirmed: 0, n: 0, ref: 0, refs: new Map(), hold: 0, window: 64, flight: [] });
+		for (const name of ["online", "pageshow", "focus"]) addEventListener(name, () => this.now());
+		document.addEventListener("visibilitychange", () => document.hidden || this.now());
+		setInterval(() => this.heartbeat(), PING);
+	}
 
-  emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+	start(login, password) { Object.assign(this, { login, password, wanted: true }); this.connect(); }
 
-  start(login, password) { Object.assign(this, { login, password, wanted: true }); this.connect(); }
+	stop() { this.wanted = false; this.send({ t: "bye" }); this.socket?.close(); }
 
-  stop() { this.wanted = false; this.send({ t: "bye" }); this.socket?.close(); }
+	now() { if (this.wanted && this.state === "waiting") this.connect(); }
 
-  now() { if (this.wanted && this.state === "waiting") this.connect(); }
+	connect() {
+		clearTimeout(this.timer);
+		this.setState("connecting");
+		const url = new URL(".", location.href.split("#")[0].replace(/^http/, "ws")), socket = this.socket = new WebSocket(url, ["tcpchat.v1"]);
+		this.heard = Date.now();
+		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", ...(this.head !== null && { after: this.head }) });
+		socket.onmessage = ({ data }) => {
+			this.heard = Date.now();
+			for (const line of data.split("\n")) if (line) this.take(JSON.parse(line));
+		};
+		socket.onclose = () => { if (this.socket === socket) this.lost(); };
+	}
 
-  connect() {
-    clearTimeout(this.timer);
-    this.setState("connecting");
-    const url = new URL(".", location.href.split("#")[0].replace(/^http/, "ws")), socket = this.socket = new WebSocket(url, ["tcpchat.v1"]);
-    this.heard = Date.now();
-    socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", ...(this.head !== null && { after: this.head }) });
-    socket.onmessage = ({ data }) => {
-      this.heard = Date.now();
-      for (const line of data.split("\n")) if (line) this.take(JSON.parse(line));
-    };
-    socket.onclose = () => { if (this.socket === socket) this.lost(); };
-  }
+	lost() {
+		this.socket = null; this.flight = [];
+		for (const wait of this.refs.values()) wait.fail({ code: "offline", text: "" });
+		this.refs.clear();
+		if (!this.wanted) return;
+		this.since ||= Date.now();
+		const delay = BACK_OFF[Math.min(this.tries++, BACK_OFF.length - 1)] * (0.5 + Math.random() / 2);
+		this.next = Date.now() + delay;
+		this.timer = setTimeout(() => this.connect(), delay);
+		this.setState("waiting");
+	}
 
-  lost() {
-    this.socket = null; this.flight = [];
-    for (const wait of this.refs.values()) wait.fail({ code: "offline", text: "" });
-    this.refs.clear();
-    if (!this.wanted) return;
-    this.since ||= Date.now();
-    const delay = BACK_OFF[Math.min(this.tries++, BACK_OFF.length - 1)] * (0.5 + Math.random() / 2);
-    this.next = Date.now() + delay;
-    this.timer = setTimeout(() => this.connect(), delay);
-    this.setState("waiting");
-  }
+	setState(state) { this.state = state; this.on.state(); }
 
-  setState(state) { this.state = state; this.emit("state", state); }
+	heartbeat() {
+		if (this.state === "waiting") return;
+		if (Date.now() - this.heard > SILENCE) return this.socket?.close();
+		this.pinged = performance.now();
+		this.send({ t: "ping", token: "web" });
+	}
 
-  heartbeat() {
-    if (this.state === "waiting") return;
-    if (Date.now() - this.heard > SILENCE) return this.socket?.close();
-    this.pinged = performance.now();
-    this.send({ t: "ping", token: "web" });
-  }
+	send(command) { if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(command)); }
 
-  send(command) { if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(command)); }
+	// A command with an answer. Rejects with {code, text} when refused or offline.
+	ask(command) {
+		if (this.state !== "online") return Promise.reject({ code: "offline", text: "" });
+		const ref = ++this.ref;
+		this.send({ ...command, ref });
+		return new Promise((done, fail) => this.refs.set(ref, { done, fail }));
+	}
 
-  // A command with an answer. Rejects with {code, text} when refused or offline.
-  ask(command) {
-    if (this.state !== "online") return Promise.reject({ code: "offline", text: "" });
-    const ref = ++this.ref;
-    this.send({ ...command, ref });
-    return new Promise((done, fail) => this.refs.set(ref, { done, fail }));
-  }
+	take(event) {
+		if (event.seq > this.head && /^(message|event|amended)$/.test(event.t)) this.advance(event.seq);
+		const wait = this.refs.get(event.ref);
+		this.refs.delete(event.ref);
+		if (wait) event.t === "refused" ? wait.fail(event) : wait.done(event);
+		else if (this["on_" + event.t]) this["on_" + event.t](event);
+		else this.on.event(event);
+	}
 
-  take(event) {
-    if (event.seq > this.head && ["message", "event", "amended"].includes(event.t)) this.advance(event.seq);
-    const wait = this.refs.get(event.ref);
-    this.refs.delete(event.ref);
-    if (wait) event.t === "refused" ? wait.fail(event) : wait.done(event);
-    else if (this["on_" + event.t]) this["on_" + event.t](event);
-    else this.emit("event", event);
-  }
+	// Say that the page has everything up to here: soon, so that many make one; at once where timers sleep.
+	advance(seq) {
+		this.head = seq;
+		if (document.hidden) this.confirm();
+		else this.confirming ||= setTimeout(() => this.confirm(), 20);
+	}
 
-  // Say that the page has everything up to here: soon, so that many make one; at once where timers sleep.
-  advance(seq) {
-    this.head = seq;
-    if (document.hidden) this.confirm();
-    else this.confirming ||= setTimeout(() => this.confirm(), 20);
-  }
+	confirm() {
+		this.confirming = 0;
+		if (this.state === "online" && this.head > this.confirmed) this.send({ t: "confirm", seq: this.confirmed = this.head });
+	}
 
-  confirm() {
-    this.confirming = 0;
-    if (this.state === "online" && this.head > this.confirmed) this.send({ t: "confirm", seq: this.confirmed = this.head });
-  }
+	on_challenge({ methods }) {
+		if (this.password && methods.includes("password")) this.send({ t: "password", password: this.password });
+		else this.fatal({ code: "claimed" });
+	}
 
-  on_challenge({ methods }) {
-    if (this.password && methods.includes("password")) this.send({ t: "password", password: this.password });
-    else this.fatal({ code: "claimed" });
-  }
+	on_welcome(event) {
+		const first = this.head === null;
+		if (first) this.head = event.after;
+		Object.assign(this, { tries: 0, since: 0, login: event.login, window: event.window || 64, maxText: event.max_text });
+		this.settle(event);
+		this.setState("online");
+		this.on.welcome({ ...event, first });
+		this.heartbeat();
+		this.pump();
+	}
 
-  on_welcome(event) {
-    const first = this.head === null;
-    if (first) this.head = event.after;
-    Object.assign(this, { tries: 0, since: 0, login: event.login, window: event.window || 64, maxText: event.max_text });
-    this.settle(event);
-    this.setState("online");
-    this.emit("welcome", { ...event, first });
-    this.heartbeat();
-    this.pump();
-  }
+	// What the server has of this device already: those messages are accepted, the others get the next numbers.
+	settle({ recent = [], last = 0, at }) {
+		for (const item of this.outbox.items) {
+			const { n } = item;
+			item.n = 0;
+			if (n && n <= last) this.settled(item, recent[n - (last - recent.length + 1)] || 0, at);
+			else if (n) this.outbox.put(item);
+		}
+		this.n = last;
+		this.flight = [];
+	}
 
-  // What the server has of this device already: those messages are accepted, the others get the next numbers.
-  settle({ recent = [], last = 0, at }) {
-    for (const item of this.outbox.items) {
-      if (item.n && item.n <= last) this.settled(item, recent[item.n - (last - recent.length + 1)] || 0, at);
-      item.n = 0;
-    }
-    this.n = last;
-    this.flight = [];
-  }
+	settled(item, seq, at) { this.outbox.remove(item); this.on.accepted({ item, seq, at: at || Date.now() }); }
 
-  settled(item, seq, at) { this.outbox.remove(item); this.emit("accepted", { item, seq, at: at || Date.now() }); }
+	async say(message) {
+		this.on.queued(await this.outbox.add(message));
+		this.pump();
+	}
 
-  async say(message) {
-    this.emit("queued", await this.outbox.add(message));
-    this.pump();
-  }
+	// Number and send what waits, in order. The number is stored before the bytes leave: a reload repeats it as it was.
+	async pump() {
+		if (this.pumping) { this.again = true; return; }
+		this.pumping = true;
+		for (const item of this.outbox.items) {
+			// Behind a refusal nothing new leaves until all that was sent behind it has come back as a gap.
+			if (this.state !== "online" || Date.now() < this.hold || this.flight.length >= this.window || this.flight.some((sent) => sent.n > this.n)) break;
+			if (item.n || item.failed) continue;
+			item.n = ++this.n;
+			const socket = this.socket;
+			await this.outbox.put(item);
+			if (this.socket !== socket || this.state !== "online") break; // the next welcome numbers it anew
+			this.flight.push(item);
+			const { n, to, text, re, kind } = item;
+			this.send({ t: "say", n, to, text, re, kind });
+		}
+		this.pumping = false;
+		if (this.again) { this.again = false; this.pump(); }
+	}
 
-  // Number and send what waits, in order. The number is stored before the bytes leave: a reload repeats it as it was.
-  async pump() {
-    if (this.pumping) { this.again = true; return; }
-    this.pumping = true;
-    for (const item of this.outbox.items) {
-      // Behind a refusal nothing new leaves until all that was sent behind it has come back as a gap.
-      if (this.state !== "online" || Date.now() < this.hold || this.flight.length >= this.window || this.flight.some((sent) => sent.n > this.n)) break;
-      if (item.n || item.failed) continue;
-      item.n = ++this.n;
-      const socket = this.socket;
-      await this.outbox.put(item);
-      if (this.socket !== socket || this.state !== "online") break; // the next welcome numbers it anew
-      this.flight.push(item);
-      const { n, to, text, re, kind } = item;
-      this.send({ t: "say", n, to, text, re, kind });
-    }
-    this.pumping = false;
-    if (this.again) { this.again = false; this.pump(); }
-  }
+	on_accepted({ n, seq, at }) {
+		const item = this.flight.find((other) => other.n === n);
+		if (!item) return;
+		this.flight = this.flight.filter((other) => other !== item);
+		this.settled(item, seq, at);
+		this.pump();
+	}
 
-  on_accepted({ n, seq, at }) {
-    const item = this.flight.find((other) => other.n === n);
-    if (!item) return;
-    this.flight = this.flight.filter((other) => other !== item);
-    this.settled(item, seq, at);
-    this.pump();
-  }
+	on_refused(event) {
+		if (event.n) this.refused(event);
+		else if (event.fatal || this.state !== "online") this.fatal(event);
+		else this.on.event(event);
+	}
 
-  on_refused(event) {
-    if (event.n) this.refused(event);
-    else if (event.fatal || this.state !== "online") this.fatal(event);
-    else this.emit("event", event);
-  }
+	// A refused message does not use up its number; those sent behind it come back as gaps and are sent again, in order.
+	refused(event) {
+		const item = this.flight.find((other) => other.n === event.n);
+		if (!item) return;
+		this.flight = this.flight.filter((other) => other !== item);
+		item.n = 0;
+		this.outbox.put(item);
+		this.n = Math.min(this.n, event.n - 1);
+		if (/too_fast|unavailable|too_many/.test(event.code)) {
+			const wait = (event.after || 1) * 1000;
+			this.hold = Date.now() + wait;
+			setTimeout(() => this.pump(), wait + 10);
+		} else if (event.code !== "gap") {
+			item.failed = event;
+			this.on.failed({ item, event });
+		}
+		if (!this.flight.length) this.pump();
+	}
 
-  // A refused message does not use up its number; those sent behind it come back as gaps and are sent again, in order.
-  refused(event) {
-    const item = this.flight.find((other) => other.n === event.n);
-    if (!item) return;
-    this.flight = this.flight.filter((other) => other !== item);
-    item.n = 0;
-    this.n = Math.min(this.n, event.n - 1);
-    if (["too_fast", "unavailable", "too_many_pending"].includes(event.code)) {
-      const wait = (event.after || 1) * 1000;
-      this.hold = Date.now() + wait;
-      this.emit("held", { seconds: Math.ceil(wait / 1000), event });
-      setTimeout(() => this.pump(), wait + 10);
-    } else if (event.code !== "gap") {
-      item.failed = event;
-      this.emit("failed", { item, event });
-    }
-    if (!this.flight.length) this.pump();
-  }
+	fatal(event) { this.wanted = false; this.setState("refused"); this.on.fatal(event); this.socket?.close(); }
 
-  fatal(event) { this.wanted = false; this.setState("refused"); this.emit("fatal", event); this.socket?.close(); }
+	on_ping({ token }) { this.send({ t: "pong", token }); }
 
-  on_ping({ token }) { this.send({ t: "pong", token }); }
+	on_pong() { this.on.latency(Math.round(performance.now() - this.pinged)); }
 
-  on_pong() { this.emit("latency", Math.round(performance.now() - this.pinged)); }
-
-  on_bye(event) { event.code === "replaced" ? this.fatal(event) : this.socket?.close(); }
+	on_bye(event) { event.code === "replaced" ? this.fatal(event) : this.socket?.close(); }
 }

@@ -8,60 +8,58 @@ const read = () => JSON.parse(browser.get("devices") || "{}");
 
 // Devices of one browser share the part before the dot: the server knows by it that two windows are one guest.
 export function claimDevice() {
-  const table = read(), now = Date.now(), family = table.family || random(), kept = tab.get("device");
-  // A reload finds its own device; a duplicated tab has copied the id of a window that still beats.
-  const own = table[kept] < now - 2 * BEAT || performance.getEntriesByType("navigation")[0]?.type === "reload";
-  const id = own && kept || Object.keys(table).find((id) => table[id] < now - DEAD) || `${family}.${random().slice(0, 6)}`;
-  const beat = (at) => browser.set("devices", JSON.stringify({ ...read(), family, [id]: at }));
-  beat(now);
-  tab.set("device", id);
-  setInterval(() => beat(Date.now()), BEAT);
-  addEventListener("pagehide", () => beat(0));
-  addEventListener("pageshow", () => beat(Date.now()));
-  return id;
+	const table = read(), now = Date.now(), family = table.family || random(), kept = tab.get("device");
+	// A reload finds its own device; a duplicated tab has copied the id of a window that still beats.
+	const own = table[kept] < now - 2 * BEAT || performance.getEntriesByType("navigation")[0]?.type === "reload";
+	const id = (own && kept) || Object.keys(table).find((id) => table[id] < now - DEAD) || `${family}.${random().slice(0, 6)}`;
+	const beat = (at = Date.now()) => browser.set("devices", JSON.stringify({ ...read(), family, [id]: at }));
+	beat();
+	tab.set("device", id);
+	setInterval(beat, BEAT);
+	addEventListener("pagehide", () => beat(0));
+	return id;
 }
 
 export class Outbox {
-  constructor(login, device) { Object.assign(this, { key: `${login.toLowerCase()}|${device}`, items: [], last: 0, durable: true }); }
+	constructor(login, device) { Object.assign(this, { key: `${login.toLowerCase()}|${device}`, items: [], durable: true }); }
 
-  async open() {
-    try {
-      this.db = await new Promise((done, fail) => {
-        const ask = indexedDB.open("tcpchat", 1);
-        ask.onupgradeneeded = () => ask.result.createObjectStore("outbox", { keyPath: ["key", "id"] });
-        ask.onsuccess = () => done(ask.result);
-        ask.onerror = () => fail(ask.error);
-      });
-      const range = IDBKeyRange.bound([this.key, 0], [this.key, Infinity]);
-      this.items = await this.run("readonly", (store) => store.getAll(range)) || [];
-    } catch { this.durable = false; }
-    this.last = this.items.at(-1)?.id || 0;
-    return this;
-  }
+	async open() {
+		try {
+			this.db = await new Promise((done, fail) => {
+				const ask = indexedDB.open("tcpchat", 1);
+				ask.onupgradeneeded = () => ask.result.createObjectStore("outbox", { keyPath: ["key", "id"] });
+				ask.onsuccess = () => done(ask.result);
+				ask.onerror = fail;
+			});
+			this.items = await this.run((store) => store.getAll(IDBKeyRange.bound([this.key, 0], [this.key, Infinity]))) || [];
+		} catch { this.durable = false; }
+		this.last = this.items.at(-1)?.id || 0;
+		return this;
+	}
 
-  async run(mode, action) {
-    if (this.db) try {
-      return await new Promise((done, fail) => {
-        const work = this.db.transaction("outbox", mode, { durability: "strict" }), ask = action(work.objectStore("outbox"));
-        work.oncomplete = () => done(ask.result);
-        work.onerror = work.onabort = () => fail(work.error);
-      });
-    } catch { this.durable = false; }
-  }
+	async run(action) {
+		if (this.db) try {
+			return await new Promise((done, fail) => {
+				const work = this.db.transaction("outbox", "readwrite", { durability: "strict" }), ask = action(work.objectStore("outbox"));
+				work.oncomplete = () => done(ask.result);
+				work.onerror = work.onabort = fail;
+			});
+		} catch { this.durable = false; }
+	}
 
-  // Resolves once the message is stored; only then may it be sent.
-  async add(message) {
-    const at = Date.now(), item = { key: this.key, id: Math.max(at, this.last + 1), at, n: 0, ...message };
-    this.last = item.id;
-    this.items.push(item);
-    await this.put(item);
-    return item;
-  }
+	// Resolves once the message is stored; only then may it be sent.
+	async add(message) {
+		const at = Date.now(), item = { key: this.key, id: Math.max(at, this.last + 1), at, n: 0, ...message };
+		this.last = item.id;
+		this.items.push(item);
+		await this.put(item);
+		return item;
+	}
 
-  put({ failed, ...item }) { return this.run("readwrite", (store) => store.put(item)); }
+	put({ failed, ...item }) { return this.run((store) => store.put(item)); }
 
-  remove(item) {
-    this.items = this.items.filter((other) => other !== item);
-    return this.run("readwrite", (store) => store.delete([item.key, item.id]));
-  }
+	remove(item) {
+		this.items = this.items.filter((other) => other !== item);
+		return this.run((store) => store.delete([item.key, item.id]));
+	}
 }

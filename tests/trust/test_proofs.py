@@ -1,0 +1,277 @@
+"""Proofs of a login: bound to one connection and one server; guesses; devices that are linked by a code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Start
+from tlspeer import Native, dial, secure
+
+from tcpchat import cli
+from tcpchat.core import guesses, linking
+from tcpchat.core.guesses import Guesses
+from tcpchat.core.model import Check
+from tcpchat.core.rules import challenge_text
+from tcpchat.server import Server
+from tcpchat.trust import certificates, checking
+from tcpchat.trust.checking import Checker
+from tcpchat.trust.keys import Key
+
+
+def prove(peer: Native, login: str, key: Key, binding: str, **hello: Any) -> dict[str, Any]:
+    challenge = peer.enter(login, key=key.public, claim=True, **hello)
+    if challenge["t"] != "challenge":
+        return challenge
+    peer.send("proof", signature=key.sign(challenge_text(challenge["nonce"], login, binding)), key=key.public)
+    return peer.until("welcome", "refused")
+
+
+@pytest.fixture
+def key(server: Server) -> Key:
+    """The key that has claimed duck."""
+    made = Key.make()
+    with Native(secure(server.port)) as peer:
+        assert prove(peer, "duck", made, server.fingerprint)["claimed"]
+    return made
+
+
+def test_a_proof_is_bound_to_the_servers_key(server: Server, key: Key, tmp_path: Path) -> None:
+    """Who stands in between with a key of their own cannot pass the proof on; nor can one be used in plain."""
+    other = certificates.own(tmp_path).fingerprint
+    for binding in (other, ""):
+        with Native(secure(server.port)) as peer:
+            assert prove(peer, "duck", key, binding)["code"] == "wrong_proof"
+    with Native(dial(server.port)) as peer:
+        assert prove(peer, "duck", key, server.fingerprint)["code"] == "wrong_proof"
+    with Native(dial(server.port)) as peer:
+        assert prove(peer, "duck", key, "")["t"] == "welcome"
+
+
+def test_a_proof_cannot_be_replayed(server: Server, key: Key) -> None:
+    with Native(secure(server.port)) as peer:
+        nonce = peer.enter("duck", key=key.public)["nonce"]
+        signature = key.sign(challenge_text(nonce, "duck", server.fingerprint))
+        peer.send("proof", signature=signature, key=key.public)
+        assert peer.until("welcome")
+    with Native(secure(server.port)) as thief:
+        assert thief.enter("duck", key=key.public)["nonce"] != nonce
+        thief.send("proof", signature=signature, key=key.public)
+        assert thief.until("refused", "welcome")["code"] == "wrong_proof"
+
+
+def test_nobody_else_is_duck(server: Server, key: Key) -> None:
+    for hello in ({}, {"key": Key.make().public}, {"key": "ed25519:AAAA"}, {"key": key.public, "claim": True}):
+        with Native(secure(server.port)) as peer:
+            assert peer.enter("duck", **hello)["t"] == "challenge"
+            peer.send("say", to="#all", text="I am duck", n=1)
+            peer.send("proof", signature="AAAA", key=hello.get("key", ""))
+            assert peer.until("refused", "welcome")["t"] == "refused"
+
+
+def test_a_revoked_key_opens_nothing(server: Server, key: Key) -> None:
+    other = Key.make()
+    with Native(secure(server.port)) as peer:
+        challenge = peer.enter("duck", key=key.public)
+        peer.send("proof", signature=key.sign(challenge_text(challenge["nonce"], "duck", server.fingerprint)))
+        peer.until("welcome")
+        text = challenge_text(challenge["nonce"], "duck", server.fingerprint)
+        peer.send("key", do="add", key=other.public, signature=other.sign(text), ref=1)
+        assert peer.until("done", "refused")["t"] == "done"
+        peer.send("key", do="revoke", key=other.public, ref=2)
+        assert peer.until("done", "refused")["t"] == "done"
+    with Native(secure(server.port)) as peer:
+        assert prove(peer, "duck", other, server.fingerprint)["code"] == "wrong_proof"
+
+
+# -- guesses ---------------------------------------------------------------------------------------------------------
+
+
+def test_waits_grow_by_address() -> None:
+    past = Guesses()
+    waits = []
+    for _ in range(20):
+        past.wrong("192.0.2.1", 100.0)
+        waits.append(past.wait("192.0.2.1", 100.0))
+    assert waits[: guesses.FREE] == [0.0] * (guesses.FREE - 1) + [1.0]
+    assert waits[guesses.FREE : guesses.FREE + 3] == [2.0, 4.0, 8.0]
+    assert waits[-1] == guesses.MOST_SECONDS
+    assert past.wait("192.0.2.2", 100.0) == 0
+    later = 100.0 + guesses.FORGET_SECONDS + 1
+    past.wrong("192.0.2.1", later)
+    assert past.wait("192.0.2.1", later) == 0
+
+
+def test_addresses_that_are_one() -> None:
+    past = Guesses()
+    for number in range(guesses.FREE):
+        past.wrong(f"2001:db8::{number}", 0.0)
+        past.wrong("", 0.0)
+        past.wrong("unix", 0.0)
+    assert past.wait("2001:db8::ffff", 0.0) == past.wait("unix", 0.0) == 1.0
+    assert past.wait("2001:db8:0:1::", 0.0) == past.wait("", 0.0) == 0
+
+
+def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses, "ADDRESSES", 2)
+    past = Guesses()
+    for number in range(5):
+        past.wrong(f"192.0.2.{number}", 0.0)
+    assert len(past._past) == 2
+
+
+def guess(port: int, password: str) -> dict[str, Any]:
+    with Native(secure(port)) as peer:
+        assert peer.enter("duck")["t"] == "challenge"
+        peer.send("password", password=password)
+        return peer.until("refused", "welcome")
+
+
+def test_wrong_passwords_have_to_wait(server: Server) -> None:
+    with Native(secure(server.port)) as peer:
+        peer.enter("duck")
+        peer.send("password", password="", new="quack quack", ref=1)
+        assert peer.until("done", "refused")["t"] == "done"
+    assert [guess(server.port, "wrong")["code"] for _ in range(guesses.FREE)] == ["wrong_password"] * guesses.FREE
+    refused = guess(server.port, "quack quack")
+    assert refused["code"] == "too_fast"
+    assert 0 < refused["after"] <= 1
+    server.chat.guesses = Guesses()
+    assert guess(server.port, "quack quack")["t"] == "welcome"
+
+
+def test_a_session_guesses_one_at_a_time(server: Server) -> None:
+    with Native(secure(server.port)) as peer:
+        peer.enter("duck")
+        for ref in (1, 2, 3):
+            peer.send("password", password="x", account="goose", ref=ref)
+        codes = {(event := peer.until("refused"))["ref"]: event["code"] for _ in range(3)}
+    assert codes == {1: "wrong_password", 2: "too_many_pending", 3: "too_many_pending"}
+
+
+async def test_the_queue_of_passwords_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "WAITING_MAX", 3)
+    checker = Checker()
+    check: Any = Check(None, "password", "x", "", "", None)  # type: ignore[arg-type]
+    assert sorted(map(str, await asyncio.gather(*(checker.check(check) for _ in range(5))))) == [
+        "",
+        "",
+        "",
+        "None",
+        "None",
+    ]
+    assert await checker.check(check) == ""
+    checker.close()
+
+
+def test_overload_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "WAITING_MAX", 0)
+    with Native(secure(server.port)) as peer:
+        peer.enter("duck")
+        peer.send("password", password="", new="quack quack", ref=1)
+        refused = peer.until("done", "refused")
+        assert (refused["code"], refused["after"]) == ("too_fast", 1.0)
+
+
+def test_time_tells_nothing_about_who_exists() -> None:
+    hashed = checking.password(Check(None, "hash", "quack", "", "", None))  # type: ignore[arg-type]
+    fits = checking.password(Check(None, "password", "quack", hashed, "", None))  # type: ignore[arg-type]
+    assert fits == "ok"
+    took = []
+    for against in (hashed, ""):
+        best = 1.0
+        for _ in range(3):
+            start = time.perf_counter()
+            assert checking.password(Check(None, "password", "x", against, "", None)) == ""  # type: ignore[arg-type]
+            best = min(best, time.perf_counter() - start)
+        took.append(best)
+    assert took[1] > took[0] / 3
+
+
+# -- linking ---------------------------------------------------------------------------------------------------------
+
+
+def code_of(peer: Native) -> str:
+    peer.send("key", do="link", ref=7)
+    event = peer.until("done", "refused")
+    assert event["t"] == "done", event
+    return str(event["data"]["code"])
+
+
+def test_a_device_is_linked_by_a_code(server: Server, key: Key) -> None:
+    second = Key.make()
+    with Native(secure(server.port)) as first:
+        prove(first, "duck", key, server.fingerprint)
+        code = code_of(first)
+        assert len(code) == linking.LENGTH
+        with Native(secure(server.port)) as peer:
+            welcome = prove(peer, "duck", second, server.fingerprint, token=f"{code[:4]}-{code[4:]}".lower())
+            assert (welcome["t"], welcome["login"]) == ("welcome", "duck")
+        with Native(secure(server.port)) as thief:  # a code opens once
+            assert prove(thief, "duck", Key.make(), server.fingerprint, token=code)["code"] == "wrong_proof"
+    with Native(secure(server.port)) as peer:
+        assert prove(peer, "duck", second, server.fingerprint)["t"] == "welcome"
+
+
+def test_a_code_without_the_key_is_nothing(server: Server, key: Key) -> None:
+    with Native(secure(server.port)) as first:
+        prove(first, "duck", key, server.fingerprint)
+        code = code_of(first)
+        with Native(secure(server.port)) as peer:
+            peer.enter("duck", key=Key.make().public, token=code)
+            peer.send("proof", signature="AAAA")
+            assert peer.until("refused")["code"] == "wrong_proof"
+
+
+def test_codes_run_out(server: Server, key: Key) -> None:
+    with Native(secure(server.port)) as first:
+        prove(first, "duck", key, server.fingerprint)
+        code = code_of(first)
+        [(uid, (_, until))] = server.chat.links.items()
+        assert 590 < until - time.time() <= 600
+        server.chat.links[uid] = (code, time.time() - 1)
+        with Native(secure(server.port)) as peer:
+            assert prove(peer, "duck", Key.make(), server.fingerprint, token=code)["code"] == "wrong_proof"
+
+
+def test_codes_cannot_be_guessed(server: Server, key: Key) -> None:
+    with Native(secure(server.port)) as first:
+        prove(first, "duck", key, server.fingerprint)
+        code = code_of(first)
+        for _ in range(guesses.FREE):
+            with Native(secure(server.port)) as peer:
+                assert peer.enter("duck", key=Key.make().public, token="AAAAAAAA")["code"] == "wrong_proof"
+        with Native(secure(server.port)) as peer:  # the right one comes too late from here
+            refused = peer.enter("duck", key=Key.make().public, token=code)
+            assert (refused["code"], refused["fatal"]) == ("too_fast", True)
+            assert refused["after"] > 500
+
+
+def test_a_guest_links_nothing(server: Server) -> None:
+    with Native(secure(server.port)) as peer:
+        peer.enter("goose")
+        peer.send("key", do="link", ref=7)
+        assert peer.until("refused")["code"] == "guest"
+
+
+def test_linking_from_the_command_line(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TCPCHAT_SERVER", f"127.0.0.1:{start().port}")
+    assert cli.main(["login", "--link"]) == 0
+    out, err = capsys.readouterr()
+    assert f"tcpchat login {out.strip()} -u 'me'" in err
+    monkeypatch.setenv("TCPCHAT_HOME", str(tmp_path / "second"))
+    assert cli.main(["whoami"]) == 4
+    assert cli.main(["login", "AAAA-AAAA"]) == 4
+    capsys.readouterr()
+    assert cli.main(["login", out.strip(), "--json"]) == 0
+    assert json.loads(capsys.readouterr()[0]) == {"login": "me"}
+    assert cli.main(["login"]) == 0
+    assert cli.main(["login", "--link", "--json"]) == 0
+    assert cli.main(["keys"]) == 0
+    assert capsys.readouterr()[0].count("ed25519:") >= 2
