@@ -62,6 +62,7 @@ def count(program: Program, pattern: str) -> list[str]:
 def test_talk_be_cut_off_and_come_back(client: Program, server: Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", login="rabbit", tls="never") as rabbit:
         rabbit.join("#pond")
+        wait("it is online", lambda: here(rabbit))  # what is typed before that has nowhere to go
         client.type("/join #pond")
         wait("it is in the room", lambda: here(rabbit, "#pond"))
         client.type("hello from the client", "#pond")
@@ -106,6 +107,7 @@ def test_a_stopped_client_has_nothing(client: Program, server: Server) -> None:
 def test_two_thousand_lines(client: Program, server: Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", login="rabbit", tls="never") as rabbit:
         rabbit.join("#pond")
+        wait("it is online", lambda: here(rabbit))  # what is typed before that has nowhere to go
         client.type("/join #pond")
         wait("it is in the room", lambda: here(rabbit, "#pond"))
         rabbit.send("#pond", "before").delivered(timeout=20)
