@@ -152,11 +152,15 @@ async def test_the_switcher(run: Run, client: FakeClient) -> None:
 
 
 async def test_keys_typed_before_a_panel_is_there_are_not_lost(run: Run) -> None:
+    from textual import events
+
     async with run() as pilot:
-        chat(pilot).action_goto()
-        await pilot.press(*"random")
-        await press(pilot, "enter")
+        for key in ("ctrl+k", *"random", "enter", *"hi"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await settle(pilot)
+        await settle(pilot)
         assert opened(pilot) == "#random"
+        assert text_of(pilot) == "hi"
 
 
 async def test_pages_top_bottom_and_end(run: Run, client: FakeClient) -> None:
@@ -455,6 +459,8 @@ def test_every_key_has_an_id_and_no_key_has_two_actions() -> None:
     taken = [one for key in keys.CHAT for one in key.keys.split(",")]
     assert len(taken) == len(set(taken))
     assert keys.repair()
-    from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+    from textual._xterm_parser import XTermParser
 
-    assert "\x1b1" not in ANSI_SEQUENCES_KEYS
+    parser = XTermParser()
+    for sequence, key in [("\x1b1", "alt+1"), ("\x1b0", "alt+0"), ("\x1b\r", "ctrl+j"), ("\x1b[49;3u", "alt+1")]:
+        assert [event.key for event in parser.feed(sequence)] == [key]  # type: ignore[attr-defined]

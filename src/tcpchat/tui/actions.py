@@ -71,7 +71,7 @@ class ChatScreen(Looking):
         session.open = one
         self.composer.put(one.draft)
         self.list.select(None)
-        self.composer.focus()
+        self.set_focus(self.composer)
         self.do(self.pages.open(one))
         self.refresh_all()
 
@@ -204,7 +204,7 @@ class ChatScreen(Looking):
             self.editing = self.replying = None
         elif self.list.has_focus or self.list.cursor is not None:
             self.list.select(None)
-            self.composer.focus()
+            self.set_focus(self.composer)
         else:
             self.hits = None
             self.list.repaint()
@@ -216,14 +216,14 @@ class ChatScreen(Looking):
     def select(self, row: Row) -> None:
         """Mark a row, and give it the keys."""
         self.list.select(row)
-        self.list.focus(scroll_visible=False)
+        self.set_focus(self.list, scroll_visible=False)
 
     def action_select(self, direction: int) -> None:
         if not self.list.has_focus:
-            self.list.focus(scroll_visible=False)
+            self.set_focus(self.list, scroll_visible=False)
         self.list.step(direction)
         if self.list.cursor is None:
-            self.composer.focus()
+            self.set_focus(self.composer)
         else:
             self.say(_("r reply  i info  y copy  o open link  e edit  d delete  R resend  Esc"))
 
@@ -238,7 +238,7 @@ class ChatScreen(Looking):
         match what:
             case "reply" if row.seq:
                 self.replying = row
-                self.composer.focus()
+                self.set_focus(self.composer)
             case "copy":
                 self.app.copy_to_clipboard(row.text)
                 self.say(_("Copied."))
@@ -249,7 +249,7 @@ class ChatScreen(Looking):
             case "edit" if own and row.seq and not row.removed:
                 self.editing = row
                 self.composer.put(row.text)
-                self.composer.focus()
+                self.set_focus(self.composer)
             case "delete" if own and row.seq and not row.removed:
                 self._ask_delete(row)
             case "resend" if row.failed:
@@ -387,7 +387,7 @@ class ChatScreen(Looking):
         if event.key == "end" and not self.composer.text:
             self.action_bottom()
         elif self.list.has_focus and event.is_printable and event.character:
-            self.composer.focus()
+            self.set_focus(self.composer)
             self.composer.insert(event.character)
 
     # -- view ----------------------------------------------------------------------------------------------------------
@@ -453,7 +453,7 @@ class ChatScreen(Looking):
             self.clear_selection()
             self.select(event.row)
         elif event.times == 1:
-            self.composer.focus()
+            self.set_focus(self.composer)
 
 
 def parts(text: str, limit: int) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 
@@ -24,7 +27,7 @@ from tcpchat.tui import keys
 from tcpchat.tui.actions import ChatScreen
 from tcpchat.tui.chat import CSS
 from tcpchat.tui.notify import Caller
-from tcpchat.tui.panels import AskPanel, InputPanel
+from tcpchat.tui.panels import AskPanel, InputPanel, Panel
 from tcpchat.tui.session import Session
 from tcpchat.tui.settings import Memory, Settings, load
 from tcpchat.tui.start import StartScreen, Where, changed_key, trust_question
@@ -37,8 +40,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tcpchat.tui")
 
-FRAME = 1 / 30  # seconds between two updates of the screen at most
+FRAME = 1 / 30  # seconds from news to the update of the screen that shows it and what came meanwhile
+BUSY_FRAME = 1 / 15  # the same while news come all the time: a frame costs 20 ms, and keys wait for it
 TURN = 0.008  # seconds of taking events before keys get their turn
+ANSWER_SECONDS = 0.2  # for a panel to go after Enter; keys wait so long for it
 SERVE_SECONDS = 10.0  # until a server started here must answer
 MENU = 77  # return code: go on in the menu client
 
@@ -80,8 +85,10 @@ class ChatApp(App[int]):
         self.mouse = True
         self._loop_task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
-        self._cost = 0.0
+        self._cost = self._updated = 0.0
         self._serving: Process | None = None
+        self._early: deque[events.Event] = deque()
+        self._answered: tuple[object, float] = (None, 0.0)  # the panel in which Enter was pressed, and until when
         for theme in OWN:
             self.register_theme(theme)
         self.set_theme("auto" if plain else self.settings.theme)
@@ -100,6 +107,32 @@ class ChatApp(App[int]):
             self.enter(self.server, self.login)
         else:
             self.ask_where()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come while a panel is being made wait for it: what is typed fast goes where it was meant to go."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._early.append(event)
+            await self._take_keys()
+        else:
+            await super().on_event(event)
+
+    async def on_panel_ready(self) -> None:
+        await self._take_keys()
+
+    async def _take_keys(self) -> None:
+        while self._early and not self._must_wait():
+            event = self._early.popleft()
+            if isinstance(event, events.Key) and event.key == "enter" and isinstance(self.screen, Panel):
+                self._answered = (self.screen, time.monotonic() + ANSWER_SECONDS)
+                self.set_timer(ANSWER_SECONDS, self._take_keys)
+            await super().on_event(event)
+
+    def _must_wait(self) -> bool:
+        """Is a panel being made, or about to go because of Enter?"""
+        screen = self.screen
+        if isinstance(screen, Panel) and not screen.ready:
+            return True
+        return screen is self._answered[0] and time.monotonic() < self._answered[1]
 
     def on_resize(self) -> None:
         screen = self.chat_screen
@@ -199,7 +232,8 @@ class ChatApp(App[int]):
     def schedule(self) -> None:
         """Bring the screen up to date soon: together with whatever else comes until then."""
         if self._due is None:
-            wait = max(FRAME, self._cost * 2)
+            busy = time.monotonic() - self._updated < 2 * BUSY_FRAME
+            wait = max(BUSY_FRAME if busy else FRAME, self._cost * 3)
             self._due = asyncio.get_running_loop().call_later(wait, self._update)
 
     def _update(self) -> None:
@@ -213,7 +247,8 @@ class ChatApp(App[int]):
                 screen.update()
         except Exception as error:
             self.fault(error)
-        self._cost = min(time.monotonic() - started, 0.25)
+        self._updated = time.monotonic()
+        self._cost = min(self._updated - started, 0.25)
 
     @property
     def chat_screen(self) -> ChatScreen | None:
@@ -435,7 +470,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     login = login if at else args.user
     server = server or os.environ.get("TCPCHAT_SERVER", "")
     _log_to_file()
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # Textual would take them for the size, for ever; the terminal knows better
     app = ChatApp(server, login)
+    # What is loaded by now stays for good: a full collection would walk it all while somebody types.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     code = app.run(mouse=app.settings.mouse)
     if code == MENU:
         host, port = parse_address(app.server)

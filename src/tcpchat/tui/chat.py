@@ -33,6 +33,8 @@ CSS = """
 ChatBase, StartScreen { background: $background; color: $foreground; }
 ChatBase #rooms { width: 20; display: none; border-right: solid $panel; }
 ChatBase #people { width: 19; display: none; border-left: solid $panel; }
+ChatBase.-ascii #rooms { border-right: ascii $panel; }
+ChatBase.-ascii #people { border-left: ascii $panel; }
 ChatBase #middle { width: 1fr; }
 ChatBase #strip { display: none; }
 ChatBase #strip, ChatBase #header, ChatBase #status { background: $panel; }
@@ -83,7 +85,7 @@ class ChatBase(Screen[None]):
     LIST: ClassVar[type[MessageList]] = MessageList
 
     def __init__(self, session: Session, glyphs: Glyphs) -> None:
-        super().__init__()
+        super().__init__(classes="-ascii" if glyphs.rule == "-" else None)
         self.session, self.glyphs = session, glyphs
         self.client: Client | None = None
         self.pages = Pages(self)
@@ -148,7 +150,7 @@ class ChatBase(Screen[None]):
         self.list.empty_text = lambda: panes.empty(self.session, self.facts.server)
         self.composer.world.themes = self.chat.theme_names()
         self.bar("small").show(Line([(_("Window too small"), "warning")]))
-        self.composer.focus()
+        self.set_focus(self.composer)
         self.set_interval(1.0, self.tick)
         for problem in settings.problems:
             self.say(problem)

@@ -77,8 +77,8 @@ TABLE: tuple[Command, ...] = (
     Command("op", "LOGIN", _("make somebody operator of the room"), (), "login", "operator", True),
     Command("deop", "LOGIN", _("take that back"), (), "login", "operator", True),
     Command("announce", "TEXT", _("say something to all, as the server"), (), "", "operator", True),
-    Command("shrug", "[TEXT]", "¯\\_(ツ)_/¯"),
-    Command("tableflip", "[TEXT]", "(╯°□°)╯︵ ┻━┻"),
+    Command("shrug", "[TEXT]", _("with a shrug")),
+    Command("tableflip", "[TEXT]", _("with a table turned over")),
 )
 BY_NAME: dict[str, Command] = {name: one for one in TABLE for name in (one.name, *one.aliases)}
 GROUPS = {

@@ -32,7 +32,7 @@ CHAT: tuple[Key, ...] = (
     Key("read_all", "read_all", "alt+h", _("mark all rooms read")),
     Key("page.up", "page(-1)", "pageup", _("a page up"), "messages"),
     Key("page.down", "page(1)", "pagedown", _("a page down"), "messages"),
-    Key("top", "top", "ctrl+home", _("to the oldest message in memory"), "messages"),
+    Key("top", "top", "ctrl+home", _("to the beginning of the room"), "messages"),
     Key("bottom", "bottom", "ctrl+end", _("to the newest message (also End in an empty input)"), "messages"),
     Key("unread", "first_unread", "alt+u,shift+pageup", _("to the first unread message"), "messages"),
     Key("mention.prev", "mention(-1)", "alt+p", _("previous mention"), "messages"),
@@ -95,14 +95,14 @@ def bindings(keys: Iterable[Key], *, priority: bool = True) -> list[Binding | tu
 
 def spoken(keys: str) -> str:
     """Keys as people write them: ``Ctrl+K``, ``Alt+Down``."""
-    return ", ".join("+".join(_spoken(part) for part in key.split("+")) for key in keys.split(","))
+    return ", ".join(key if len(key) == 1 else "+".join(map(_spoken, key.split("+"))) for key in keys.split(","))
 
 
 def _spoken(part: str) -> str:
     names = {"pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "delete": "Del"}
     if part in names:
         return names[part]
-    return part if len(part) == 1 and part == "R" else part.capitalize() if len(part) > 1 else part.upper()
+    return part.capitalize()
 
 
 def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -110,6 +110,12 @@ def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     known = {key.id for key in (*CHAT, *SELECTED)}
     good = {name: keys for name, keys in wanted.items() if name in known}
     return good, [name for name in wanted if name not in known]
+
+
+class _Named(NamedTuple):
+    """A key for Textual's table, which holds members of an enum."""
+
+    value: str
 
 
 def repair() -> bool:
@@ -120,12 +126,11 @@ def repair() -> bool:
     """
     try:
         from textual import _ansi_sequences
-        from textual.keys import Keys
 
         table: Any = _ansi_sequences.ANSI_SEQUENCES_KEYS
         for digit in "0123456789":
-            table.pop("\x1b" + digit, None)
-        table["\x1b\r"] = (Keys.ControlJ,)
+            table["\x1b" + digit] = (_Named(f"alt+{digit}"),)
+        table["\x1b\r"] = (_Named("ctrl+j"),)
     except (ImportError, AttributeError, TypeError):
         return False
     return True

@@ -29,12 +29,13 @@ class Looking(ChatBase):
         raise NotImplementedError
 
     def action_goto(self) -> None:
-        self.do(self._goto())
-
-    async def _goto(self) -> None:
         panel = Switcher(self.session, operator=self.operator)
-        await self.app.push_screen(panel, self._gone_to)
-        if self.client is not None and self.session.connected:
+        self.app.push_screen(panel, self._gone_to)
+        if self.session.connected:
+            self.do(self._offer_public(panel))
+
+    async def _offer_public(self, panel: Switcher) -> None:
+        if self.client is not None:
             panel.add_public(await self.client.rooms(all=True))
 
     def _gone_to(self, choice: object) -> None:

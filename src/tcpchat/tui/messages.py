@@ -15,7 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from tcpchat.tui.paint import URL, Painter
-from tcpchat.tui.rows import Layout, Row, body
+from tcpchat.tui.rows import Layout, Row, body, wrap
 from tcpchat.tui.themes import Glyphs, Palette
 from tcpchat.tui.window import Window
 
@@ -329,7 +329,7 @@ class MessageList(ScrollView, can_focus=True):
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
         if not len(self.window) and self.window.at_tail:
-            lines = self.empty_text()
+            lines = [text[a:b] for text in self.empty_text() for a, b in wrap(text, max(width - 2, 4))]
             if 0 <= y - 1 < len(lines):
                 text = Segment(" " + lines[y - 1], self._painter().palette.muted)
                 return Strip([text]).adjust_cell_length(width, base)

@@ -9,7 +9,7 @@ from tcpchat.core import model as m
 from tcpchat.tui.messages import MessageList
 from tcpchat.tui.rows import Row
 from tcpchat.tui.session import COUNTED, Conversation, Session
-from tcpchat.tui.window import Window
+from tcpchat.tui.window import Window, place
 
 if TYPE_CHECKING:
     from tcpchat.client import Client
@@ -109,6 +109,9 @@ class Pages:
             one.broken = False
             self._fill(one, window, page)
         one.window = window
+        rows, one.fresh = one.fresh, []
+        window.extend(sorted(rows, key=place))
+        self.asks.session.fresh.discard(one)
         window.extend(sorted(one.outgoing.values(), key=lambda row: row.sent.number if row.sent else 0))
 
     def _fill(self, one: Conversation, window: Window, page: m.Page) -> None:

@@ -81,12 +81,9 @@ class Painter:
         style = self.palette.muted if note else self.palette.event
         text, layout = body(row), self.layout
         for number, (start, end) in enumerate(cuts(row, layout, False)):
-            if layout.narrow or (layout.plain and note):
-                head = " " * layout.indent
-            elif number == 0 and not note:
-                head = f"{clock(row.at, self.time_form):<{TIME_WIDTH}}".ljust(layout.indent)
-            else:
-                head = " " * layout.indent
+            head = " " * layout.indent
+            if number == 0 and not note and not layout.narrow:
+                head = f"{clock(row.at, self.time_form):<{TIME_WIDTH}} ".ljust(layout.indent)
             self._line([Segment(head, self.palette.muted), Segment(text[start:end], style)])
 
     def _message(self, row: Row, state: str) -> None:

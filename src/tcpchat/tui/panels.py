@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -19,7 +19,12 @@ from tcpchat.tui import commands, keys
 from tcpchat.tui.lines import Field, Line, Lines, Part
 from tcpchat.tui.panes import ago
 from tcpchat.tui.rows import Row, body, clock
-from tcpchat.tui.themes import STATES, Glyphs
+from tcpchat.tui.themes import STATES, UNICODE, Glyphs
+
+
+def text(words: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return words
 
 
 class Panel(ModalScreen[object]):
@@ -27,34 +32,53 @@ class Panel(ModalScreen[object]):
 
     DEFAULT_CSS = """
     Panel { align: center middle; background: transparent; }
-    Panel > #box { width: 76; max-width: 96%; height: auto; max-height: 92%; padding: 0 1;
+    Panel > #box { width: 86; max-width: 96%; height: auto; max-height: 92%; padding: 0 1;
                    border: round $primary; background: $surface; }
     Panel Lines { height: auto; max-height: 100%; background: $surface; }
     Panel Input { background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "close", "Close"),
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "move(-10)", ""),
-        ("pagedown", "move(10)", ""),
+        Binding("escape", "close", priority=True),
+        Binding("up", "move(-1)", priority=True),
+        Binding("down", "move(1)", priority=True),
+        Binding("pageup", "move(-10)", priority=True),
+        Binding("pagedown", "move(10)", priority=True),
     ]
+
+    class Ready(Message):
+        """The panel takes keys now; those that came before may follow."""
+
+    ready = False
     title_text = ""
+    keys = text("Up/Down scroll   Esc close")
     pick = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = self.heading()
+            self.frame(box)
             yield from self.above()
-            yield Lines(id="lines", pick=self.pick)
+            yield Lines(id="lines", pick=self.pick, more=self.drawn.more)
 
-    def on_key(self, event: events.Key) -> None:
-        """Keys that come before the input is there are not lost."""
-        if event.is_printable and event.character and (self.focused is None or not isinstance(self.focused, Input)):
-            for box in self.query(Input):
-                box.focus()
-                box.insert_text_at_cursor(event.character)
-                return
+    def on_mount(self) -> None:
+        self.ready = True
+        self.app.post_message(self.Ready())
+
+    def on_unmount(self) -> None:
+        self.app.post_message(self.Ready())
+
+    @property
+    def drawn(self) -> Glyphs:
+        """What the application draws with."""
+        found = getattr(self.app, "glyphs", UNICODE)
+        assert isinstance(found, Glyphs)
+        return found
+
+    def frame(self, box: Vertical) -> None:
+        """The title above, what keys do below; in ASCII where nothing else can be shown."""
+        box.border_title = self.heading()
+        box.border_subtitle = _(self.keys)
+        if self.drawn.rule == "-":
+            box.styles.border = ("ascii", "ansi_default")
 
     def heading(self) -> str:
         """The title; ours, or cleaned (Textual would take brackets for markup: they are escaped)."""
@@ -126,19 +150,21 @@ def help_lines(glyphs: Glyphs, operator: bool = False, selecting: bool = False) 
         _("read: it was on everybody's screen"),
         _("failed: not sent; R on it sends again"),
     )
-    lines += [Line([(f"  {glyphs.ticks[at]:<6}", STATES[at]), (word, "text")]) for at, word in enumerate(words)]
+    for at, word in enumerate(words):
+        glyph = glyphs.ticks[at].rstrip()
+        lines.append(Line([("  ", ""), (glyph, STATES[at]), (" " * (6 - len(glyph)) + word, "text")]))
     order = sorted(keys.GROUPS, key=lambda group: group != "selected") if selecting else keys.GROUPS
     for group in order:
         lines += [Line(), Line([(_(keys.GROUPS[group]), "primary")])]
         for key in key_rows(group):
-            lines.append(Line([(f"  {key[0]:<25} ", "key"), (key[1], "text")]))
+            lines.append(Line([(f"  {key[0]:<27} ", "key"), (key[1], "text")]))
     for group, name in commands.GROUPS.items():
         if group == "operator" and not operator:
             continue
         lines += [Line(), Line([(_(name), "primary")])]
         for one in commands.TABLE:
             if one.group == group:
-                lines.append(Line([(f"  {'/' + one.name + ' ' + one.usage:<25} ", "key"), (_(one.help), "text")]))
+                lines.append(Line([(f"  {'/' + one.name + ' ' + one.usage:<27} ", "key"), (_(one.help), "text")]))
     return lines
 
 
@@ -198,7 +224,8 @@ def _when(row: Row) -> str:
 
 def _fact(glyphs: Glyphs, state: str, text: str) -> Line:
     at = STATES.index(state)
-    return Line([(f"{glyphs.ticks[at]:<4} ", state), (f"{_(state):<11}", "bold"), (text, "text")])
+    glyph = glyphs.ticks[at].rstrip()
+    return Line([(glyph, state), (" " * (5 - len(glyph)) + f"{_(state):<11}", "bold"), (text, "text")])
 
 
 def _receipt_lines(receipts: m.ReceiptList, glyphs: Glyphs, now: float) -> list[Line]:
@@ -226,6 +253,7 @@ class AskPanel(Panel):
     """A question with answers; the first is the default. Dismissed with the answer's value."""
 
     pick = True
+    keys = text("Up/Down choose   Enter   Esc")
     BINDINGS: ClassVar[list[BindingType]] = [("enter", "choose", "")]
     DEFAULT_CSS = """
     AskPanel.danger > #box { border: thick $error; }
@@ -233,12 +261,12 @@ class AskPanel(Panel):
 
     def __init__(self, title: str, text: Sequence[str], answers: Sequence[tuple[str, object]], *, danger: bool = False):
         super().__init__(classes="danger" if danger else None)
-        self.title_text, self.text, self.answers = clean_line(title), text, answers
+        self.title_text, self.words, self.answers = clean_line(title), text, answers
 
     def on_mount(self) -> None:
-        lines = [Line([(line, "text")]) for line in self.text]
+        lines = [Line([(line, "text")]) for line in self.words]
         lines += [Line(), *(Line([(f"  {label}", "bold")], [], (value,)) for label, value in self.answers)]
-        self.fill(lines, len(self.text) + 1)
+        self.fill(lines, len(self.words) + 1)
 
     def action_choose(self) -> None:
         self.lines.choose()
@@ -251,23 +279,21 @@ class AskPanel(Panel):
 class InputPanel(Panel):
     """A question answered in words; ``secret`` is not shown. Dismissed with the text, or None."""
 
+    keys = text("Enter: go on   Esc: back")
+
     def __init__(self, title: str, text: Sequence[str], *, value: str = "", secret: bool = False) -> None:
         super().__init__()
-        self.title_text, self.text, self.value, self.secret = clean_line(title), text, value, secret
+        self.title_text, self.words, self.value, self.secret = clean_line(title), text, value, secret
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = self.heading()
-            yield Lines(id="lines")
+            self.frame(box)
+            yield Lines(id="lines", more=self.drawn.more)
             yield Field(self.value, password=self.secret, id="answer")
-            yield Lines(id="below")
 
     def on_mount(self) -> None:
-        self.fill([Line([(line, "text")]) for line in self.text])
-        below = self.query_one("#below", Lines)
-        below.styles.height = 1
-        below.set_lines([Line([(_("Enter: go on   Esc: back"), "muted")])])
-        self.query_one(Input).focus()
+        self.fill([Line([(line, "text")]) for line in self.words])
+        self.set_focus(self.query_one(Input))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

@@ -170,6 +170,8 @@ def head_width(row: Row, layout: Layout) -> int:
     """Cells that stand before the text on its first line, in the plain view."""
     if not layout.plain:
         return 0
+    if row.event or row.kind == "note":
+        return TIME_WIDTH + 1 if row.event else 0
     return min(TIME_WIDTH + 1 + cell_len(row.by) + 2, max(layout.width - 8, 0))
 
 

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
 from tcpchat.tui.lines import Field, Line, Part
-from tcpchat.tui.panels import Panel
+from tcpchat.tui.panels import Panel, text
 from tcpchat.tui.rows import clock
 
 WAIT = 0.12  # seconds without a key before the server is asked
@@ -33,10 +33,10 @@ class Found(NamedTuple):
 Ask = Callable[[str, bool, int], Awaitable[m.Page]]
 
 
-def marked(text: str) -> list[Part]:
+def marked(snippet: str) -> list[Part]:
     """A snippet with its hits between \\x02 and \\x03 as parts; cleaned piece by piece."""
     parts: list[Part] = []
-    for number, piece in enumerate(text.replace("\x03", "\x02").split("\x02")):
+    for number, piece in enumerate(snippet.replace("\x03", "\x02").split("\x02")):
         if piece:
             parts.append((clean_line(piece), "hit" if number % 2 else "text"))
     return parts
@@ -56,7 +56,11 @@ class SearchPanel(Panel):
     """At the bottom of the screen, so that one sees where one is."""
 
     pick = True
-    BINDINGS: ClassVar[list[BindingType]] = [("ctrl+f", "everywhere", ""), ("f3", "move(1)", "")]
+    keys = text("Up/Down choose   Enter go   Ctrl+F here/everywhere   Esc close")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+f", "everywhere", priority=True),
+        Binding("f3", "move(1)", priority=True),
+    ]
     DEFAULT_CSS = """
     SearchPanel { align: center bottom; background: transparent; }
     SearchPanel > #box { width: 100%; max-width: 100%; height: auto; max-height: 60%; }
@@ -69,12 +73,13 @@ class SearchPanel(Panel):
         self.more = False
         self.title_text = _("Search")
         self._looking: asyncio.Task[None] | None = None
+        self._go = False  # Enter was faster than the server
 
     def above(self) -> ComposeResult:
         yield Field(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"))
 
     def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self.retitle()
         self.fill([Line([(_("Type words."), "muted")])])
         if self.words:
@@ -95,12 +100,14 @@ class SearchPanel(Panel):
         self.look(0.0)
 
     def on_input_changed(self) -> None:
+        self._go = False
         self.look(WAIT)
 
     def on_input_submitted(self) -> None:
         if self._looking is not None and not self._looking.done():
-            return
-        self.lines.choose()
+            self._go = True
+        else:
+            self.lines.choose()
 
     def look(self, wait: float) -> None:
         """Ask the server, once the typing pauses; the last question wins."""
@@ -126,6 +133,8 @@ class SearchPanel(Panel):
         self.hits = tuple(one for one in page.messages if isinstance(one, m.Message))
         lines = [hit_line(one, at, self.everywhere) for at, one in enumerate(self.hits)]
         self.fill(lines or [Line([(_("Nothing found."), "muted")])], 0)
+        if self._go:
+            self.lines.choose()
 
     def picked(self, value: object) -> None:
         if isinstance(value, tuple):

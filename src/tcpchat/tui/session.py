@@ -14,6 +14,7 @@ from tcpchat.tui.rows import Row
 from tcpchat.tui.window import WINDOW, Window
 
 TYPING_SECONDS = 6.0  # a typing notice counts this long when it is not taken back
+KEPT = 100  # rows kept of a direct conversation that was not opened yet
 COUNTED = 100  # the server counts unread messages up to here
 
 
@@ -204,6 +205,9 @@ class Session:
         if conversation.loading or (window is not None and (window.at_tail or not row.seq)):
             conversation.fresh.append(row)
             self.fresh.add(conversation)
+        elif window is None and conversation.direct:
+            # A guest may be gone by the time that one looks, and with it what the server would tell of it.
+            conversation.fresh = [*conversation.fresh[-KEPT:], row]
 
     # -- events --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input
@@ -39,11 +39,11 @@ class StartScreen(Screen[Where]):
     StartScreen Input { background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("down", "move(1)", ""),
-        ("up", "move(-1)", ""),
-        ("tab", "other_field", ""),
-        ("shift+tab", "other_field", ""),
-        ("escape", "app.quit", ""),
+        # With priority they act before the next key, however fast that comes.
+        Binding("down", "move(1)", priority=True),
+        Binding("up", "move(-1)", priority=True),
+        Binding("tab,shift+tab", "other_field", priority=True),
+        Binding("escape", "app.quit", priority=True),
     ]
 
     def __init__(self, login: str, servers: Sequence[dict[str, str]], glyphs: Glyphs, why: str = "") -> None:
@@ -69,7 +69,7 @@ class StartScreen(Screen[Where]):
         self.query_one("#why", Bar).show(Line([(self.why, "error")]))
         self.query_one("#keys", Bar).show(Line([(_("Up/Down choose   Tab field   Enter go   Ctrl+Q quit"), "muted")]))
         self._fill()
-        self.query_one("#login", Input).focus()
+        self.set_focus(self.query_one("#login", Input))
 
     def _fill(self) -> None:
         lines = [
@@ -94,7 +94,7 @@ class StartScreen(Screen[Where]):
 
     def action_other_field(self) -> None:
         fields = [self.query_one("#login", Input), self.query_one("#server", Input)]
-        (fields[1] if fields[0].has_focus else fields[0]).focus()
+        self.set_focus(fields[1] if fields[0].has_focus else fields[0])
 
     def on_input_submitted(self) -> None:
         server = self.query_one("#server", Input).value.strip()
@@ -113,7 +113,7 @@ class StartScreen(Screen[Where]):
             return
         if not where.login:
             self.query_one("#why", Bar).show(Line([(_("Type a login first: the name others see."), "error")]))
-            self.query_one("#login", Input).focus()
+            self.set_focus(self.query_one("#login", Input))
             return
         self.dismiss(where)
 

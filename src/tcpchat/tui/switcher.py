@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tcpchat.core import model as m
@@ -14,7 +14,7 @@ from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
 from tcpchat.tui import commands
 from tcpchat.tui.lines import Field, Line
-from tcpchat.tui.panels import Panel, unread_text
+from tcpchat.tui.panels import Panel, text, unread_text
 from tcpchat.tui.session import Conversation, Session
 
 SHOWN = 12
@@ -30,20 +30,20 @@ class Choice(NamedTuple):
     number: int = 0
 
 
-def score(word: str, text: str) -> int:
+def score(word: str, name: str) -> int:
     """How well a text fits what was typed, 0 = not at all: beginnings, then words in it, then scattered letters."""
-    text = fold(text).lstrip("#@/")
+    name = fold(name).lstrip("#@/")
     word = fold(word).lstrip("#@/")
     if not word:
         return 1
-    if text.startswith(word):
-        return 400 - len(text)
-    if f" {word}" in text.replace("-", " ").replace("_", " "):
-        return 300 - len(text)
-    if word in text:
-        return 200 - len(text)
-    rest = iter(text)
-    return 100 - len(text) if len(word) > 1 and all(char in rest for char in word) else 0
+    if name.startswith(word):
+        return 400 - len(name)
+    if f" {word}" in name.replace("-", " ").replace("_", " "):
+        return 300 - len(name)
+    if word in name:
+        return 200 - len(name)
+    rest = iter(name)
+    return 100 - len(name) if len(word) > 1 and all(char in rest for char in word) else 0
 
 
 def choices(session: Session, public: Sequence[m.RoomInfo], operator: bool) -> list[Choice]:
@@ -106,7 +106,11 @@ class Switcher(Panel):
     """Type, choose, Enter."""
 
     pick = True
-    BINDINGS: ClassVar[list[BindingType]] = [("tab", "fill_in", ""), ("ctrl+k", "move(1)", "")]
+    keys = text("Up/Down choose   Enter go   Tab fill in   Esc close")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "fill_in", priority=True),
+        Binding("ctrl+k", "move(1)", priority=True),
+    ]
     DEFAULT_CSS = """
     Switcher > #box { width: 64; height: auto; }
     """
@@ -121,7 +125,7 @@ class Switcher(Panel):
         yield Field(self.word, id="word", placeholder=_("room, person or /command"))
 
     def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self.refill()
 
     def add_public(self, rooms: Sequence[m.RoomInfo]) -> None:
