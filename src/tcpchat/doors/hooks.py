@@ -101,7 +101,12 @@ NOT_FOUND = """Nothing is at this path.
 def parse(method: str, path: str, query: str, authorization: str, content_type: str, body: bytes) -> Call | Problem:
     """The call that a request asks for, or what is wrong with it."""
     parts = [unquote(part) for part in path.split("/")[1:]]
-    if not parts[0] or len(parts) > 2 or (len(parts) == 2 and parts[1] not in ("messages", "stream")):
+    if (
+        not path.startswith("/")
+        or not parts[0]
+        or len(parts) > 2
+        or (len(parts) == 2 and parts[1] not in ("messages", "stream"))
+    ):
         return Problem(404, NOT_FOUND, json=False)
     wanted = "POST" if len(parts) == 1 else "GET"
     given = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}

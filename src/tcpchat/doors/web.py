@@ -128,9 +128,15 @@ class WebDoor:
     def _begin(self, request: h11.Request, now: float) -> None:
         self._request, self._since = request, now
         self._body.clear()
-        length = _header(request, b"content-length")
-        self._too_large = length.isdigit() and int(length) > MAX_BODY
-        if self._too_large:
+        self._too_large = False
+        length, coding = _header(request, b"content-length"), _header(request, b"transfer-encoding")
+        if request.http_version not in (b"1.0", b"1.1"):
+            self._answer(505, "HTTP 1.0 and 1.1 are spoken here.\n", close=True)
+        elif coding and (length or request.http_version < b"1.1"):
+            # Two lengths: a proxy in front may have believed the other one (RFC 9112 section 6.1).
+            self._answer(400, "A length and Transfer-Encoding do not go together.\n", close=True)
+        elif length.isdigit() and int(length) > MAX_BODY:
+            self._too_large = True
             self._answer(413, f"A body may have {MAX_BODY} bytes.\n", close=True)
 
     def _collect(self, data: bytes) -> None:
@@ -367,7 +373,10 @@ class WebDoor:
             self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
             self._next_request()
             # What was sent along with the question can be read now; commands it makes leave with the next tick.
-            self._late += self._requests(self._idle_since)
+            try:
+                self._late += self._requests(self._idle_since)
+            except h11.RemoteProtocolError as error:
+                self._bad_request(error)
 
     # -- answers ---------------------------------------------------------------------------------------------
 

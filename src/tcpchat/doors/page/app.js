@@ -1,6 +1,6 @@
 // The page: ties the connection, the store, the list and the controls together.
 import { Composer } from "./composer.js";
-import { help, paint, receipts, settings, switcher } from "./dialogs.js";
+import { help, receipts, settings, switcher } from "./dialogs.js";
 import { $, browser, button, clean, clock, h, name, tab } from "./dom.js";
 import { List, head } from "./list.js";
 import { Net } from "./net.js";
@@ -100,7 +100,7 @@ function moved() {
 	const end = list.stuck && !store.open?.gap;
 	$("newer").hidden = end;
 	$("newer").textContent = `↓ ${list.missed ? t("{0} new", list.missed) : t("Newest")}`;
-	if (end) seen();
+	if (end) store.on.drawn();
 }
 
 // -- what is drawn around the list ----------------------------------------------------------------------------
@@ -113,11 +113,11 @@ function draw() {
 	soon = 0;
 	const all = store.ordered(), people = [...store.people.values()].sort((a, b) => b.online - a.online || a.login.localeCompare(b.login));
 	const count = all.reduce((sum, room) => sum + (room.mentions || room.unread), 0), here = people.filter((p) => p.online).length;
-	$("rooms").replaceChildren(...all.filter((room) => room.isRoom).map(link));
-	$("direct").replaceChildren(...all.filter((room) => !room.isRoom).map(link));
-	$("here").replaceChildren(...people.slice(0, 500).map(({ login, away }) => h("li", null, h("button", { onclick: () => open("@" + login), title: away || "" }, dot(login), name(login), h("span.hidden", null, presence(login))))));
-	$("people-title").textContent = $("people-button").ariaLabel = t("Here ({0})", here);
-	$("people-button").textContent = "● " + here;
+	fill("rooms", all.filter((room) => room.isRoom).map(link));
+	fill("direct", all.filter((room) => !room.isRoom).map(link));
+	fill("here", people.slice(0, 500).map(({ login, away }) => h("li", null, h("button", { onclick: () => open("@" + login), title: away || "" }, dot(login), name(login), h("span.hidden", null, presence(login))))));
+	$("people-title").textContent = t("Here ({0})", here);
+	$("people-button").replaceChildren(aside("● " + here), h("span.hidden", null, t("Here ({0})", here)));
 	document.title = (count ? `(${count}) ` : "") + (store.open?.to || "tcpchat");
 	$("menu-count").textContent = count || "";
 	$("room-name").textContent = store.open?.to;
@@ -126,11 +126,14 @@ function draw() {
 	if (list.room === store.open) seen();
 }
 
+// What has not changed stays, and the focus in it.
+function fill(id, rows) { if (h("ul", null, ...rows).innerHTML !== $(id).innerHTML) $(id).replaceChildren(...rows); }
+
 function link(room) {
-	const { to, unread, mentions, isRoom } = room, at = isRoom && mentions;
-	const label = [to, unread && t("{0} unread", unread), at && t("{0} mentions", at), !isRoom && presence(room.name)].filter(Boolean).join(", ");
-	const el = h("a", { href: address(room), ariaLabel: label }, isRoom ? aside("#") : dot(room.name), name(room.name));
-	if (unread) { el.className = "unread"; el.append(h("span.count" + (mentions ? ".primary" : ""), null, (at ? `@${at} ` : "") + unread)); }
+	const { unread, mentions, isRoom } = room, at = isRoom && mentions;
+	const words = [unread && t("{0} unread", unread), at && t("mentions: {0}", at), !isRoom && presence(room.name)].filter(Boolean).join(", ");
+	const el = h(unread ? "a.unread" : "a", { href: address(room) }, isRoom ? aside("#") : dot(room.name), name(room.name), h("span.hidden", null, " ", words));
+	if (unread) el.append(h("span.count" + (mentions ? ".primary" : ""), { ariaHidden: "true" }, (at ? `@${at} ` : "") + unread));
 	if (room === store.open) el.ariaCurrent = "page";
 	return h("li", null, el);
 }
@@ -140,7 +143,7 @@ function drawLink() {
 	$("link").textContent = online ? `● ${latency}` : "○";
 	if (state === "refused") return;
 	$("banner").hidden = online || !(Date.now() - since > 2000);
-	if (!$("banner").hidden) $("banner").replaceChildren(h("span", null, t("No connection since {0}.", clock(since)), " ", kept && t("{0} messages wait here and go out by themselves.", kept), " ", t("Next try in {0} s", Math.max(0, Math.ceil((next - Date.now()) / 1000)))), button("Now", () => net.now()));
+	if (!$("banner").hidden) $("banner").replaceChildren(h("span", null, t("No connection since {0}.", clock(since)), " ", kept && t("Waiting here to go out: {0}.", kept), " ", t("Next try in {0} s", Math.max(0, Math.ceil((next - Date.now()) / 1000)))), button("Now", () => net.now()));
 }
 
 function drawTyping() {
@@ -198,7 +201,7 @@ net.on = {
 		$("chat").hidden = false;
 		browser.set("login", login);
 		tab.set("in", "1");
-		if (!outbox.durable) say(t("This browser stores nothing: what waits is lost with the page."));
+		if (!outbox.durable) say(t("This browser keeps nothing over a reload."));
 		if (first || !store.open.loaded) route();
 		store.setPeople((await net.ask({ t: "who", all: true })).people);
 	},
@@ -268,6 +271,7 @@ function route() {
 	if (kind === "m") locate(Number(word)); else if (!store.open || !same(store.open.to, to) || !store.open.loaded) open(to);
 }
 async function locate(seq) {
+	await rooms();
 	for (const { to } of store.ordered()) {
 		const { messages } = await net.ask({ t: "history", to, around: seq, limit: 1 });
 		if (messages.some((message) => message.seq === seq)) { await open(to, false); return jump(seq); }
@@ -294,9 +298,7 @@ for (const [id, act] of Object.entries(forms)) $(id).onsubmit = (event) => { eve
 $("search").oninput = () => { clearTimeout(searching); searching = setTimeout(search, 250); };
 
 translate();
-paint();
 const known = browser.get("login");
-$("login-server").textContent = location.host;
 $("login-hint").textContent = `tcpchat client ${location.hostname} ${location.port || (location.protocol === "https:" ? 443 : 80)}`;
 $("login-name").value = known;
 if (known && tab.get("in")) enter(known, ""); else { $("login").hidden = false; $("login-name").focus(); }

@@ -41,14 +41,11 @@ export function switcher(store, go) {
 
 export const receipts = ({ people }) => show("Who has it", table(people.map(({ login, state, at }) => [name(login), t(state === "accepted" ? "waiting" : WORDS[state]), at && new Date(at).toLocaleString()])));
 
-export const paint = () => { document.documentElement.dataset.theme = browser.get("theme"); };
-
 export function settings(net, leave) {
-	const theme = h("select", { onchange() { browser.set("theme", theme.value); paint(); } }, ...["auto", "light", "dark"].map((word) => h("option", { value: word, selected: browser.get("theme") === word }, t(word))));
 	const read = h("input", { type: "checkbox", checked: !browser.get("receipts"), onchange() { const value = read.checked ? "" : "off"; browser.set("receipts", value); net.ask({ t: "set", key: "receipts", value }); } });
 	const password = h("input", { type: "password", autocomplete: "new-password", ariaLabel: t("Password") }), said = h("p", { role: "status" });
 	const save = () => net.ask({ t: "password", password: "", new: password.value }).then(() => "✓", (error) => error.text).then((text) => { said.textContent = text; });
-	show("Settings", row(t("Theme"), theme), row(t("Show others what I have read"), read),
+	show("Settings", row(t("Show others what I have read"), read),
 		row(noticeState() || button("Turn on notifications", () => Notification.requestPermission().then(() => settings(net, leave)))),
 		h("p.row", null, password, button("Set password", save)), said,
 		h("p.row", null, button("Leave room", () => { box.close(); leave(); }), button("Leave chat", () => { net.stop(); browser.set("login", ""); location.reload(); })));

@@ -6,7 +6,7 @@ export const $ = (id) => document.getElementById(id);
 // h("p.text", { dir: "auto" }, ...) makes an element; strings become text, never markup.
 export function h(name, props, ...children) {
 	const [tag, ...classes] = name.split("."), el = document.createElement(tag);
-	el.className = classes.join(" ");
+	if (classes[0]) el.className = classes.join(" ");
 	for (const [key, value] of Object.entries(props || {})) key in el ? (el[key] = value) : el.setAttribute(key, value);
 	el.append(...children.filter((child) => child));
 	return el;

@@ -3,6 +3,7 @@ import { button, clean, clock, h, linked, name } from "./dom.js";
 import { lang, t } from "./words.js";
 
 const NEAR = 60; // px from the end that still count as "at the end"
+const PACE = 80, MOST = 60; // a flood may not hold up the keys: ms between two drawings, rows in one
 const GROUP = 300000; // ms: a name is not repeated within five minutes
 const NOTES = { joined: "{0} joined", left: "{0} left", kicked: "{1} removed {0}", topic: "{1} set the topic: {2}", invited: "{1} invited {0}", mode: "{1} changed the room", renamed: "the room is now {2}", made: "{1} made the room" };
 export const WORDS = { pending: "sending", accepted: "sent", delivered: "delivered", read: "read", failed: "not sent" };
@@ -26,7 +27,7 @@ export function head({ by, at }, where) {
 export class List {
 	constructor(el, store, actions) {
 		// items: seq -> row, pending: outbox id -> row; stuck: follow the end; missed: came while scrolled up
-		Object.assign(this, { el, store, actions, items: new Map(), pending: new Map(), queue: [], missed: 0, stuck: true });
+		Object.assign(this, { el, store, actions, items: new Map(), pending: new Map(), queue: [], missed: 0, drawn: 0, stuck: true });
 		el.onscroll = () => this.scrolled();
 		el.onkeydown = (event) => this.key(event);
 		el.addEventListener("focusin", ({ target }) => { if (target.row) this.tools(target); });
@@ -101,16 +102,22 @@ export class List {
 		out.append(el);
 	}
 
-	// Live rows are gathered and drawn once a frame; a hidden page has no frames.
+	// Live rows are gathered and drawn with the next frame; in a flood, and in a hidden page (it has no frames), by the clock.
 	append(row) {
 		this.queue.push(row);
-		this.timer ||= document.hidden ? setTimeout(() => this.flush(), 250) : requestAnimationFrame(() => this.flush());
+		this.draw();
+	}
+
+	draw() {
+		const later = document.hidden || performance.now() < this.drawn + 2 * PACE;
+		this.timer ||= later ? setTimeout(() => this.flush(), PACE) : requestAnimationFrame(() => this.flush());
 	}
 
 	flush() {
 		this.timer = 0;
-		const { room, stuck } = this, rows = this.queue.filter(({ seq }) => !this.items.has(seq) && room.bySeq.has(seq)), [tail] = this.pending.values(), out = h("div");
-		this.queue = [];
+		this.drawn = performance.now();
+		const { room, stuck } = this, rows = this.queue.splice(0, MOST).filter(({ seq }) => !this.items.has(seq) && room.bySeq.has(seq)), [tail] = this.pending.values(), out = h("div");
+		if (this.queue.length) this.draw();
 		if (!rows.length) return;
 		if (!this.items.size || rows[0].seq < this.newest) return this.redraw(); // the first, or (rarely) out of order
 		this.last = room.bySeq.get(this.newest);
@@ -148,8 +155,9 @@ export class List {
 	// Draw all again, with the row that is at the top of the view where it was.
 	redraw() {
 		const { stuck } = this, top = this.el.getBoundingClientRect().top, offset = (el) => el.getBoundingClientRect().top - top;
-		const [seq, el] = [...this.items].find(([, el]) => el.getBoundingClientRect().bottom > top) || [], was = el && offset(el);
+		const [seq, el] = [...this.items].find(([, el]) => el.getBoundingClientRect().bottom > top) || [], was = el && offset(el), focused = document.activeElement.row?.seq;
 		this.rebuild();
+		this.items.get(focused)?.focus({ preventScroll: true });
 		if (stuck || !this.items.has(seq)) this.toEnd(); else this.el.scrollTop += offset(this.items.get(seq)) - was;
 	}
 

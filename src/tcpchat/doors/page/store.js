@@ -153,11 +153,11 @@ export class Store {
 
 	// Take a page of history; `query` is what it was asked with.
 	page(room, page, query) {
-		room.gap = false;
+		const { gap } = room;
+		room.gap = false; // or nothing could be put
 		for (const event of page.messages) if (event.t !== "amended") room.put(this.row(event));
-		if (query.after) room.gap = !!page.more;
-		else if (query.around) room.gap = (room.rows.at(-1)?.seq || 0) < room.head;
-		else room.start = !page.more;
+		room.gap = query.after ? !!page.more : query.around ? (room.rows.at(-1)?.seq || 0) < room.head : gap;
+		if (!query.after && !query.around) room.start = !page.more;
 		room.loaded = true;
 		room.delivered = Math.max(room.delivered, page.delivered || 0);
 		room.seen = Math.max(room.seen, page.seen || 0);

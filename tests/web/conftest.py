@@ -1,0 +1,46 @@
+"""Servers in this process, and browsers that the tests of a module share."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tcpchat
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Iterator[tcpchat.Server]:
+    """A server of its own for one test: another port is another origin, so the browser has forgotten everything."""
+    with tcpchat.Server.in_thread(port=0, data=tmp_path, messages_per_second=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def first() -> Iterator[Any]:
+    from webpage import chromium
+
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[Any]:
+    from webpage import chromium
+
+    with chromium(400, 800) as driver:
+        yield driver
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return int(own.getsockname()[1])

@@ -1,0 +1,263 @@
+"""Forms of HTTP and WebSocket that decide how well a server stands: cut bytes, smuggling, keep-alive, closing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+import tcpchat
+from tcpchat.core import model as m
+from tcpchat.doors.pages import assets
+from tcpchat.doors.web import IDLE_SECONDS, WebDoor, WebSettings
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+SECRET = "a-secret-of-enough-letters"
+
+
+def door(**settings: object) -> WebDoor:
+    return WebDoor(WebSettings(**settings), address="10.0.0.1")  # type: ignore[arg-type]
+
+
+def answer(data: bytes, **settings: object) -> tuple[WebDoor, bytes]:
+    made = door(**settings)
+    made.receive(data, 1.0)
+    return made, made.data_to_send()
+
+
+def masked(payload: bytes, opcode: int = 1, fin: bool = True) -> bytes:
+    """A frame as a client sends it, with a mask of zeros."""
+    assert len(payload) < 126
+    return bytes([opcode | (128 if fin else 0), 128 | len(payload), 0, 0, 0, 0]) + payload
+
+
+# -- the door alone ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /ops HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 4\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\n Host: a\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
+        b"POST /ops HTTP/2.0\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_two_readings_are_refused_and_end_the_connection(head: bytes) -> None:
+    made, out = answer(head + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert out.split(b" ")[1] in (b"400", b"501", b"505"), out[:60]
+    assert out.count(b"HTTP/1.1 ") == 1
+    assert made.closing
+
+
+def test_a_folded_header_cannot_hide_one() -> None:
+    _, out = answer(b"GET /nothing/here HTTP/1.1\r\nHost: a\r\nX: 1\r\n Content-Length: 50\r\n\r\n")
+    assert out.split(b" ")[1] in (b"400", b"404")
+
+
+def test_every_cut_gives_the_same_answers() -> None:
+    data = b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    expected = [line for line in answer(data)[1].split(b"\r\n") if not line.startswith(b"Date")]
+    for cut in range(1, len(data)):
+        made = door()
+        made.receive(data[:cut], 1.0)
+        made.receive(data[cut:], 1.0)
+        assert [line for line in made.data_to_send().split(b"\r\n") if not line.startswith(b"Date")] == expected
+        assert made.closing
+
+
+def test_a_websocket_cut_anywhere() -> None:
+    data = UPGRADE + masked(b'{"t":"ping"}', fin=False) + masked(b"x", 9) + masked(b"", 0)
+    for cut in range(1, len(data)):
+        made = door()
+        commands = made.receive(data[:cut], 1.0) + made.receive(data[cut:], 1.0)
+        assert commands == [m.Ping()]
+        assert made.data_to_send().endswith(b"\x8a\x01x")
+
+
+def test_idle_connections_end() -> None:
+    made, _ = answer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    made.tick(1.0 + IDLE_SECONDS - 1)
+    assert not made.closing
+    made.tick(1.0 + IDLE_SECONDS + 1)
+    assert made.closing
+
+
+def test_continue_is_said_before_a_body_and_not_before_one_too_large() -> None:
+    head = b"POST /ops?token=x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    assert answer(head % 5)[1].startswith(b"HTTP/1.1 100")
+    assert answer(head % 500_000)[1].startswith(b"HTTP/1.1 413")
+
+
+def test_other_upgrades_are_not_taken() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert answer(head)[1].startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"GET", b"POST"),
+        (b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b""),
+        (b"Connection: Upgrade\r\n", b""),
+        (b"dGhlIHNhbXBsZSBub25jZQ==", b"short"),
+        (b"Version: 13", b"Version: 7"),
+    ],
+)
+def test_bad_upgrades_are_answered(change: tuple[bytes, bytes]) -> None:
+    made, out = answer(UPGRADE.replace(*change))
+    assert out.split(b" ")[1] in (b"400", b"405", b"426")
+    assert made.closing
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "taken"),
+    [
+        (b"http://here", b"here", True),
+        (b"https://here:6060", b"here:6060", True),
+        (b"http://here.evil.example", b"here", False),
+        (b"null", b"here", False),
+        (b"https://intranet.example", b"here", True),
+    ],
+)
+def test_origins(origin: bytes, host: bytes, taken: bool) -> None:
+    head = UPGRADE.replace(b"Host: here", b"Host: " + host + b"\r\nOrigin: " + origin)
+    _, out = answer(head, origins=("https://intranet.example",))
+    assert out.startswith(b"HTTP/1.1 101" if taken else b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (masked(b"\x03\xe8", 8), 1000),
+        (masked(b"\x03\xed", 8), 1002),  # 1005 may not be sent
+        (masked(b"\x03", 8), 1002),  # half a code
+        (masked(b"\x03\xe8\xff", 8), 1007),  # a reason that is not UTF-8
+        (masked(b"x", 0), 1002),  # goes on with nothing
+        (masked(b"x", fin=False) + masked(b"y"), 1002),  # a message inside a message
+        (b"\xc1\x80\x00\x00\x00\x00", 1002),  # a reserved bit
+        (masked(b"\xce", fin=False) + masked(b"\xba\xff", 0), 1007),  # UTF-8 is judged over all fragments
+    ],
+)
+def test_how_a_websocket_closes(frame: bytes, code: int) -> None:
+    made, _ = answer(UPGRADE)
+    made.receive(frame, 2.0)
+    out = made.data_to_send()
+    assert out[0] == 0x88
+    assert int.from_bytes(out[2:4], "big") == code
+
+
+def test_fragments_of_many_frames_have_one_limit() -> None:
+    made, _ = answer(UPGRADE)
+    made.receive(masked(b"x" * 100, fin=False), 2.0)
+    for _ in range(700):
+        made.receive(masked(b"x" * 100, 0, fin=False), 2.0)
+    assert int.from_bytes(made.data_to_send()[2:4], "big") == 1009
+
+
+def test_a_base_path_is_taken_off_and_its_bare_form_sent_on() -> None:
+    made, out = answer(b"GET /chat HTTP/1.1\r\nHost: a\r\n\r\n", base_path="/chat")
+    assert out.startswith(b"HTTP/1.1 308")
+    assert b"Location: /chat/\r\n" in out
+    assert not made.closing
+    _, out = answer(b"GET /chat/page.css HTTP/1.1\r\nHost: a\r\n\r\n", base_path="/chat")
+    assert assets()["page.css"].body in out
+    assert answer(UPGRADE.replace(b"GET / ", b"GET /chat/ "), base_path="/chat")[1].startswith(b"HTTP/1.1 101")
+
+
+def test_nobody_may_pose_as_a_proxy() -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n\r\n"
+    made, _ = answer(head)
+    assert (made.address, made.secure, made.local) == ("10.0.0.1", False, False)
+    made, _ = answer(head.replace(b"127.0.0.1", b"192.0.2.7, 10.0.0.2"), proxies=("10.0.0.0/8",))
+    assert (made.address, made.secure) == ("192.0.2.7", True)
+    made, _ = answer(head.replace(b"127.0.0.1", b"not an address"), proxies=("10.0.0.0/8",))
+    assert not made.local
+
+
+def test_weight_of_the_page() -> None:
+    assert sum(len(asset.body) for name, asset in assets().items() if name) <= 60_000
+
+
+# -- over sockets ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tcpchat.Server]:
+    with tcpchat.Server.in_thread(port=0, data=tmp_path_factory.mktemp("forms")) as running:
+        yield running
+
+
+def request(peer: socket.socket, head: str, body: bytes = b"") -> tuple[int, bytes]:
+    """One request and its answer on a connection that stays open."""
+    peer.sendall(head.encode() + b"\r\n\r\n" + body)
+    reader = peer.makefile("rb")
+    status = int(reader.readline().split()[1])
+    length = 0
+    while (line := reader.readline()) != b"\r\n":
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    return status, b"" if head.startswith("HEAD") else reader.read(length)
+
+
+def test_one_connection_many_requests(server: tcpchat.Server) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as peer:
+        assert request(peer, "GET /page.css HTTP/1.1\r\nHost: a") == (200, assets()["page.css"].body)
+        assert request(peer, "HEAD /healthz HTTP/1.1\r\nHost: a")[0] == 200
+        assert request(peer, "GET /no/such HTTP/1.1\r\nHost: a")[0] == 404
+        assert json.loads(request(peer, "GET /healthz HTTP/1.1\r\nHost: a")[1])["ok"]
+
+
+def test_who_has_said_all_still_gets_the_answer(server: tcpchat.Server) -> None:
+    for path in ("/", "/healthz", "/nothing/here"):
+        with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as peer:
+            peer.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            peer.shutdown(socket.SHUT_WR)
+            assert peer.recv(12).startswith(b"HTTP/1.1 ")
+            while peer.recv(65536):
+                pass
+
+
+def post(
+    server: tcpchat.Server, query: str, *headers: str, body: bytes = b"disk full"
+) -> tuple[int, dict[str, object]]:
+    with closing(socket.create_connection(("127.0.0.1", server.port), 20)) as peer:
+        lines = [f"POST /ops{query} HTTP/1.0", "Host: a", f"Content-Length: {len(body)}", *headers]
+        peer.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        out = b""
+        while piece := peer.recv(65536):
+            out += piece
+        return int(out.split(b" ")[1]), json.loads(out.partition(b"\r\n\r\n")[2])
+
+
+def test_a_token_lives_until_it_is_revoked(server: tcpchat.Server) -> None:
+    with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "alice", outbox=None) as chat:
+        chat.join("#ops")
+        chat.command(m.Admin("token", {"room": "#ops", "name": "monitor", "secret": SECRET}))
+        listed = chat.command(m.Admin("tokens", {"room": "#ops"}))
+        assert SECRET not in repr(listed)
+        status, said = post(server, "", f"Authorization: Bearer {SECRET}")
+        assert (status, said["state"]) == (200, "accepted")
+        assert isinstance(said["seq"], int)
+        status, said = post(server, "?wait=delivered&timeout=0", f"Authorization: Bearer {SECRET}")
+        assert (status, said["state"]) == (202, "accepted")
+        assert post(server, "?wait=never", f"Authorization: Bearer {SECRET}")[0] == 400
+        assert post(server, "", "Authorization: Bearer " + SECRET[:-1])[0] == 403
+        assert post(server, f"?token={SECRET}", body=b"\xff")[0] == 400
+        assert isinstance(listed, m.Done)
+        (start,) = next(iter(listed.data.values()))
+        chat.command(m.Admin("token_revoke", {"room": "#ops", "token": start}))
+        assert post(server, "", f"Authorization: Bearer {SECRET}")[0] == 403
