@@ -96,6 +96,7 @@ BENCH_SETTINGS = {
     "TCPCHAT_CONNECTIONS_PER_ADDRESS": "1000000",
     "TCPCHAT_CONNECTIONS": "1000000",
     "TCPCHAT_SYSLOG": "off",
+    "TCPCHAT_IRC_RECEIPTS_AFTER": "0",  # receipts from the first message on, as in a connection that has lasted
 }
 
 

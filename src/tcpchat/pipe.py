@@ -45,14 +45,15 @@ BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of mi
 class Parcel:
     """What one audience gets of a batch in one dialect: encoded once, joined once."""
 
-    __slots__ = ("joined", "last", "pieces", "places", "skips")
+    __slots__ = ("joined", "last", "pieces", "places", "skippers", "skips")
 
     def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
         encode = sender.door.encode
         self.places = members
         self.pieces = [encode(fan.event) for _, fan in members]
-        self.skips = {fan.skip for _, fan in members if fan.skip is not None}
-        self.last = max(getattr(fan.event, "seq", 0) for _, fan in members)
+        self.skippers = [fan.skip for _, fan in members]
+        self.skips = set(self.skippers)
+        self.last = max([getattr(fan.event, "seq", 0) for _, fan in members])
         self.joined = None if None in self.pieces else b"".join(self.pieces)  # type: ignore[arg-type]
 
 
@@ -85,6 +86,11 @@ class Pipe:
 
     def run(self, effects: Sequence[AnyEffect]) -> None:
         """Carry out effects in their order; what they write leaves at the end of this turn of the loop."""
+        if len(effects) == 1 and type(effects[0]) is Append:  # a message on its way in
+            self.pending.append(effects[0])
+            if not self.in_flight:
+                self._work.set()
+            return
         fans: list[FanOut] = []
         for effect in effects:
             kind = type(effect)
@@ -111,8 +117,14 @@ class Pipe:
 
     def _run_answers_first(self, effects: Sequence[AnyEffect]) -> None:
         """Effects of a run of messages: the authors' answers, then all that is shared, joined."""
-        fans = [effect for effect in effects if type(effect) is FanOut]
-        self.run([effect for effect in effects if type(effect) is not FanOut])
+        fans: list[FanOut] = []
+        rest: list[AnyEffect] = []
+        for effect in effects:
+            if type(effect) is FanOut:
+                fans.append(effect)
+            else:
+                rest.append(effect)
+        self.run(rest)
         if fans:
             self._fan_out(fans)
 
@@ -373,6 +385,12 @@ def runs(entries: list[Entry]) -> Iterator[tuple[list[Entry], bool]]:
 
 def take(session: Session, parcels: list[Parcel]) -> None:
     """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
+    if len(parcels) == 1 and parcels[0].joined is not None:
+        only = parcels[0]  # the usual case: somebody of one busy room, without the own words
+        others = [piece for piece, skip in zip(only.pieces, only.skippers, strict=True) if skip is not session]
+        if others:
+            session.carrier.share(b"".join(others), only.last)  # type: ignore[arg-type]
+        return
     own: list[tuple[int, bytes | None, FanOut]] = []
     for parcel in parcels:
         own += [

@@ -18,7 +18,7 @@ class Effect(Struct, frozen=True):
     """What the chat wants done."""
 
 
-class Append(Effect, frozen=True):
+class Append(Effect, frozen=True, gc=False):
     """Put a fact into the log; it comes back through Chat.applied once it is durable."""
 
     fact: AnyFact
@@ -34,12 +34,12 @@ class Keep(Effect, frozen=True):
     at: int = 0
 
 
-class Tell(Effect, frozen=True):
+class Tell(Effect, frozen=True, gc=False):
     session: Session
     event: AnyEvent
 
 
-class FanOut(Effect, frozen=True):
+class FanOut(Effect, frozen=True, gc=False):
     """Tell every live session of the audience but ``skip``."""
 
     event: AnyEvent

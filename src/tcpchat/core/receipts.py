@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 COUNT_EVERY = 0.15  # seconds between two counts of rooms whose cursors moved
+COUNT_PACE = 0.0002  # seconds longer for each message counted: counting takes 10 us each, and a twentieth of the time
 LARGE = 1_000  # members from which counting waits
 COUNT_LARGE_EVERY = 1.0
 
@@ -157,12 +158,13 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
     """Count the rooms in which something moved, and tell the authors what has changed."""
     if now < chat.count_at or not (chat.dirty_rooms or chat.read_rooms):
         return
-    large, at = 0, int(now * 1000)
+    large, at, work = 0, int(now * 1000), 0
     for tables, state in ((chat.dirty_rooms, "delivered"), (chat.read_rooms, "read")):
         for room in tables.values():
+            work += sum(map(len, (room.outstanding if state == "delivered" else room.unread_by).values()))
             large = max(large, _count(chat, room, state, at, out))
         tables.clear()
-    chat.count_at = now + (COUNT_LARGE_EVERY if large > LARGE else COUNT_EVERY)
+    chat.count_at = now + (COUNT_LARGE_EVERY if large > LARGE else min(1.0, COUNT_EVERY + work * COUNT_PACE))
 
 
 def recount(chat: Chat, room: Room) -> None:

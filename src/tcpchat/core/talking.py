@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = {"text", "action", "notice", "tag"}
 STATUS = "~status"  # tag of a message to those of a rank only: "@" operators, "+" the voiced too (IRC)
+SILENCING = frozenset({"moderated", "registered_speak"})  # switches of a room that silence some who are in it
 TAGS_MAX = 4_096  # bytes of client-only tags: IRCv3 message-tags gives clients 4,094
 
 
@@ -125,8 +126,10 @@ def may_speak(chat: Chat, session: Session, user: User, room: Room) -> str:
         return "" if session.hook == room.number else "not_allowed"
     if room.number == ALL and not room.modes and not room.lists:
         return ""
-    if not chat.state.is_member(user, room) and "members_only" in room.modes:
+    if "members_only" in room.modes and not chat.state.is_member(user, room):
         return "not_member"
+    if not room.lists and room.modes.keys().isdisjoint(SILENCING):
+        return ""
     if room.has_voice(user.uid):
         return ""
     if "moderated" in room.modes and not session.staff:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 REPLACEMENT = "\ufffd"
 MARKS_MAX = 8  # combining marks on one character; more is decoration that covers its neighbours
@@ -24,6 +25,7 @@ _MAYBE_MARKS = re.compile(r"[^\w\s\x00-\u02ff]{9}")
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*\Z")
 _SPACES = re.compile(r"[\s_]")
+FOLD_KEPT = 64  # characters: folded names up to this length are kept at hand
 FOLDS_MAX = 4  # a few characters need a second pass to come to rest
 
 # Letters of other scripts that look like a Latin one (the common part of Unicode's confusables, UTS #39), lower case.
@@ -38,6 +40,10 @@ _LOOKALIKES = str.maketrans(
 
 def fold(name: str) -> str:
     """The form under which names are compared: compatibility forms, case, spaces and ``_`` are alike."""
+    return _fold_short(name) if len(name) <= FOLD_KEPT else _fold(name)
+
+
+def _fold(name: str) -> str:
     if name.isascii():
         return name.lower().replace("_", " ")
     for _ in range(FOLDS_MAX):
@@ -46,6 +52,9 @@ def fold(name: str) -> str:
             break
         name = text
     return name
+
+
+_fold_short = lru_cache(maxsize=16_384)(_fold)  # every message folds the names it is from and to
 
 
 def skeleton(name: str) -> str:

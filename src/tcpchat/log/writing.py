@@ -185,11 +185,12 @@ class Store:
         self._closed = True
         end = time.monotonic() + CLOSE_SECONDS
         try:
-            while time.monotonic() < end and self.catch_up():
-                pass
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except (sqlite3.Error, ValueError) as error:
-            logger.warning("! %s", advice(self.path, error) if isinstance(error, sqlite3.Error) else error)
+            with advised(self.path):
+                while time.monotonic() < end and self.catch_up():
+                    pass
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except LogUnavailable as error:
+            logger.warning("! %s", error)
         self.db.close()
 
     # -- jobs --------------------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class IrcDoor:
         if not isinstance(line, Line):
             line()
             return
-        label = (line.tags or {}).get("label", "") if "labeled-response" in self.caps else ""
+        label = line.tags.get("label", "") if line.tags and "labeled-response" in self.caps else ""
         self.answer = Answer(label[:64]) if label else None
         spec = self._spec(line)
         steps = spec.handler(self, line) if spec is not None else None
@@ -361,7 +361,7 @@ class IrcDoor:
         self.error(f"Closing link: {self.address or 'client'} ({why})")
 
     def is_me(self, login: str) -> bool:
-        return self.network.fold(login) == self.network.fold(self.login)
+        return login == self.login or self.network.fold(login) == self.network.fold(self.login)
 
     def recap(self, names: Iterable[str]) -> None:
         """Have exactly these capabilities from now on."""

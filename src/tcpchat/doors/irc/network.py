@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
 WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
+ASKS_FREE = 100  # PINGs of all doors in a tenth of a second; from then on each door has one
 MARKS_MAX = 100_000  # read marks remembered with their exact time; older ones fall back to the cursor
 CHANNEL_MODES = {  # letter -> name in core.model.Change
     "b": "ban", "e": "except", "I": "invex", "k": "key", "l": "limit", "C": "no_ctcp", "i": "invite_only",
@@ -124,6 +125,26 @@ class Network:
         self.peak = 0
         self.channels = 0
         self.counted = 0.0  # when the channels were counted
+        self.beat = self.asks = 0  # tenths of a second; PINGs for receipts in the present one
+        self.due: dict[IrcDoor, None] = {}  # doors whose next PING waits for the next beat
+
+    # -- the pace of receipts --------------------------------------------------------------------------------
+
+    def may_ask(self, door: IrcDoor, last: int) -> bool:
+        """May this door send its PING now? Where many do, each has one a tenth of a second: a PONG is cumulative."""
+        if last == self.beat and self.asks >= ASKS_FREE:
+            self.due[door] = None
+            return False
+        self.asks += 1
+        return True
+
+    def tick(self) -> None:
+        """Ten times a second: whose PING has waited may send it."""
+        self.beat += 1
+        self.asks = 0
+        due, self.due = self.due, {}
+        for door in due:
+            door.wake()
 
     @classmethod
     def of(cls, settings: Any) -> Network:
@@ -132,8 +153,7 @@ class Network:
 
     # -- the directory ---------------------------------------------------------------------------------------
 
-    def fold(self, name: str) -> str:
-        return text.fold(name)
+    fold = staticmethod(text.fold)
 
     def face_online(self, nick: str) -> bool:
         """True when somebody of this name is here."""

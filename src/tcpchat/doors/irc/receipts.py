@@ -28,6 +28,7 @@ class Receipts:
         self.asked = 0  # entry of the last token sent
         self.confirmed = 0
         self.waiting = False  # a token is out
+        self.beat = -1  # of the network, when the last token was sent
         self.answers = False  # this client has answered one
         self.begun = 0.0  # when the welcome was
         # Conversation -> places of own messages that wait for receipts; kept for those who can be sent TAGMSG.
@@ -46,6 +47,10 @@ class Receipts:
         self.tell(seq)
         if self.waiting or self.told <= self.asked or not self.door.registered or not self.answers:
             return b""
+        network = self.door.network
+        if not network.may_ask(self.door, self.beat):
+            return b""
+        self.beat = network.beat
         return self._ask()
 
     def _ask(self) -> bytes:
@@ -90,12 +95,13 @@ class Receipts:
     def receipt(self, event: Receipt) -> None:
         """Somebody has it: a TAGMSG for every own message that this covers, for those with message-tags."""
         door = self.door
+        if event.state != "failed" and "message-tags" not in door.caps:
+            return  # nothing that this client could be shown
         place = event.to if event.to.startswith("#") else event.to.lstrip("@")
         if door.is_me(place):
             return
         if "message-tags" not in door.caps:
-            if event.state == "failed":
-                door.notice(f"{nick_of(place)} left without your message.", "Receipts")
+            door.notice(f"{nick_of(place)} left without your message.", "Receipts")
             return
         waiting = self.sent.get(door.network.fold(place), deque())
         whole = not event.to.startswith("#") or event.have >= event.of

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tcpchat.core.model import Accepted, AnyEvent, Message, Refused, Remove, Say, Typing
 from tcpchat.doors.irc import encode, multiline, refusals, services, wire
 from tcpchat.doors.irc.commands import Steps, command
+from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.answers import Answer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.wire import Line
 
 
+PLAIN = 240  # ASCII characters of text and target that fit a line whatever name and host are before them
 SHORT = 90  # characters that fit a line whatever is around them
 
 
@@ -28,6 +30,9 @@ class Pending:
 
     def answered(self, door: IrcDoor, event: AnyEvent) -> None:
         """It is durable, or was refused."""
+        if self.answer is None and door.answer is None and type(event) is Accepted:
+            self._accepted(door, event)
+            return
         kept, door.answer = door.answer, self.answer
         if isinstance(event, Accepted):
             self._accepted(door, event)
@@ -42,20 +47,24 @@ class Pending:
 
     def _accepted(self, door: IrcDoor, event: Accepted) -> None:
         say = self.say
-        message = Message(
-            seq=event.seq, at=event.at, by=door.login, to=say.to, text=say.text, re=say.re, kind=say.kind,
-            tags=say.tags, account=door.account,
-        )  # fmt: skip
         if "echo-message" in door.caps:
-            echo(door, message)
+            echo(door, self._message(door, event))
         if say.kind in ("text", "action"):
             door.receipts.said(say.to, event.seq)
-        if not say.to.startswith("#"):
+        if say.to[0] != "#":
             if door.is_me(say.to[1:]):
-                door.out += lines_of(door, message)
+                door.out += lines_of(door, self._message(door, event))
             face = door.network.people.get(door.network.fold(say.to[1:]))
             if face is not None and face.away and self.verb == "PRIVMSG":
                 door.reply("RPL_AWAY", self.shown, text=face.away)
+
+    def _message(self, door: IrcDoor, event: Accepted) -> Message:
+        """As the others hear it."""
+        say = self.say
+        return Message(
+            seq=event.seq, at=event.at, by=door.login, to=say.to, text=say.text, re=say.re, kind=say.kind,
+            tags=say.tags, account=door.account,
+        )  # fmt: skip
 
 
 def lines_of(door: IrcDoor, message: Message) -> list[bytes]:
@@ -126,6 +135,8 @@ def speak(door: IrcDoor, line: Line) -> Steps | None:
         if verb != "NOTICE":
             door.reply("ERR_NOTEXTTOSEND")
         return None
+    if line.tags is None and verb == "PRIVMSG" and say_plain(door, params[0], params[1]):
+        return None
     targets = params[0].split(",")
     if len(targets) > door.network.targets_max:
         door.reply("ERR_TOOMANYTARGETS", targets[door.network.targets_max])
@@ -138,6 +149,30 @@ def speak(door: IrcDoor, line: Line) -> Steps | None:
                 return services.ask(door, service, text)
             say_one(door, verb, target, text, client_tags(line))
     return None
+
+
+def say_plain(door: IrcDoor, target: str, text: str) -> bool:
+    """A message as nearly all are, to one room or one person, short, nothing special; False: it is not one."""
+    if text[0] == "\x01" or "," in target or target[0] in "@+" or target == "#all":
+        return False
+    if len(text) > SHORT and not (text.isascii() and target.isascii() and len(text) + len(target) <= PLAIN):
+        return False
+    to = shown = target
+    if target[0] != "#":
+        key = door.network.fold(target)
+        face = door.network.people.get(key)
+        if face is None or face.modes or services.find(target) is not None:
+            return False
+        door.me.accepted.add(key)
+        to, shown = "@" + face.login, nick_of(face.login)
+    door.me.spoke = door.now
+    door.refs = ref = door.refs + 1
+    say = Say(to=to, text=text, ref=ref)
+    door.commands.append(say)
+    door.says[ref] = Pending(say, "PRIVMSG", shown, door.answer)
+    if door.answer is not None:
+        door.answer.waits += 1
+    return True
 
 
 def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = "") -> None:

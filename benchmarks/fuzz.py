@@ -1,0 +1,357 @@
+"""Throw bytes at every door: ``python -m benchmarks.fuzz [--seconds 60] [native seed irc web websocket tls]``.
+
+The real server with the real connections, over a transport in memory. Guided by coverage where atheris is installed
+(it keeps what it has found with --corpus DIR), else by seeded mutation of the samples. A fault is: an exception that
+the server logs, an input that takes longer than a second, memory that goes on growing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tcpchat.core.model import Append, Entry, Keep, Query, Result
+    from tcpchat.server import Server
+
+SLOW = 1.0  # seconds for one input: none should need a hundredth of it
+GROWTH = 64 * 1024  # KiB that the process may grow after its first quarter
+RENEW = 2_000  # inputs after which a new server begins: what a chat remembers is bounded by its limits, not by these
+TURNS = 6  # of the loop for one input: reading, the log, telling, writing
+HELLO = b'{"t":"hello","login":"fuzz"}\n'
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+# What is sent first and stays as it is, and what is mutated behind it.
+DOORS: dict[str, tuple[bytes, list[bytes]]] = {
+    "native": (HELLO, [
+        b'{"t":"say","to":"#all","text":"hi","n":1,"tags":{"a":"b"}}\n{"t":"confirm","seq":1}\n'
+        b'{"t":"read","to":"#all","seq":1}\n',
+        b'{"t":"join","room":"#pond","ref":"x"}\n{"t":"mode","room":"#pond","changes":[{"name":"ban","arg":"a!*@*"}]}\n',
+        b'{"t":"history","to":"@fuzz","around":3,"limit":9}\n{"t":"search","words":"\\u0430 b"}\n'
+        b'{"t":"receipts","seq":1}\n',
+        b'{"t":"admin","do":"ban","args":{"login":"x"}}\n{"t":"rename","to":"b"}\n'
+        b'{"t":"key","do":"add","key":"ed25519:x"}\n',
+        b'{"t":"edit","seq":1,"text":"x"}\n{"t":"remove","seq":1}\n{"t":"who","all":true}\n'
+        b'{"t":"rooms","to":"#all"}\n{"t":"bye"}\n',
+    ]),
+    "seed": (b'{"TYPE":"HI","BODY":"fuzz"}', [
+        b'{"TYPE":"EVERY1","BODY":"hi \\u0433"}{"TYPE":"SENDTO","BODY":["fuzz","x"]}',
+        b'{"TYPE":"STATE","BODY":"BODY"}{"TYPE":"WHOAVAIL","BODY":"BODY"}'
+        b'{"TYPE":"MESSACC","BODY":"fuzz"}{"TYPE":"BYE","BODY":1}',
+    ]),
+    "irc": (b"NICK fuzz\r\nUSER f 0 * :f\r\n", [
+        b"CAP LS 302\r\nCAP REQ :message-tags batch labeled-response draft/multiline draft/chathistory\r\n"
+        b"JOIN #a,#b k\r\n",
+        b"@label=1;+draft/reply=x PRIVMSG #all :hi\r\nBATCH +1 draft/multiline #all\r\n"
+        b"@batch=1 PRIVMSG #all :a\r\nBATCH -1\r\n",
+        b"MODE #a +bklov *!*@* key 5 fuzz fuzz\r\nWHO #a %tcuhsnfdlar,7\r\nLIST >1,C<9\r\n"
+        b"MONITOR + a,b\r\nTOPIC #a :x\r\n",
+        b"CHATHISTORY LATEST #all * 10\r\nCHATHISTORY BETWEEN #all timestamp=2020-01-01T00:00:00.000Z msgid=1 5\r\n",
+        b"METADATA * SET a :b\r\nMARKREAD #all timestamp=*\r\nREDACT #all 1 :x\r\n"
+        b"SEARCH from=a;text=b\r\nPONG :1\r\nWHOWAS a\r\n",
+    ]),
+    "web": (b"", [
+        b"GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: x\r\n\r\nHEAD /app.js HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /all?token=x&wait=delivered HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer y\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n",
+        b"GET /all/messages?token=x&after=1 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n",
+        UPGRADE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: text.ircv3.net\r\nOrigin: http://a\r\n\r\n"),
+    ]),
+    "websocket": (UPGRADE, [
+        b"\x81\x9c\x00\x00\x00\x00" + HELLO[:28], b"\x89\x80\x00\x00\x00\x00\x88\x82\x00\x00\x00\x00\x03\xe8",
+        b"\x01\x83\x00\x00\x00\x00abc\x80\x81\x00\x00\x00\x00d", b"\x82\xfe\x01\x00\x00\x00\x00\x00" + b"x" * 256,
+    ]),
+    "tls": (b"", [
+        bytes.fromhex(
+            "16030100880100008403030000000000000000000000000000000000000000000000000000000000000000000004130113020100"
+            "0057000a000400020017000d000a000804030503060308040033004700450017004104" + "11" * 64 + "002b0003020304"
+        ),
+        b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\x16\x03\x03\xff\xff" + b"\x01" * 64,
+        b"\x15\x03\x01\x00\x02\x02\x28",
+    ]),
+}  # fmt: skip
+WORDS = [b"\r\n", b"\n", b"\x00", b"\xff", b"{", b"}", b'"', b"[" * 99, b":", b" ", b"%00", b"\xd0", b"\\ud800",
+         b"9" * 30, b"-1", b"#all", b"@fuzz", b"*", b"null", b"true", b"\x1b[2J", b"A" * 600,
+         b"\xe2\x80\xae"]  # fmt: skip
+
+
+class MemoryLog:
+    """A log in a list, so that the disk does not set the pace."""
+
+    def __init__(self) -> None:
+        self.head = 0
+        self.rows: list[Entry] = []
+
+    async def open(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
+        return 0, None, []
+
+    async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:
+        pass
+
+    async def append(self, batch: Sequence[Append], at: int) -> list[Entry]:
+        from tcpchat.core.model import Entry
+        from tcpchat.log.facts import encode
+
+        entries = [Entry(self.head + number, at, one.fact, one.origin) for number, one in enumerate(batch, 1)]
+        for entry in entries:
+            encode(entry.fact)  # what cannot be stored must not have been proposed
+        self.rows += entries
+        self.head += len(entries)
+        return entries
+
+    def keep(self, cursors: Sequence[Keep]) -> None:
+        pass
+
+    async def ask(self, query: Query) -> Result:
+        from tcpchat.core.model import Result, Row
+
+        if query.kind == "count":
+            return Result(counts=dict.fromkeys(query.rooms, 1))
+        wanted = [
+            row
+            for row in self.rows
+            if (row.seq == query.seq if query.kind == "entry" else row.fact.room in query.rooms)
+        ]
+        return Result(tuple(Row(row.seq, row.at, row.fact) for row in wanted[-query.limit :]))
+
+    async def snapshot(self, seq: int, state: bytes) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class Wire(asyncio.Transport):
+    """A transport whose peer takes everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def close(self) -> None:
+        self.over = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.over
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    resume_reading = pause_reading
+
+
+class Faults(logging.Handler):
+    """Remembers the first error that the server logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.first = self.first or self.format(record)
+
+
+class Bench:
+    """A server and its loop; ``throw`` is one connection's life."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(lambda loop, context: logging.getLogger("tcpchat").error("%s", context))
+        self.faults = Faults()
+        logger = logging.getLogger("tcpchat")
+        logger.addHandler(self.faults)
+        logger.propagate = False
+        self.count = 0
+        self.server: Server | None = None
+        self.renew()
+
+    def renew(self) -> None:
+        """A server without a past."""
+        from tcpchat.server import Server
+
+        self.stop()
+        self.server = Server(port=0, data=self.folder, log=MemoryLog(), syslog="off")
+        self.loop.run_until_complete(self.server.start())
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.loop.run_until_complete(self.server.stop())
+
+    def throw(self, pieces: list[bytes]) -> None:
+        """Send these; raise for any fault."""
+        self.count += 1
+        if self.count % RENEW == 0:
+            self.renew()
+        begun = time.perf_counter()
+        self.loop.run_until_complete(self._life(pieces))
+        took = time.perf_counter() - begun
+        if self.faults.first:
+            raise AssertionError(self.faults.first)
+        if took > SLOW:
+            raise AssertionError(f"took {took:.1f} s")
+
+    async def _life(self, pieces: list[bytes]) -> None:
+        from tcpchat.connection import Connection
+
+        assert self.server is not None
+        connection, wire = Connection(self.server), Wire()
+        connection.connection_made(wire)
+        for piece in pieces:
+            if wire.over:
+                break
+            connection.data_received(piece)
+            await asyncio.sleep(0)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        if not connection.closing:
+            connection.tick(time.time())
+            connection.eof_received()
+            await asyncio.sleep(0)
+        connection.connection_lost(None)
+
+    def close(self) -> None:
+        self.stop()
+        self.loop.close()
+        logging.getLogger("tcpchat").removeHandler(self.faults)
+        logging.getLogger("tcpchat").propagate = True
+
+
+def cut(data: bytes, chance: random.Random) -> list[bytes]:
+    """The bytes in pieces, as a network might bring them."""
+    places = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice((0, 0, 1, 3, 20))))
+    return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True) if b > a]
+
+
+def mutated(samples: list[bytes], chance: random.Random) -> bytes:
+    """Samples in a row, with damage."""
+    data = bytearray(b"".join(chance.choices(samples, k=chance.randint(1, 4))))
+    for _ in range(chance.choice((0, 1, 2, 4, 12))):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(5):
+            case 0:
+                data[at:at] = chance.choice(WORDS)
+            case 1:
+                del data[at : at + chance.choice((1, 2, 8, 40))]
+            case 2:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            case 3:
+                other = chance.choice(samples)
+                start = chance.randrange(len(other))
+                data[at:at] = other[start : start + chance.randrange(60)]
+            case _:
+                data[at:at] = data[max(0, at - chance.randrange(60)) : at] * chance.choice((1, 2, 30))
+    return bytes(data)
+
+
+def by_mutation(door: str, seconds: float, seed: int) -> int:
+    """Mutate and throw for so long; returns how many. Raises AssertionError with the input for a fault."""
+    chance = random.Random(f"{door} {seed}")
+    begin, samples = DOORS[door]
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="tcpchat-fuzz-") as folder:
+        bench = Bench(Path(folder))
+        start, first = time.monotonic(), 0
+        try:
+            while (passed := time.monotonic() - start) < seconds:
+                data = mutated(samples, chance)
+                begun = cut(begin + data, chance) if chance.random() < 0.5 else [begin + data]
+                try:
+                    bench.throw(begun)
+                except AssertionError as error:
+                    raise AssertionError(f"{door}: {begun!r}\n{error}") from None
+                if not first and passed > seconds / 4:
+                    first = memory()
+        finally:
+            bench.close()
+            logging.disable(logging.NOTSET)
+        if first and memory() - first > GROWTH:
+            raise AssertionError(f"{door}: memory grew from {first} to {memory()} KiB")
+        return bench.count
+
+
+def memory() -> int:
+    """KiB that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def by_coverage(door: str, seconds: float, corpus: Path) -> None:
+    """Let atheris look for inputs that reach new code. Does not return: libFuzzer ends the process."""
+    import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    with atheris.instrument_imports(include=["tcpchat", "h11", "websockets"]):
+        import tcpchat.connection
+        import tcpchat.doors.irc.door
+        import tcpchat.doors.seed
+        import tcpchat.doors.web
+        import tcpchat.server  # noqa: F401
+    begin, samples = DOORS[door]
+    place = corpus / door
+    place.mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(samples):
+        (place / f"sample{number}").write_bytes(sample)
+    bench = Bench(Path(tempfile.mkdtemp(prefix="tcpchat-fuzz-")))
+
+    def one(data: bytes) -> None:
+        chance = random.Random(len(data))
+        bench.throw(cut(begin + data, chance) if len(data) % 2 else [begin + data])
+
+    limits = [f"-max_total_time={seconds:.0f}", "-rss_limit_mb=1024", "-timeout=5", f"-artifact_prefix={corpus}/fault-"]
+    atheris.Setup([sys.argv[0], *limits, str(place)], one)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Throw bytes at every door.")
+    parser.add_argument("doors", nargs="*", metavar="DOOR", help=", ".join(DOORS))
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each door (60)")
+    parser.add_argument("--seed", type=int, default=1, help="of the mutation (1)")
+    parser.add_argument(
+        "--corpus", type=Path, default=Path("benchmarks/out/fuzz"), help="where atheris keeps its finds"
+    )
+    parser.add_argument("--guided", action="store_true", help="one door, by atheris, in this process")
+    args = parser.parse_args()
+    doors = args.doors or list(DOORS)
+    if args.guided:
+        by_coverage(doors[0], args.seconds, args.corpus)
+        return 0
+    worst = 0
+    for door in doors:
+        if find_spec("atheris") is not None:
+            command = [sys.executable, "-m", "benchmarks.fuzz", "--guided", door, "--seconds", str(args.seconds)]
+            code = subprocess.run([*command, "--corpus", str(args.corpus)], env=os.environ, check=False).returncode
+            print(f"{door}: {'no fault' if code == 0 else 'A FAULT, see above'}", flush=True)
+            worst = max(worst, abs(code))
+        else:
+            print(f"{door}: {by_mutation(door, args.seconds, args.seed)} inputs, no fault", flush=True)
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
