@@ -55,6 +55,8 @@ class Config:
     data: str = _row(".", "Folder of the messages (tcpchat.db) and of the text log.", group="server")
     syslog: str = _row("syslog", "Text log, relative to the data folder; off = none.", group="server")
 
+    retention_days: int = _row(0, "Days that messages are kept; 0 = for good.", group="server")
+
     dead_after: float = _row(30.0, "Seconds without a sign of life until a peer is hung up.", group="time")
     first_bytes_seconds: float = _row(10.0, "Seconds a new connection has for its first bytes.", group="time")
     snapshot_entries: int = _row(100_000, "Entries after which the state is saved again.", group="time")

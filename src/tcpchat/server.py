@@ -148,7 +148,7 @@ class Server:
     async def _restore(self) -> None:
         self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=version()))
         if self.log is None:
-            self.log = default_log(self._place())
+            self.log = default_log(self._place(), self.config.retention_days)
         seq, state, cursors = await self.log.open()
         self.chat.restore(seq, state, cursors)
         await self.log.replay(seq, self.chat.replay)
@@ -326,6 +326,7 @@ class Server:
         now = time.time()
         try:
             self.pipe.run(self.chat.tick(now))
+            self.irc.tick()
         except Exception:
             logger.exception("! a fault of this server, in tick")
         for connection in list(self._wheel[self.ticks % TICKS_PER_SECOND]):
@@ -422,9 +423,9 @@ def version() -> str:
         return ""
 
 
-def default_log(data: Path) -> Log:
+def default_log(data: Path, retention_days: int = 0) -> Log:
     """The embedded log in this folder."""
     from tcpchat.log.sqlite import SqliteLog
 
     data.mkdir(parents=True, exist_ok=True)
-    return SqliteLog(data / "tcpchat.db")
+    return SqliteLog(data / "tcpchat.db", retention_days=retention_days)

@@ -119,3 +119,50 @@ def test_backup_and_check(server: tcpchat.Server, folder: Path, capsys: pytest.C
     capsys.readouterr()
     assert admin(folder, "check") == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_who_holds_a_role_operates_from_elsewhere(
+    server: tcpchat.Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for login in ("alice", "duck"):
+        with tcpchat.sync.connect(f"localhost:{server.port}", login, key=True, claim=True):
+            pass
+    assert main(["admin", "-s", f"localhost:{server.port}", "-u", "alice", "mute", "duck", "--why", "loud"]) == 0
+    assert main(["admin", "-s", f"localhost:{server.port}", "-u", "duck", "unmute", "duck"]) == 4
+    capsys.readouterr()
+    assert admin(folder, "log") == 0
+    last = json.loads(capsys.readouterr().out)["log"][-1]
+    assert (last["by"], last["do"], last["login"], last["why"]) == ("alice", "mute", "duck", "loud")
+
+
+def test_a_secret_left_behind_by_a_killed_server_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    with tcpchat.Server.in_thread(port=0, data=folder):
+        left = (folder / "admin.secret").read_text()
+    (folder / "admin.secret").write_text(left)
+    assert admin(folder, "account", "duck", "--password-file", password(tmp_path, "quack")) == 0
+
+
+def test_check_finds_what_is_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        tcpchat.Server.in_thread(port=0, data=folder) as server,
+        tcpchat.sync.connect(f"localhost:{server.port}", "duck") as chat,
+    ):
+        for text in "abc":
+            chat.send("#all", text).accepted(5)
+    db = sqlite3.connect(folder / "tcpchat.db")
+    db.execute("DELETE FROM entries WHERE seq = 2")
+    db.commit()
+    db.close()
+    assert admin(folder, "check") == 1
+    assert json.loads(capsys.readouterr().out)["missing"] == 1
+
+
+def test_an_erased_login_is_gone_from_the_file_when_no_server_runs(folder: Path, tmp_path: Path) -> None:
+    with tcpchat.Server.in_thread(port=0, data=folder, syslog="off") as server:
+        for login in ("alice", "duck"):
+            with tcpchat.sync.connect(f"localhost:{server.port}", login, key=True, claim=True, outbox=None) as chat:
+                chat.send("#all", f"unforgettable of {login}").accepted(5)
+    assert admin(folder, "delete", "duck", "--erase") == 0
+    held = (folder / "tcpchat.db").read_bytes()
+    assert b"unforgettable of alice" in held
+    assert b"unforgettable of duck" not in held

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default=".", metavar="DIR", help="the server's data folder (.)")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but data")
-    parser.set_defaults(no_color=False, no_input=False, timeout=None, server=None, user="operator", profile=None)
+    parser.add_argument("-s", "--server", metavar="HOST[:PORT]", help="a server elsewhere, for those who hold a role")
+    parser.add_argument("-u", "--user", metavar="LOGIN", help="the login that holds the role, instead of --data")
+    parser.set_defaults(no_color=False, no_input=False, timeout=None, profile=None)
     acts = parser.add_subparsers(dest="act", metavar="ACT", required=True, help="what to do; ACT --help says more")
     for name, act in ACTS.items():
         one = acts.add_parser(name.replace("_", "-"), help=act.about, description=act.about)
@@ -131,42 +133,37 @@ def _password(args: argparse.Namespace) -> str:
 
 @contextmanager
 def _operator(args: argparse.Namespace) -> Iterator[Session]:
-    """A session with every role: on the running server, or on one that runs for this act alone."""
+    """A session that may operate: by the role of a login, by the data folder, or on a server that runs for this act."""
+    with ExitStack() as stack:
+        yield stack.enter_context(Session(args)) if args.server or args.user else _by_folder(args, stack)
+
+
+def _by_folder(args: argparse.Namespace, stack: ExitStack) -> Session:
     folder = Path(args.data)
     try:
-        with _session(args, folder) as session:
-            yield session
-            return
-    except (FileNotFoundError, ConnectionFailed) as error:
-        if isinstance(error, ConnectionFailed) and not _stale(folder):
-            raise
+        return stack.enter_context(_session(args, folder))
+    except (FileNotFoundError, ConnectionFailed):
+        pass  # it does not run, or was killed and left its secret behind
     if not (folder / "tcpchat.db").exists():
         raise Ended(FAILED, f"There is no chat in {folder}. Name its data folder with --data DIR.")
     from tcpchat.log import LogError
     from tcpchat.server import Server
 
     try:
-        with Server.in_thread("127.0.0.1", 0, folder, syslog="off"), _session(args, folder) as session:
-            yield session
+        stack.enter_context(Server.in_thread("127.0.0.1", 0, folder, syslog="off"))
     except LogError as error:
         raise Ended(FAILED, str(error)) from None
+    return stack.enter_context(_session(args, folder))
 
 
-def _stale(folder: Path) -> bool:
-    """Was the secret left behind by a server that was killed? Then nobody listens where it points."""
-    (folder / SECRET).unlink(missing_ok=True)
-    return True
-
-
-@contextmanager
-def _session(args: argparse.Namespace, folder: Path) -> Iterator[Session]:
+def _session(args: argparse.Namespace, folder: Path) -> Session:
+    """A session by the secret in the folder of a running server. Raises FileNotFoundError; entering, as any session."""
     try:
         host, port, secret = (folder / SECRET).read_text(encoding="ascii").split()
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"{folder / SECRET} can only be read by who runs the server.") from None
-    args.server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    with Session(args, operator=secret) as session:
-        yield session
+    server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Session(argparse.Namespace(**{**vars(args), "server": server, "user": "operator"}), operator=secret)
 
 
 # -- output ------------------------------------------------------------------------------------------------------------
@@ -246,15 +243,17 @@ def _check(args: argparse.Namespace) -> int:
     """Is the file whole, and does no entry miss?"""
     db = _open(args)
     try:
-        verdict = db.execute("PRAGMA quick_check").fetchone()[0]
+        verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
         count, first, last = db.execute("SELECT count(*), min(seq), max(seq) FROM entries").fetchone()
     except sqlite3.Error as error:
         raise Ended(FAILED, f"The file is damaged: {error}. Restore a backup.") from None
     finally:
         db.close()
-    whole = verdict == "ok"
+    first, last = first or 0, last or 0
+    missing = last - first + 1 - count if count else 0
+    whole = verdict == "ok" and not missing
     if args.json:
-        show_json({"ok": whole, "entries": count, "first": first, "last": last, "verdict": verdict})
+        show_json({"ok": whole, "entries": count, "first": first, "last": last, "missing": missing, "verdict": verdict})
     else:
-        print(f"{verdict}: {count} entries, {first or 0} to {last or 0}")
+        print(f"{verdict}: {count} entries, {first} to {last}" + (f", {missing} MISSING" if missing else ""))
     return 0 if whole else FAILED
