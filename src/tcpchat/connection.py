@@ -261,6 +261,12 @@ class Connection(asyncio.Protocol):
         if len(self.loads) > LOADS_MAX:
             self.pause("loads")
 
+    def _stirred(self, irc: IrcDoor) -> bool:
+        """May something have changed by which lines can go on, or this peer can be read again?"""
+        if irc.queue or irc.commands or self.held or irc.entering != self.entering:
+            return True
+        return self.session is not None and self.door.dialect is not self.session.dialect
+
     def _go_on(self, irc: IrcDoor) -> None:
         """Lines that waited for an answer may go on now."""
         now = time.time()
@@ -348,7 +354,7 @@ class Connection(asyncio.Protocol):
             return
         out, door = self.out, self.door
         if self.told:
-            if self.irc is not None:
+            if self.irc is not None and self._stirred(self.irc):
                 self._go_on(self.irc)
                 if self.closing:
                     return

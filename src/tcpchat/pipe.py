@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core.chat import Chat
@@ -45,16 +46,33 @@ BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of mi
 class Parcel:
     """What one audience gets of a batch in one dialect: encoded once, joined once."""
 
-    __slots__ = ("joined", "last", "pieces", "places", "skippers", "skips")
+    __slots__ = ("ends", "joined", "last", "own", "pieces", "places")
 
     def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
         encode = sender.door.encode
         self.places = members
         self.pieces = [encode(fan.event) for _, fan in members]
-        self.skippers = [fan.skip for _, fan in members]
-        self.skips = set(self.skippers)
+        self.own: dict[Session | None, list[int]] = {}  # whose pieces these are: they are not told them
+        for index, (_, fan) in enumerate(members):
+            if fan.skip in self.own:
+                self.own[fan.skip].append(index)
+            else:
+                self.own[fan.skip] = [index]
         self.last = max([getattr(fan.event, "seq", 0) for _, fan in members])
         self.joined = None if None in self.pieces else b"".join(self.pieces)  # type: ignore[arg-type]
+        self.ends: list[int] = []  # where the pieces end in ``joined``, once somebody needs it
+
+    def without(self, session: Session) -> bytes:
+        """What is joined, but for a session's own pieces."""
+        assert self.joined is not None
+        if not self.ends:
+            self.ends = list(accumulate(map(len, self.pieces)))  # type: ignore[arg-type]
+        rest, start = [], 0
+        for index in self.own[session]:
+            rest.append(self.joined[start : self.ends[index - 1] if index else 0])
+            start = self.ends[index]
+        rest.append(self.joined[start:])
+        return b"".join(rest)
 
 
 class Pipe:
@@ -118,13 +136,14 @@ class Pipe:
     def _run_answers_first(self, effects: Sequence[AnyEffect]) -> None:
         """Effects of a run of messages: the authors' answers, then all that is shared, joined."""
         fans: list[FanOut] = []
-        rest: list[AnyEffect] = []
         for effect in effects:
             if type(effect) is FanOut:
                 fans.append(effect)
+            elif type(effect) is Tell:
+                if (carrier := effect.session.carrier) is not None:
+                    carrier.tell(effect.event)
             else:
-                rest.append(effect)
-        self.run(rest)
+                self.run((effect,))
         if fans:
             self._fan_out(fans)
 
@@ -150,7 +169,7 @@ class Pipe:
         for session in touched:
             carrier: Connection = session.carrier
             parcels = carrier.parcels
-            if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].skips:
+            if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].own:
                 carrier.share(parcels[0].joined, parcels[0].last)
             else:
                 take(session, parcels)
@@ -387,9 +406,8 @@ def take(session: Session, parcels: list[Parcel]) -> None:
     """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
     if len(parcels) == 1 and parcels[0].joined is not None:
         only = parcels[0]  # the usual case: somebody of one busy room, without the own words
-        others = [piece for piece, skip in zip(only.pieces, only.skippers, strict=True) if skip is not session]
-        if others:
-            session.carrier.share(b"".join(others), only.last)  # type: ignore[arg-type]
+        if others := only.without(session):
+            session.carrier.share(others, only.last)
         return
     own: list[tuple[int, bytes | None, FanOut]] = []
     for parcel in parcels:

@@ -80,7 +80,7 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "no_such_message"
     if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
         return "bad_command"
-    if silenced(user, now):
+    if user.muted and silenced(user, now):
         return "muted"
     to = command.to
     if to[:1] == "@":

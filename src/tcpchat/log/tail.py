@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from tcpchat.core.model import Deleted, Edited, Entry, Query, Removed, Result, Row
+from tcpchat.core.model import Deleted, Edited, Entry, Query, Removed, Result, Row, Said
 from tcpchat.log.facts import Mark, is_message, place, row_of
 
 KEEP = 2_048  # newest entries that stay for readers close to the head, also when the indexes have them: about 1 MB
@@ -58,10 +58,16 @@ class Tail:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take durable entries, in order."""
-        rooms = self.rooms
+        rooms, newest = self.rooms, self.entries
         for entry in entries:
-            self.entries.append(entry)
+            newest.append(entry)
             fact = entry.fact
+            if type(fact) is Said:  # nearly all are
+                if (said := rooms.get(fact.room)) is not None:
+                    said.append(entry)
+                else:
+                    rooms[fact.room] = [entry]
+                continue
             room = place(fact)
             if room is not None:
                 if room in rooms:
@@ -86,14 +92,15 @@ class Tail:
         if not gone:
             return
         last = gone[-1].seq
-        for room in {place(entry.fact) for entry in gone} - {None}:
+        facts = [entry.fact for entry in gone]
+        for room in {fact.room if type(fact) is Said else place(fact) for fact in facts} - {None}:
             entries = self.rooms[room]  # type: ignore[index]
             del entries[: bisect_right(entries, last, key=_seq)]
             if not entries:
                 del self.rooms[room]  # type: ignore[arg-type]
-        for entry in gone:
-            if isinstance(entry.fact, Edited | Removed):
-                self._forget_change(entry.fact.seq, last)
+        for fact in facts if self.amended else ():
+            if isinstance(fact, Edited | Removed):
+                self._forget_change(fact.seq, last)
 
     def _forget_change(self, seq: int, last: int) -> None:
         left = tuple(change for change in self.amended.get(seq, ()) if change.seq > last)

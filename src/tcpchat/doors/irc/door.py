@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, TypingNotice
-from tcpchat.doors.irc import caps, encode, events, refusals, wire
+from tcpchat.doors.irc import caps, encode, events, refusals, talking, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
@@ -162,7 +162,9 @@ class IrcDoor:
                 continue
             if raw.endswith(b"\r"):
                 raw = raw[:-1]
-            if raw:
+            if not raw or (raw[:8] == b"PRIVMSG " and self._said_at_once(raw)):
+                continue
+            if not (raw[:5] == b"PONG " and self.receipts.answered(raw)):
                 self._line(raw)
         if len(self.buffer) > BYTES_MAX:
             self.buffer = b""
@@ -172,6 +174,12 @@ class IrcDoor:
             elif not self.closing:  # a second buffer full of the same line: this is no client
                 self.queue.clear()
                 self.quit("Line too long")
+
+    def _said_at_once(self, raw: bytes) -> bool:
+        """A plain message when nothing waits before it needs no turn of its own; False: it is none."""
+        if self.queue or self.running is not None or self.gathering is not None or not self.registered:
+            return False
+        return len(self.says) < SAYS_WAITING and talking.say_at_once(self, raw)
 
     def _line(self, raw: bytes) -> None:
         if len(raw) > 2 * BYTES_MAX:

@@ -63,6 +63,15 @@ class Receipts:
         if settled and not self.answers and not self.waiting and self.told > self.asked:
             self.door.out.append(self._ask())
 
+    def answered(self, raw: bytes) -> bool:
+        """Take a PONG line that answers our own PING, at once: nothing is said to it, so it waits for no line before
+        it. False: it is another."""
+        token = raw.rpartition(b" ")[2].removeprefix(b":")
+        if not (token.startswith(b"tc-") and self.waiting and token.isascii()):
+            return False
+        self.pong(token.decode())
+        return True
+
     def pong(self, token: str) -> None:
         """The client has read everything up to the token."""
         kind, _, digits = token.partition("-")

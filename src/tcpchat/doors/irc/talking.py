@@ -8,10 +8,12 @@ from tcpchat.core.model import Accepted, AnyEvent, Message, Refused, Remove, Say
 from tcpchat.doors.irc import encode, multiline, refusals, services, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
+from tcpchat.doors.irc.wire import MAX_LINE
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.answers import Answer
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.network import Face
     from tcpchat.doors.irc.wire import Line
 
 
@@ -22,11 +24,11 @@ SHORT = 90  # characters that fit a line whatever is around them
 class Pending:
     """A message on its way into the log."""
 
-    __slots__ = ("answer", "away", "say", "shown", "verb")
+    __slots__ = ("answer", "face", "say", "shown", "verb")
 
-    def __init__(self, say: Say, verb: str, shown: str, answer: Answer | None) -> None:
+    def __init__(self, say: Say, verb: str, shown: str, answer: Answer | None, face: Face | None) -> None:
         self.say, self.verb, self.shown, self.answer = say, verb, shown, answer
-        self.away = ""
+        self.face = face  # of whom it is for; None: a room, or somebody who is not here
 
     def answered(self, door: IrcDoor, event: AnyEvent) -> None:
         """It is durable, or was refused."""
@@ -51,11 +53,11 @@ class Pending:
             echo(door, self._message(door, event))
         if say.kind in ("text", "action"):
             door.receipts.said(say.to, event.seq)
-        if say.to[0] != "#":
-            if door.is_me(say.to[1:]):
+        face = self.face
+        if face is not None:
+            if face is door.me:
                 door.out += lines_of(door, self._message(door, event))
-            face = door.network.people.get(door.network.fold(say.to[1:]))
-            if face is not None and face.away and self.verb == "PRIVMSG":
+            if face.away and self.verb == "PRIVMSG":
                 door.reply("RPL_AWAY", self.shown, text=face.away)
 
     def _message(self, door: IrcDoor, event: Accepted) -> Message:
@@ -151,25 +153,39 @@ def speak(door: IrcDoor, line: Line) -> Steps | None:
     return None
 
 
+def say_at_once(door: IrcDoor, raw: bytes) -> bool:
+    """The same for a line as it came, without CR LF; False: it has to be read with all that a line may have."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return False
+    target, _, body = text[8:].partition(" :")
+    if not body or not target or " " in target or "\0" in text or len(raw) > MAX_LINE - 2:
+        return False
+    return say_plain(door, target, body)
+
+
 def say_plain(door: IrcDoor, target: str, text: str) -> bool:
     """A message as nearly all are, to one room or one person, short, nothing special; False: it is not one."""
-    if text[0] == "\x01" or "," in target or target[0] in "@+" or target == "#all":
+    first = target[0]
+    if first in "@+" or text[0] == "\x01" or "," in target or target == "#all":
         return False
     if len(text) > SHORT and not (text.isascii() and target.isascii() and len(text) + len(target) <= PLAIN):
         return False
     to = shown = target
-    if target[0] != "#":
+    face: Face | None = None
+    if first != "#":
         key = door.network.fold(target)
         face = door.network.people.get(key)
-        if face is None or face.modes or services.find(target) is not None:
+        if face is None or face.modes or key in services.SERVICES:
             return False
         door.me.accepted.add(key)
         to, shown = "@" + face.login, nick_of(face.login)
     door.me.spoke = door.now
     door.refs = ref = door.refs + 1
-    say = Say(to=to, text=text, ref=ref)
+    say = Say(to, text, 0, 0, "text", None, ref)
     door.commands.append(say)
-    door.says[ref] = Pending(say, "PRIVMSG", shown, door.answer)
+    door.says[ref] = Pending(say, "PRIVMSG", shown, door.answer, face)
     if door.answer is not None:
         door.answer.waits += 1
     return True
@@ -215,7 +231,8 @@ def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, st
     door.me.spoke = door.now
     door.refs += 1
     door.commands.append(say)
-    door.says[door.refs] = Pending(say, verb, mark + shown, door.answer)
+    face = None if room.startswith("#") else network.people.get(network.fold(room))
+    door.says[door.refs] = Pending(say, verb, mark + shown, door.answer, face)
     if door.answer is not None:
         door.answer.waits += 1
 
