@@ -14,6 +14,7 @@ from tcpchat.log import LogError, LogUnavailable
 APPLICATION_ID = 0x74637074  # "tcpt": in the file's header, so that no other program's database is taken for a log
 PART_BITS = 18  # messages of 2**18 places share one full-text index: merges, searches and deletions stay small
 BUSY_SECONDS = 1.0  # somebody may have the file open in another program; a commit does not wait longer for that
+MERGE_AT = 16  # pieces of a part's index that are merged into one: few big merges cost less than many small ones
 STATEMENT_ROWS = 256  # 4 columns of it are far below SQLite's limit of 32,766 values
 SMALLEST = 512  # bytes of a database that has anything in it
 END = 1 << 62  # behind every seq
@@ -69,6 +70,8 @@ def make_part(db: sqlite3.Connection, part: int) -> None:
         f"CREATE VIRTUAL TABLE {words_table(part)} USING fts5"
         f" (text, content='', columnsize=0, detail=none, tokenize='{TOKENIZER}')"
     )
+    table = words_table(part)
+    db.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', ?)", (MERGE_AT,))
     db.execute("INSERT INTO parts VALUES (?, 0)", (part,))
 
 

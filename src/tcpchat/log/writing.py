@@ -39,7 +39,7 @@ logger = logging.getLogger("tcpchat.log")
 T = TypeVar("T")
 
 SLICE = 128  # entries followed before the writer looks whether a batch waits: about a millisecond
-CHUNK = 2_048  # entries followed in one transaction: the bigger, the fewer pages and merges each costs
+CHUNK = 8_192  # entries followed in one transaction: the bigger, the fewer pages and merges each costs
 SOON = 1_024  # entries behind from which the followers move as soon as nothing waits and batches are small
 SMALL = 32  # a batch: more come only when the chat is busy, and then few big chunks are better than many small ones
 FAR = 8_192  # entries behind from which the followers move first, and a batch waits: their memory is bounded
