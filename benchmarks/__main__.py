@@ -15,6 +15,7 @@ FIGURES: dict[str, tuple[list[str], list[str], str]] = {
     "web": ([], ["--quick"], "the page: first message, long tasks under load"),
     "trust": ([], ["--quick"], "what TLS and password guesses cost"),
     "demo": ([], [], "seconds from nothing to the first delivered message"),
+    "goals": ([], [], "all that was asked beside what these runs have measured"),
 }
 
 

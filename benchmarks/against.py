@@ -93,6 +93,8 @@ def main() -> None:
     disk = rig.fsync_probe(rig.generator().parent)
     print(f"fdatasync p50 {disk['p50_ms']:.2f} ms, p99 {disk['p99_ms']:.2f} ms; {rig.machine()}", flush=True)
     table = run(only, args.rounds, args.seconds, servers)
+    if args.json.exists() and only:  # a part of the figures measured again: the others stay
+        table = {**json.loads(args.json.read_text())["table"], **table}
     args.json.write_text(json.dumps({"machine": rig.machine(), "fdatasync": disk, "table": table}, indent=1))
 
 
