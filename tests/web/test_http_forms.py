@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.resources import files
 
 import pytest
 
@@ -190,6 +192,12 @@ def test_nobody_may_pose_as_a_proxy() -> None:
 
 def test_weight_of_the_page() -> None:
     assert sum(len(asset.body) for name, asset in assets().items() if name) <= 60_000
+
+
+def test_no_text_of_the_page_holds_a_sign_that_loses_its_blanks() -> None:
+    for source in files("tcpchat.doors").joinpath("page").iterdir():
+        for text in re.findall(r'"[^"\n]*"', source.read_text()) if source.name.endswith(".js") else ():
+            assert not re.search(r" (=>|=|===|!==|&&|\|\|) ", text), (source.name, text)
 
 
 # -- over sockets ------------------------------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from webpage import Page
+from webpage import Page, chromium
 
 import tcpchat
 from fakes.original import OriginalClient
 from tcpchat.core import model as m
+from tcpchat.trust.fingerprint import words
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -231,6 +232,59 @@ def test_a_claimed_login_asks_for_its_password(chat: tcpchat.Server, first: Any)
     page.find("#login-password").clear()
     page.find("#login-password").send_keys("correct horse" + Keys.ENTER)
     page.ready()
+
+
+def test_the_password_is_asked_once_for_a_browser(chat: tcpchat.Server, first: Any) -> None:
+    with native(chat, "keeper") as owner:
+        owner.command(m.Password("", new="correct horse"))
+        page = Page(first, chat.port)
+        page.until(lambda: page.find("#login-name").is_displayed(), "the form")
+        page.find("#login-name").send_keys("keeper" + Keys.ENTER)
+        page.until(lambda: page.find("#login-password").is_displayed(), "the question")
+        page.find("#login-password").send_keys("correct horse" + Keys.ENTER)
+        page.ready()
+        keys: dict[str, str] = {}
+
+        def kept() -> dict[str, str]:
+            done = owner.command(m.Key("list"))
+            assert isinstance(done, m.Done)
+            keys.update(done.data["keys"])
+            return keys
+
+        page.until(kept, "the key of this browser")
+        assert list(keys.values()) == ["web"]
+        page.driver.refresh()
+        page.ready()
+        assert page.js("return login.hidden")
+        owner.command(m.Key("revoke", next(iter(keys))))  # that browser was lost: what it has opens nothing any more
+        page.until(lambda: page.find("#login-password").is_displayed(), "the question again")
+
+
+def test_the_form_says_what_the_key_of_the_server_is_called(chat: tcpchat.Server) -> None:
+    with chromium(800, 600, "--ignore-certificate-errors") as driver:
+        page = Page(driver, chat.port)
+        driver.get(f"https://127.0.0.1:{chat.port}/")
+        page.until(lambda: page.text("#login-words"), "the words")
+        assert page.text("#login-words") == words(chat.fingerprint)
+
+
+def test_leaving_forgets_the_key(chat: tcpchat.Server, first: Any) -> None:
+    with native(chat, "leaver") as owner:
+        owner.command(m.Password("", new="correct horse"))
+        page = Page(first, chat.port)
+        page.until(lambda: page.find("#login-name").is_displayed(), "the form")
+        page.find("#login-name").send_keys("leaver" + Keys.ENTER)
+        page.until(lambda: page.find("#login-password").is_displayed(), "the question")
+        page.find("#login-password").send_keys("correct horse" + Keys.ENTER)
+        page.ready()
+        page.until(lambda: owner.command(m.Key("list")).data["keys"], "the key of this browser")
+        page.find("#open-settings").click()
+        page.until(lambda: page.all("#dialog button")[-1].is_displayed(), "the settings")
+        page.all("#dialog button")[-1].click()
+        page.until(lambda: page.find("#login-name").is_displayed(), "the form")
+        page.find("#login-name").clear()
+        page.find("#login-name").send_keys("leaver" + Keys.ENTER)
+        page.until(lambda: page.find("#login-password").is_displayed(), "the question again")
 
 
 @contextmanager

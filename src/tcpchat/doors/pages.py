@@ -39,8 +39,12 @@ class Asset:
     etag: str
 
 
-# What stands in the sources for people only: indentation, and lines that are comments.
+# What stands in the sources for people only: indentation, lines that are comments, and blanks around some signs.
 _FOR_PEOPLE = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+|^\n", re.MULTILINE)
+_AROUND = {
+    "css": re.compile(rb"\s*([{};,>])\s*|(?<=:) (?=[^{}]*[;}])"),
+    "js": re.compile(rb" (=>|=|===|!==|&&|\|\|) "),  # none of them stands in a text of the page (a test says so)
+}
 
 
 @cache
@@ -48,10 +52,13 @@ def assets() -> dict[str, Asset]:
     """All files of the page by the name they have in a URL ("" is the page itself)."""
     found: dict[str, Asset] = {}
     for entry in files("tcpchat.doors").joinpath("page").iterdir():
-        kind = TYPES.get(entry.name.rpartition(".")[2])
+        ending = entry.name.rpartition(".")[2]
+        kind = TYPES.get(ending)
         if kind is None or not entry.is_file():
             continue
         body = _FOR_PEOPLE.sub(b"", entry.read_bytes())
+        if around := _AROUND.get(ending):
+            body = around.sub(rb"\1", body)
         found[entry.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
     if "index.html" in found:
         found[""] = found["index.html"]

@@ -3,6 +3,7 @@ import { Composer } from "./composer.js";
 import { help, receipts, settings, switcher } from "./dialogs.js";
 import { $, browser, button, clean, clock, h, name, tab } from "./dom.js";
 import { List, head } from "./list.js";
+import { kept } from "./keys.js";
 import { Net } from "./net.js";
 import { announce, notify } from "./notify.js";
 import { Outbox, claimDevice } from "./outbox.js";
@@ -118,6 +119,7 @@ function draw() {
 	fill("here", people.slice(0, 500).map(({ login, away }) => h("li", null, h("button", { onclick: () => open("@" + login), title: away || "" }, dot(login), name(login), h("span.hidden", null, presence(login))))));
 	$("people-title").textContent = t("Here ({0})", here);
 	$("people-button").replaceChildren(aside("● " + here), h("span.hidden", null, t("Here ({0})", here)));
+	navigator[count ? "setAppBadge" : "clearAppBadge"]?.(count).catch(() => {});
 	document.title = (count ? `(${count}) ` : "") + (store.open?.to || "tcpchat");
 	$("menu-count").textContent = count || "";
 	$("room-name").textContent = store.open?.to;
@@ -247,6 +249,7 @@ store.on = {
 async function enter(login, password) {
 	net.head = null;
 	outbox = net.outbox = await new Outbox(login, net.device).open();
+	net.key = await kept(login);
 	net.start(login, password);
 }
 
@@ -297,6 +300,8 @@ const forms = {
 for (const [id, act] of Object.entries(forms)) $(id).onsubmit = (event) => { event.preventDefault(); act(); };
 $("search").oninput = () => { clearTimeout(searching); searching = setTimeout(search, 250); };
 
+// What the server's key is called, to compare with what its operator says.
+if (isSecureContext) fetch("healthz").then((answer) => answer.json()).then(({ words }) => { $("login-words").textContent = words || ""; }, () => {});
 translate();
 const known = browser.get("login");
 $("login-hint").textContent = `tcpchat client ${location.hostname} ${location.port || (location.protocol === "https:" ? 443 : 80)}`;

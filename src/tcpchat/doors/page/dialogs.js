@@ -1,4 +1,5 @@
 // Boxes over the page: go to, who has it, settings, help. One <dialog>, which keeps the focus inside by itself.
+import { forget } from "./keys.js";
 import { $, browser, button, h, name } from "./dom.js";
 import { WORDS, ticks } from "./list.js";
 import { noticeState } from "./notify.js";
@@ -48,7 +49,7 @@ export function settings(net, leave) {
 	show("Settings", row(t("Show others what I have read"), read),
 		row(noticeState() || button("Turn on notifications", () => Notification.requestPermission().then(() => settings(net, leave)))),
 		h("p.row", null, password, button("Set password", save)), said,
-		h("p.row", null, button("Leave room", () => { box.close(); leave(); }), button("Leave chat", () => { net.stop(); browser.set("login", ""); location.reload(); })));
+		h("p.row", null, button("Leave room", () => { box.close(); leave(); }), button("Leave chat", () => { net.stop(); browser.set("login", ""); forget(net.login).then(() => location.reload()); })));
 }
 
 export function help() {

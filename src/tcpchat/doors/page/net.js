@@ -1,3 +1,5 @@
+import { forget, keep, make, prove } from "./keys.js";
+
 // The connection: WebSocket with the native protocol inside, resume by cursor, the outbox sent in order, once.
 const BACK_OFF = [500, 1000, 2000, 4000, 8000, 16000, 30000];
 const SILENCE = 45000; // ms without a byte after which the line is dead, pings notwithstanding
@@ -23,7 +25,7 @@ export class Net {
 		this.setState("connecting");
 		const url = new URL(".", location.href.split("#")[0].replace(/^http/, "ws")), socket = this.socket = new WebSocket(url, ["tcpchat.v1"]);
 		this.heard = Date.now();
-		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", ...(this.head !== null && { after: this.head }) });
+		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", key: this.key?.key || "", ...(this.head !== null && { after: this.head }) });
 		socket.onmessage = ({ data }) => {
 			this.heard = Date.now();
 			for (const line of data.split("\n")) if (line) this.take(JSON.parse(line));
@@ -83,9 +85,22 @@ export class Net {
 		if (this.state === "online" && this.head > this.confirmed) this.send({ t: "confirm", seq: this.confirmed = this.head });
 	}
 
-	on_challenge({ methods }) {
+	async on_challenge({ methods, nonce, login }) {
+		this.nonce = nonce;
 		if (this.password && methods.includes("password")) this.send({ t: "password", password: this.password });
+		else if (this.key && methods.includes("key")) this.send({ t: "proof", ...await prove(this.key, nonce, login) });
 		else this.fatal({ code: "claimed" });
+	}
+
+	// Logged in by password: from now on by a key of this browser.
+	async adopt(login) {
+		if (this.password && this.nonce) try {
+			const key = await make();
+			await this.ask({ t: "key", do: "add", label: "web", ...await prove(key, this.nonce, login) });
+			await keep(login, key);
+			this.key = key;
+			this.password = "";
+		} catch {} // no https, or a browser without Ed25519: it asks again the next time
 	}
 
 	on_welcome(event) {
@@ -97,6 +112,7 @@ export class Net {
 		this.on.welcome({ ...event, first });
 		this.heartbeat();
 		this.pump();
+		this.adopt(event.login);
 	}
 
 	// What the server has of this device already: those messages are accepted, the others get the next numbers.
@@ -147,6 +163,7 @@ export class Net {
 	}
 
 	on_refused(event) {
+		if (event.code === "wrong_proof") { forget(this.login); this.key = null; event.code = "claimed"; }
 		if (event.n) this.refused(event);
 		else if (event.fatal || this.state !== "online") this.fatal(event);
 		else this.on.event(event);
