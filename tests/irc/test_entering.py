@@ -247,7 +247,7 @@ def test_register(house: House) -> None:
     assert b.ask("VERIFY carol x")[0].params[:2] == ["VERIFY", "INVALID_CODE"]
     d = house.join("dave", "draft/account-registration")
     assert d.ask("REGISTER eve * sesame")[0].params[1] == "ACCOUNT_NAME_MUST_BE_NICK"
-    assert d.ask("REGISTER dave * abc")[0].params[1] == "WEAK_PASSWORD"
+    assert d.ask("REGISTER dave * ab")[0].params[1] == "WEAK_PASSWORD"
     assert d.ask("REGISTER dave")[0].params[1] == "NEED_MORE_PARAMS"
 
 

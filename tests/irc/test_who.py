@@ -239,9 +239,7 @@ def test_the_server_about_itself(house: House) -> None:
     assert commands(a.ask("TIME", "ADMIN")) == ["391", "256", "257", "258", "259"]
     lines = a.ask("INFO")
     assert set(commands(lines)) == {"371", "374"}
-    link, end = a.ask("LINKS")
-    assert link.params == ["nick", "My.Chat.Server", "My.Chat.Server", "0 test server"]
-    assert end.params[:2] == ["nick", "*"]
+    assert only(a.ask("LINKS"), "365").params[:2] == ["nick", "*"]  # operators alone are shown more
     for words, subject in (
         ("HELP", "*"),
         ("HELPOP", "*"),

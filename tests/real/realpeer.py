@@ -32,8 +32,11 @@ class Program:
 
     name = ""
 
-    def __init__(self, home: Path, port: int, account: str = "", password: str = "", nick: str = "") -> None:
+    def __init__(
+        self, home: Path, port: int, account: str = "", password: str = "", nick: str = "", cert: Path | None = None
+    ) -> None:
         self.home, self.port, self.account, self.password = home, port, account, password
+        self.cert = cert  # comes by TLS and logs in by this certificate
         self.nick = nick or account
         self.logs = home / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -71,16 +74,19 @@ class Irssi(Program):
 
     def start(self) -> None:
         sasl = f'sasl_mechanism = "PLAIN"; sasl_username = "{self.account}"; sasl_password = "{self.password}";'
+        tls = ""
+        if self.cert is not None:
+            sasl = 'sasl_mechanism = "EXTERNAL";'
+            tls = f'use_tls = "yes"; tls_verify = "no"; tls_cert = "{self.cert}";'
         (self.home / "config").write_text(
             f"""
-servers = ( {{ address = "127.0.0.1"; chatnet = "t"; port = "{self.port}"; autoconnect = "yes"; }} );
+servers = ( {{ address = "127.0.0.1"; chatnet = "t"; port = "{self.port}"; autoconnect = "yes"; {tls} }} );
 chatnets = {{ t = {{ type = "IRC"; nick = "{self.nick}"; {sasl if self.account else ""} }}; }};
 settings = {{
   core = {{ real_name = "Real"; user_name = "{self.nick}"; nick = "{self.nick}"; }};
   "irc/core" = {{ cmds_max_at_once = "100"; cmd_queue_speed = "1msec"; }};
   "fe-common/core" = {{
     autolog = "yes"; autolog_path = "{self.logs}/$0.log"; autolog_level = "all -crap -clientcrap -ctcps";
-    log_timestamp = "";
   }};
 }};
 """
@@ -97,7 +103,10 @@ settings = {{
     def type(self, line: str, where: str = "") -> None:
         if where:
             self.type(f"/window goto {where}")
+            wait(f"irssi is in {where}", lambda: self.screen().rstrip().endswith(f"[{where}]"))
         subprocess.run([*self.tmux, "send-keys", "-l", line], check=True)
+        # A line that comes together with its Enter is a paste for irssi.
+        wait(f"irssi has {line!r} before it", lambda: self.screen().rstrip().endswith(line[-40:].rstrip()))
         subprocess.run([*self.tmux, "send-keys", "Enter"], check=True)
 
     def pid(self) -> int:
@@ -120,8 +129,15 @@ class WeeChat(Program):
             if self.account
             else ""
         )
+        tls = "-notls"
+        if self.cert is not None:
+            done = subprocess.run(["weechat-headless", "--version"], capture_output=True, text=True, check=True)
+            word = "tls" if int(done.stdout.partition(".")[0]) >= 4 else "ssl"  # the options' names until 3.8
+            tls = f"-{word}"
+            sasl = f"/set irc.server.t.sasl_mechanism external;/set irc.server.t.{word}_cert {self.cert};"
+            sasl += f"/set irc.server.t.{word}_verify off;"
         run = (
-            f"/server add t 127.0.0.1/{self.port} -notls;/set irc.server.t.nicks {self.nick};"
+            f"/server add t 127.0.0.1/{self.port} {tls};/set irc.server.t.nicks {self.nick};"
             f"/set irc.server.t.username {self.nick};{sasl}"
             "/set irc.server_default.anti_flood_prio_high 0;/set irc.server_default.anti_flood_prio_low 0;"
             f"/set logger.file.path {self.logs};/set logger.file.flush_delay 0;"

@@ -6,29 +6,49 @@ the connection by an alert, never by an exception.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import ssl
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tcpchat.trust.certificates import Certificate, given, own
 from tcpchat.trust.fingerprint import CertificateError
+from tcpchat.trust.firstbytes import protocols
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from tcpchat.trust.anycert import AnyCertLayer
 
 logger = logging.getLogger("tcpchat.trust")
 
 HANDSHAKE_MAX = 65_536  # bytes of a peer until its handshake is done; with a chain of client certificates it is ~10,000
 RECORD = 16_384  # the most that one TLS record holds, RFC 8446 5.1
-PROTOCOLS = ["http/1.1", "irc"]  # ALPN; who asks for neither is served all the same
+PROTOCOLS = ["http/1.1", "irc", "tcpchat"]  # ALPN; who asks for none of them is served all the same
 
 
 class TlsLayer:
     """One connection's encryption, server side. Fulfils doorway.Layer."""
 
-    __slots__ = ("_came", "_incoming", "_outgoing", "_tls", "certfp", "closing", "ended", "established", "fingerprint")
+    __slots__ = (
+        "_came",
+        "_incoming",
+        "_outgoing",
+        "_sealed",
+        "_tls",
+        "certfp",
+        "closing",
+        "ended",
+        "established",
+        "fingerprint",
+    )
 
     def __init__(self, context: ssl.SSLContext, fingerprint: str = "") -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._sealed: list[bytes] = []  # encrypted already
         self._came = 0
         self.established = False  # the handshake is done
         self.ended = False  # the peer has said that nothing more comes
@@ -78,7 +98,9 @@ class TlsLayer:
         """Encrypt; the bytes wait in data_to_send(). Before the handshake is done nothing can be said."""
         if self.established and data:
             try:
-                self._tls.write(data)
+                for start in range(0, len(data), RECORD):  # what OpenSSL gathers it never gives back to the system
+                    self._tls.write(data[start : start + RECORD])
+                    self._sealed.append(self._outgoing.read())
             except ssl.SSLError as error:
                 logger.debug("! TLS: %s", error.reason or error)
                 self.closing = True
@@ -93,17 +115,23 @@ class TlsLayer:
 
     def data_to_send(self) -> bytes:
         """Return and forget the bytes for the network."""
-        return self._outgoing.read()
+        sealed, self._sealed = self._sealed, []
+        return b"".join([*sealed, self._outgoing.read()])
 
 
 class Tls:
     """The TLS of a server: makes layers, re-reads its certificate without dropping anyone."""
 
-    def __init__(self, folder: Path, cert: str = "", key: str = "", client_ca: str = "", *, name: str = "") -> None:
+    def __init__(
+        self, folder: Path, cert: str = "", key: str = "", client_ca: str = "", *, name: str = "", ask: bool = False
+    ) -> None:
+        """``ask``: take any certificate that an IRC client has, if pyOpenSSL is installed."""
         self._folder, self._cert, self._key, self._client_ca = folder, cert, key, client_ca
         self._names = [name] if name else []
+        self._ask = ask and importlib.util.find_spec("OpenSSL") is not None
         self.certificate: Certificate
         self._context: ssl.SSLContext
+        self._asking: SSL.Context | None = None
         self.reload()
 
     @property
@@ -117,11 +145,20 @@ class Tls:
             certificate = given(Path(self._cert), Path(self._key) if self._key else None)
         else:
             certificate = own(self._folder, names=self._names)
-        self._context = context(certificate, self._client_ca)
-        self.certificate = certificate
+        made = context(certificate, self._client_ca)
+        if self._ask:
+            from tcpchat.trust import anycert
 
-    def layer(self) -> TlsLayer:
-        """Encryption for one new connection."""
+            self._asking = anycert.context(certificate)
+        self._context, self.certificate = made, certificate
+
+    def layer(self, hello: bytes = b"") -> TlsLayer | AnyCertLayer:
+        """Encryption for one new connection, whose first record this is. Browsers and our own clients say what they
+        speak (ALPN) and have no certificate that could be asked for; IRC clients say nothing, or "irc"."""
+        if self._asking is not None and (spoken := protocols(hello)) is not None and (not spoken or b"irc" in spoken):
+            from tcpchat.trust.anycert import AnyCertLayer
+
+            return AnyCertLayer(self._asking, self.certificate.fingerprint)
         return TlsLayer(self._context, self.certificate.fingerprint)
 
 
@@ -143,7 +180,7 @@ def context(certificate: Certificate, client_ca: str = "") -> ssl.SSLContext:
 
 def _ask_for_certificates(made: ssl.SSLContext, client_ca: str) -> None:
     """Take certificates from clients, if they have one that this file vouches for. Python's ssl cannot take just any:
-    a peer with another one could not connect at all, hence nobody is asked without such a file."""
+    a peer with another one could not connect at all, hence nobody is asked without such a file (trust.anycert can)."""
     try:
         made.load_verify_locations(client_ca)
     except (OSError, ssl.SSLError) as error:

@@ -54,29 +54,40 @@ CAPS: dict[str, Cap] = {
     "znc.in/self-message": Cap("own messages from other devices"),
 }
 
+BATCHING = ("draft/chathistory", "draft/metadata-2", "draft/metadata-3", "labeled-response", "soju.im/search")
 SHAPING = frozenset(name for name, cap in CAPS.items() if cap.shapes)
-IMPLIED = {"draft/multiline": ("batch", "message-tags"), "draft/chathistory": ("batch",)}
+IMPLIED = {"draft/multiline": ("batch", "message-tags"), **dict.fromkeys(BATCHING, ("batch",))}
 PINNED = frozenset({"cap-notify"})  # implied by CAP LS 302; cannot be taken off
 
 
-def values(network: Network, secure: bool) -> dict[str, str]:
+def values(network: Network, secure: bool, certfp: str = "") -> dict[str, str]:
     """What a client with version 302 is shown: every capability with its value, "" for none."""
     shown = dict.fromkeys(CAPS, "")
-    shown["sasl"] = ",".join(network.mechanisms)
+    shown["sasl"] = ",".join(network.mechanisms + (("EXTERNAL",) if certfp else ()))
     flags = (network.register_early, "before-connect"), (network.email_required, "email-required")
     shown["draft/account-registration"] = ",".join(word for on, word in flags if on)
     shown["draft/multiline"] = f"max-bytes={network.max_bytes},max-lines={network.max_lines}"
     limits = f"before-connect,max-subs={network.max_subs},max-keys={network.max_keys}"
     shown["draft/metadata-2"] = shown["draft/metadata-3"] = f"{limits},max-value-bytes={network.max_value}"
-    shown["sts"] = f"port={network.sts_port},duration={network.sts_seconds}"
-    if not network.sts_port or (secure and not network.sts_seconds):
+    shown["sts"] = sts(network, secure)
+    if not shown["sts"]:
         del shown["sts"]
     return shown
 
 
-def shown(network: Network, secure: bool, version: int) -> list[str]:
+def sts(network: Network, secure: bool) -> str:
+    """Where TLS is, for who came without; how long it is to be insisted on, for who has it; "" for nothing.
+
+    https://ircv3.net/specs/extensions/sts: 0 seconds end what was promised before.
+    """
+    if secure:
+        return f"duration={network.sts_seconds}" if network.sts_seconds >= 0 else ""
+    return f"port={network.sts_port}" if network.sts_port and network.sts_seconds > 0 else ""
+
+
+def shown(network: Network, secure: bool, version: int, certfp: str = "") -> list[str]:
     """The words of CAP LS for a client of this version."""
-    table = values(network, secure)
+    table = values(network, secure, certfp)
     if version < 302:
         return [name for name in table if name != "sts"]
     return [f"{name}={value}" if value else name for name, value in table.items()]

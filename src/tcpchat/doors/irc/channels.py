@@ -50,9 +50,9 @@ def info(door: IrcDoor, room: str) -> Asks[RoomInfo | None]:
     return None
 
 
-def members(door: IrcDoor, room: str) -> Asks[tuple[Person, ...] | None]:
-    """Ask who is in a room; returns the people, or None when one may not know."""
-    answer = yield Who(to=room, all=True)
+def members(door: IrcDoor, room: str, here: bool = False) -> Asks[tuple[Person, ...] | None]:
+    """Ask who is in a room, or only who of it is ``here``; returns the people, or None when one may not know."""
+    answer = yield Who(to=room, all=not here)
     return answer.people if isinstance(answer, People) else None
 
 
@@ -193,7 +193,7 @@ def names_of(door: IrcDoor, room: str, row: RoomInfo | None) -> Steps:
 
 
 def names_lines(door: IrcDoor, room: str, row: RoomInfo | None) -> Steps:
-    people = yield from members(door, room)
+    people = yield from members(door, room, here=True)
     if people is None:
         return
     network = door.network

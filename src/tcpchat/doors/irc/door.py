@@ -40,6 +40,7 @@ class IrcDoor:
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.network = Network.of(settings)
         self.address, self.secure, self.local = address, secure, local
+        self.certfp = ""  # SHA-256 of the client's certificate, set by the driver
         self.dialect: frozenset[str] = frozenset()
         self.closing = False
         self.now = self.network.started
@@ -60,8 +61,11 @@ class IrcDoor:
         self.registered = self.entering = False
         self.version = 0  # of CAP LS
         self.caps: set[str] = set()
+        self.wants: frozenset[str] = frozenset()  # the same, as a key: who wants the same is shown the same
         self.negotiating = self.quits = False
-        self.password_given = ""
+        self.password_given = self.device = ""
+        self.heard = 0.0  # when the last bytes came
+        self.renaming: list[str] = []  # real names of SETNAME that the chat has not told yet
         self.proved: dict[str, str] = {}  # account and password that SASL has proved, for Hello
         self.exchange: Exchange | None = None
         self.gathering: Gathering | None = None
@@ -86,6 +90,7 @@ class IrcDoor:
         if not data:
             self.queue.append(Line("QUIT", ["Connection closed"]))
         elif not self.closing:
+            self.heard = now
             self._split(data)
         return self.more(now)
 
@@ -139,12 +144,16 @@ class IrcDoor:
         self.out.clear()
         return data
 
-    def closed(self) -> None:
-        """The connection is gone."""
+    def closed(self, here: bool = True) -> None:
+        """The connection is gone; ``here``: its login still is, by another one."""
         self.network.strangers.discard(self)
         face = self.network.people.get(self.network.fold(self.login)) if self.login else None
         if face is not None and self in face.doors:
             face.doors.remove(self)
+            if not self.quits:
+                self.network.bury(face, self)
+            if not here:
+                self.network.leave(self.login)  # perhaps nobody else on IRC has heard of it
 
     def tick(self, now: float) -> list[Command]:
         self.now = now
@@ -342,14 +351,17 @@ class IrcDoor:
         return out
 
     def batch(self, kind: str, *params: str, tags: Tags = ()) -> str:
-        """Open a batch; returns its reference, for the tag of what is in it."""
+        """Open a batch; returns its reference, for the tag of what is in it; "" for a client that knows no batches."""
+        if "batch" not in self.caps:
+            return ""
         self.batches += 1
         reference = f"b{self.batches}"
         self.put(wire.join("BATCH", ["+" + reference, kind, *params], self.network.server), tags)
         return reference
 
     def end_batch(self, reference: str) -> None:
-        self.put(f":{self.network.server} BATCH -{reference}")
+        if reference:
+            self.put(f":{self.network.server} BATCH -{reference}")
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -377,6 +389,7 @@ class IrcDoor:
         for name in list(self.caps):
             self.caps.update(caps.IMPLIED.get(name, ()))
         self.dialect = caps.dialect(self.caps)
+        self.wants = frozenset(self.caps)
 
 
 def nothing() -> None:

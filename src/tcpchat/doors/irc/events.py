@@ -21,11 +21,12 @@ from tcpchat.core.model import (
     RoomEvent,
     TypingNotice,
 )
-from tcpchat.doors.irc import encode, metadata, wire
+from tcpchat.doors.irc import encode, metadata, returning, wire
 from tcpchat.doors.irc.network import LETTERS, PROPS, nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.network import Network
 
 
 def deliver(door: IrcDoor, event: AnyEvent) -> None:
@@ -318,6 +319,32 @@ def watches(door: IrcDoor, event: Presence, cap: str) -> bool:
 
 def on_online(door: IrcDoor, event: Presence) -> None:
     network = door.network
+    news = network.news.get(id(event))
+    if news is None:  # every door of this server is told: the first one notes it for all
+        news = network.news[id(event)] = arrival(network, event)
+    if news.key == network.fold(door.login):
+        return
+    if news.key in door.monitored:
+        door.reply("RPL_MONONLINE", text=network.mask(event.login))
+    for key, room in news.rooms:
+        if key in door.rooms:
+            show_arrival(door, news, room)
+            if room in event.ranks:  # clients have forgotten it at the QUIT, and JOIN does not say it
+                on_mode(door, returning.rank(event.login, room, event.ranks[room]))
+
+
+class News:
+    """Somebody who has come, and the lines that say so: one for all doors with the same capabilities."""
+
+    __slots__ = ("event", "key", "lines", "rooms")
+
+    def __init__(self, event: Presence, key: str, rooms: list[tuple[str, str]]) -> None:
+        self.event, self.key, self.rooms = event, key, rooms
+        self.lines: dict[tuple[str, frozenset[str]], list[bytes]] = {}
+
+
+def arrival(network: Network, event: Presence) -> News:
+    """Note in the directory that somebody is here."""
     face = network.face(event.login)
     face.account = event.account
     if not face.doors:
@@ -325,12 +352,22 @@ def on_online(door: IrcDoor, event: Presence) -> None:
         if event.bot:
             face.modes.add("B")
     network.arrive(event.login)
-    if door.is_me(event.login):
+    return News(event, network.fold(event.login), [(network.fold(room), room) for room in event.rooms])
+
+
+def show_arrival(door: IrcDoor, news: News, room: str) -> None:
+    """The JOIN of somebody who has come."""
+    if door.answer is not None:
+        show_join(door, news.event.login, room)
         return
-    if monitors(door, event.login):
-        door.reply("RPL_MONONLINE", text=network.mask(event.login))
-    for room in shared(door, event.rooms):
-        show_join(door, event.login, room)
+    key = (room, door.wants)
+    lines = news.lines.get(key)
+    if lines is None:
+        kept, door.out = door.out, []
+        show_join(door, news.event.login, room)
+        lines, door.out = door.out, kept
+        news.lines[key] = lines
+    door.out += lines
 
 
 def on_offline(door: IrcDoor, event: Presence) -> None:
@@ -378,8 +415,14 @@ def on_renamed(door: IrcDoor, event: Presence) -> None:
 
 def on_name(door: IrcDoor, event: Presence) -> None:
     door.network.face(event.login).real = event.text
-    if watches(door, event, "setname") or (door.is_me(event.login) and "setname" in door.caps):
-        door.put(f":{door.network.mask(event.login)} SETNAME :{event.text}", door.author_tags(event.login))
+    if event.text in door.renaming and door.is_me(event.login):
+        door.renaming.remove(event.text)  # its own doing is answered by SETNAME itself
+    elif (door.is_me(event.login) and "setname" in door.caps) or watches(door, event, "setname"):
+        show_name(door, event.login, event.text)
+
+
+def show_name(door: IrcDoor, login: str, real: str) -> None:
+    door.put(f":{door.network.mask(login)} SETNAME :{real}", door.author_tags(login))
 
 
 def on_account(door: IrcDoor, event: Presence) -> None:

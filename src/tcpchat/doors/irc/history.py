@@ -291,7 +291,8 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
             found.append((latest.messages[-1].at, nick_of(row.to.removeprefix("@"))))
     batch = door.batch("draft/chathistory-targets")
     for at, name in sorted(found)[:limit]:
-        door.put(f":{door.network.server} CHATHISTORY TARGETS {name} {encode.stamp(at)}", [("batch", batch)])
+        tags = [("batch", batch)] if batch else []
+        door.put(f":{door.network.server} CHATHISTORY TARGETS {name} {encode.stamp(at)}", tags)
     door.end_batch(batch)
 
 
@@ -316,8 +317,10 @@ def search(door: IrcDoor, line: Line) -> Steps:
     batch = door.batch("soju.im/search")
     for event in reversed(answer.messages):
         if not events.hidden(door, getattr(event, "to", "")):
-            show_past(door, event, (("batch", batch),))
+            show_past(door, event, (("batch", batch),) if batch else ())
     door.end_batch(batch)
+    if not batch and not answer.messages:
+        door.notice("Nothing has been found", "HistServ")
 
 
 # -- MARKREAD ------------------------------------------------------------------------------------------------

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Person, RoomInfo
+from tcpchat.doors.irc import lasting, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
+
+Show = Callable[["IrcDoor", str, str, str, str], None]
 
 KEY = re.compile(r"[a-z0-9_./-]{1,64}\Z")
 
@@ -52,8 +55,7 @@ def table(door: IrcDoor, target: str) -> dict[str, str]:
     """The facts about a target; written to only by its owner."""
     if target == "*" and not door.registered:
         return door.pre_metadata
-    key = door.network.fold(door.login if target == "*" else target)
-    return door.network.metadata.get(key, {})
+    return lasting.facts(door.network, door.login if target == "*" else target)
 
 
 def room_info(door: IrcDoor, room: str) -> Asks[RoomInfo | None]:
@@ -106,26 +108,43 @@ def value_line(door: IrcDoor, target: str, key: str, value: str, batch: str = ""
         door.put(f":{server} 766 {nick} {target} {key} :key not set", tags)
 
 
-def rows(door: IrcDoor, target: str, items: Iterable[tuple[str, str]]) -> None:
+def older(door: IrcDoor) -> bool:
+    """True for a client of the draft before this one, draft/metadata-2: news are METADATA lines, not numerics."""
+    return "draft/metadata-2" in door.caps and "draft/metadata-3" not in door.caps
+
+
+def news_line(door: IrcDoor, target: str, key: str, value: str, batch: str = "") -> None:
+    """A fact that this client did not ask for."""
+    if older(door):
+        words = [target, key, "*"]
+        line = wire.join("METADATA", words, door.network.server) + (f" :{value}" if value else "")
+        door.put(line, [("batch", batch)] if batch else [])
+    else:
+        value_line(door, target, key, value, batch)
+
+
+def end_rows(door: IrcDoor, reference: str) -> None:
+    """That was all: the end of the batch, or the numeric of old for a client that knows no batches."""
+    if reference:
+        door.end_batch(reference)
+    else:
+        door.reply("RPL_METADATAEND")
+
+
+def rows(door: IrcDoor, target: str, items: Iterable[tuple[str, str]], show: Show = value_line) -> None:
     """Keys with their values in a batch."""
     reference = door.batch("metadata", target)
     for key, value in items:
-        value_line(door, target, key, value, reference)
-    door.end_batch(reference)
+        show(door, target, key, value, reference)
+    end_rows(door, reference)
 
 
 def get(door: IrcDoor, target: str, keys: list[str]) -> Steps:
-    if not keys:
-        door.reply("ERR_NEEDMOREPARAMS", "METADATA")
-        return
-    if not (yield from readable(door, target)):
+    if keys and not (yield from readable(door, target)):
         return
     facts = table(door, target)
     name = shown(door, target)
-    good = [key for key in keys if KEY.match(key)]
-    for key in keys:
-        if key not in good:
-            fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="This cannot be a key")
+    good = good_keys(door, keys)
     if good:
         rows(door, name, [(key, facts.get(key, "")) for key in good])
 
@@ -136,9 +155,19 @@ def list_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
 
 
 def sync(door: IrcDoor, target: str, rest: list[str]) -> Steps:
-    if (yield from readable(door, target)):
-        facts = table(door, target)
-        rows(door, shown(door, target), [(key, facts[key]) for key in door.subscribed if key in facts])
+    """What one subscribed to, about somebody, or about a room and everybody in it."""
+    if not (yield from readable(door, target)):
+        return
+    from tcpchat.doors.irc import channels
+
+    people = (yield from channels.members(door, target)) if target.startswith("#") else None
+    reference = door.batch("metadata", shown(door, target))
+    for one in (target, *(person.login for person in people or () if person.online)):
+        facts = table(door, one)
+        for key in door.subscribed:
+            if key in facts:
+                news_line(door, shown(door, one), key, facts[key], reference)
+    end_rows(door, reference)
 
 
 def set_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
@@ -148,38 +177,45 @@ def set_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
         return
     if not (yield from writable(door, target, key)):
         return
-    facts = writing(door, target)
+    facts = table(door, target)
     if len(value.encode()) > door.network.max_value:
-        context = [key] if "draft/metadata-3" in door.caps else []
-        fail(door, "INVALID_VALUE", *context, text="The value is too long")
+        code = ["VALUE_INVALID"] if older(door) else ["INVALID_VALUE", key]
+        fail(door, *code, text="The value is too long")
     elif value and key not in facts and len(facts) >= door.network.max_keys:
         fail(door, "LIMIT_REACHED", target, text="There are too many keys")
     elif not value and key not in facts:
         fail(door, "KEY_NOT_SET", target, key, text="This key is not set")
-    else:
-        change(door, target, facts, key, value)
+    elif not (yield from refused(door, target, key, value)):
+        change(door, target, key, value)
         value_line(door, shown(door, target), key, value)
 
 
-def writing(door: IrcDoor, target: str) -> dict[str, str]:
-    if not door.registered:
-        return door.pre_metadata
-    return door.network.metadata.setdefault(door.network.fold(door.login if target == "*" else target), {})
-
-
-def change(door: IrcDoor, target: str, facts: dict[str, str], key: str, value: str) -> None:
-    """Set or unset a key, and tell those who subscribed to it."""
-    if value:
-        facts[key] = value
+def refused(door: IrcDoor, target: str, key: str, value: str) -> Asks[bool]:
+    """True, after an answer, when the chat would not keep it."""
+    answer = (yield from lasting.keep(door, target, key, value)) if door.registered else None
+    if answer is None:
+        return False
+    if answer.code == "too_fast":
+        fail(door, "RATE_LIMITED", target, key, str(round(answer.after) or 1), text=answer.text)
+    elif answer.code == "too_many":
+        fail(door, "LIMIT_REACHED", target, text=answer.text)
     else:
-        facts.pop(key, None)
+        fail(door, "KEY_NO_PERMISSION", target, key, text=answer.text)
+    return True
+
+
+def change(door: IrcDoor, target: str, key: str, value: str) -> None:
+    """A key is set or unset: tell those who subscribed to it; before the welcome only note it."""
     if not door.registered:
+        door.pre_metadata[key] = value
+        if not value:
+            del door.pre_metadata[key]
         return
     name = shown(door, target)
     for other in hearers(door, target):
         if key in other.subscribed:
             kept, other.answer = other.answer, None
-            value_line(other, name, key, value)
+            news_line(other, name, key, value)
             other.answer = kept
             other.wake()
 
@@ -201,22 +237,33 @@ def hearers(door: IrcDoor, target: str) -> list[IrcDoor]:
 def clear(door: IrcDoor, target: str, rest: list[str]) -> Steps:
     if not (yield from writable(door, target, "*")):
         return
-    facts = writing(door, target)
-    keys = list(facts)
-    for key in keys:
-        change(door, target, facts, key, "")
+    keys = []
+    for key in list(table(door, target)):
+        if (yield from refused(door, target, key, "")):
+            break
+        change(door, target, key, "")
+        keys.append(key)
     rows(door, shown(door, target), [(key, "") for key in keys])
 
 
 # -- subscriptions -------------------------------------------------------------------------------------------
 
 
+def good_keys(door: IrcDoor, keys: list[str]) -> list[str]:
+    """Those that can be keys, after an answer about the others."""
+    if not keys:
+        door.reply("ERR_NEEDMOREPARAMS", "METADATA")
+    good = [key for key in keys if KEY.match(key)]
+    for key in keys:
+        if key not in good:
+            fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="This cannot be a key")
+    return good
+
+
 def sub(door: IrcDoor, target: str, keys: list[str]) -> Steps | None:
     added = []
-    for key in keys:
-        if not KEY.match(key):
-            fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="This cannot be a key")
-        elif key in door.subscribed:
+    for key in good_keys(door, keys):
+        if key in door.subscribed:
             added.append(key)
         elif len(door.subscribed) >= door.network.max_subs:
             fail(door, "TOO_MANY_SUBS", key, text="There are too many subscriptions")
@@ -226,7 +273,7 @@ def sub(door: IrcDoor, target: str, keys: list[str]) -> Steps | None:
             added.append(key)
     if added:
         words(door, "770", added)
-    return catch_up(door, added) if door.registered and door.network.metadata else None
+    return catch_up(door, added) if door.registered else None
 
 
 def catch_up(door: IrcDoor, keys: list[str]) -> Steps:
@@ -239,14 +286,15 @@ def catch_up(door: IrcDoor, keys: list[str]) -> Steps:
 
 
 def unsub(door: IrcDoor, target: str, keys: list[str]) -> None:
+    keys = good_keys(door, keys)
     door.subscribed[:] = [key for key in door.subscribed if key not in keys]
-    words(door, "771", [key for key in keys if KEY.match(key)])
+    words(door, "771", keys)
 
 
 def subs(door: IrcDoor, target: str, rest: list[str]) -> None:
     reference = door.batch("metadata-subs")
     words(door, "772", door.subscribed, reference)
-    door.end_batch(reference)
+    end_rows(door, reference)
 
 
 def words(door: IrcDoor, code: str, keys: list[str], batch: str = "") -> None:
@@ -262,33 +310,33 @@ def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: list[str] 
         return
     names = [room, *(person.login for person in people if person.online and not door.is_me(person.login))]
     for name in names:
-        facts = door.network.metadata.get(door.network.fold(name), {})
+        facts = lasting.facts(door.network, name)
         items = [(key, facts[key]) for key in keys if key in facts]
         if items:
-            rows(door, shown(door, name), items)
+            rows(door, shown(door, name), items, news_line)
 
 
 def came(door: IrcDoor, login: str) -> None:
     """Somebody entered a room where this client is."""
-    facts = door.network.metadata.get(door.network.fold(login), {}) if door.subscribed else {}
+    facts = lasting.facts(door.network, login) if door.subscribed else {}
     items = [(key, facts[key]) for key in door.subscribed if key in facts]
     if items:
-        rows(door, shown(door, login), items)
+        rows(door, shown(door, login), items, news_line)
 
 
-def burst(door: IrcDoor) -> None:
+def burst(door: IrcDoor) -> Steps:
     """At the welcome: what was set before it, and what is kept about this login."""
-    if door.pre_metadata:
-        door.network.metadata.setdefault(door.network.fold(door.login), {}).update(door.pre_metadata)
+    for key, value in door.pre_metadata.items():
+        yield from refused(door, "*", key, value)
     facts = table(door, "*")
     if facts and {"draft/metadata-2", "draft/metadata-3"} & door.caps:
-        rows(door, door.nick, list(facts.items()))
+        rows(door, door.nick, list(facts.items()), news_line)
 
 
 def whois(door: IrcDoor, login: str) -> None:
     if {"draft/metadata-2", "draft/metadata-3"} & door.caps:
         nick = shown(door, login)
-        for key, value in door.network.metadata.get(door.network.fold(login), {}).items():
+        for key, value in lasting.facts(door.network, login).items():
             door.put(f":{door.network.server} 760 {door.nick} {nick} {key} * :{value}")
 
 

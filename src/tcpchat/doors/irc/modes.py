@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Change, Mode, Refused, RoomInfo
-from tcpchat.doors.irc import channels, events, refusals, wire
+from tcpchat.doors.irc import channels, events, lasting, refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import (
     CHANNEL_MODES,
@@ -36,29 +36,29 @@ def mode(door: IrcDoor, line: Line) -> Steps | None:
     target = line.params[0]
     if channels.is_channel(target):
         return room_mode(door, target, line.params[1:])
-    user_mode(door, target, line.params[1:])
-    return None
+    return user_mode(door, target, line.params[1:])
 
 
 # -- people --------------------------------------------------------------------------------------------------
 
 
-def user_mode(door: IrcDoor, target: str, words: list[str]) -> None:
+def user_mode(door: IrcDoor, target: str, words: list[str]) -> Steps | None:
     network = door.network
     if network.fold(target) != network.fold(door.nick):
         known = network.face_online(target)
         door.reply("ERR_USERSDONTMATCH" if known else "ERR_NOSUCHNICK", *([] if known else [target]))
-        return
+        return None
     modes = network.face(door.login).modes
     if not words:
         door.reply("RPL_UMODEIS", "+" + "".join(sorted(modes)))
-        return
+        return None
     changes, unknown = turn(modes, words[0])
     if unknown:
         door.reply("ERR_UMODEUNKNOWNFLAG")
     shown = signed(changes)
     if shown:
         door.put(f":{network.mask(door.login)} MODE {door.nick} {shown}")
+    return lasting.keep_modes(door)
 
 
 def turn(modes: set[str], word: str) -> tuple[list[tuple[bool, str]], bool]:
@@ -115,7 +115,7 @@ def show(door: IrcDoor, row: RoomInfo) -> None:
             if change.arg:
                 arguments.append(change.arg if row.member else "*")
     door.reply("RPL_CHANNELMODEIS", row.to, "+" + letters, *arguments)
-    door.reply("RPL_CREATIONTIME", row.to, row.created // 1000)
+    door.reply("RPL_CREATIONTIME", row.to, row.created // 1000 or int(door.network.started))
 
 
 # -- modes by name (https://github.com/ircv3/ircv3-specifications/pull/484) ------------------------------------

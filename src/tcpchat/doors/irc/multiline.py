@@ -57,7 +57,7 @@ def open_batch(door: IrcDoor, line: Line, reference: str) -> None:
     kind = line.params[1] if len(line.params) > 1 else "*"
     if "draft/multiline" not in door.caps or len(line.params) < 3 or kind != "draft/multiline":
         door.fail("BATCH", "UNKNOWN_TYPE", kind, text="Unknown kind of batch")
-    elif door.gathering is not None:
+    elif door.gathering is not None and not door.gathering.faulty:
         give_up(door, "MULTILINE_INVALID", text="A batch is open already")
     else:
         answer, door.answer = door.answer, None  # the label is answered when the batch is closed

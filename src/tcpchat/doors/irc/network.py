@@ -7,6 +7,7 @@ import secrets
 import time
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tcpchat.doors.irc import wire
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.events import News
 
 PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
 WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
@@ -40,6 +42,7 @@ USER_MODES = {
     "w": "hears WALLOPS", "Z": "is connected by TLS",
 }  # fmt: skip
 EXTBANS = {"a": "account", "m": "mute"}
+HEIRS_MAX = 10_000  # ghosts remembered; of one forgotten its owner may see some lines twice
 
 
 def nick_of(login: str) -> str:
@@ -80,6 +83,9 @@ class Face:
         return f"{nick_of(self.login)}!{self.user}@{self.host}"
 
 
+Gone = tuple[str, str, str, str, float]  # login, user, host, real name, when
+
+
 class Network:
     """Settings (read from any object that has attributes of these names) and the directory."""
 
@@ -99,8 +105,8 @@ class Network:
         self.oper_password = str(setting("oper_password", ""))
         self.password = str(setting("connection_password", ""))
         self.sts_port = int(setting("sts_port", 0))
-        self.sts_seconds = int(setting("sts_seconds", 2_592_000))
-        self.receipts_after = float(setting("irc_receipts_after", 5.0))
+        self.sts_seconds = int(setting("sts_seconds", -1))
+        self.receipts_after = float(setting("irc_receipts_after", 10.0))
         self.replay_max = int(setting("irc_replay_max", 5_000))
         self.register_early = bool(setting("irc_register_before_connect", True))
         self.email_required = bool(setting("irc_register_email", False))
@@ -118,13 +124,19 @@ class Network:
         self.secret = secrets.token_bytes(16)
         self.people: OrderedDict[str, Face] = OrderedDict()
         self.sources: dict[str, str] = {}
-        self.gone: deque[tuple[str, str, str, str, float]] = deque(maxlen=WHOWAS_MAX)
-        self.metadata: dict[str, dict[str, str]] = {}  # folded login or room -> key -> value
+        self.gone: deque[Gone] = deque(maxlen=WHOWAS_MAX)
+        self.keeping = False  # somebody writes down what follows
+        self.went: deque[Gone] = deque(maxlen=WHOWAS_MAX)  # of WHOWAS, not written yet
+        self.moved: dict[tuple[str, str], int] = {}  # read marks, not written yet; 0 = forget it
+        self.heirs: dict[tuple[str, str], str] = {}  # folded login and device of a ghost -> device of who came back
+        self.preferences: Callable[[str], dict[str, str]] = nothing_kept  # of a login or room, as the chat has them
         self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
         self.peak = 0
         self.channels = 0
         self.counted = 0.0  # when the channels were counted
+        self.news: dict[int, News] = {}  # who has come in this beat, by the id of the event, which it keeps alive
+        self.here = 0  # people who are here
         self.beat = self.asks = 0  # tenths of a second; PINGs for receipts in the present one
         self.due: dict[IrcDoor, None] = {}  # doors whose next PING waits for the next beat
 
@@ -140,6 +152,7 @@ class Network:
 
     def tick(self) -> None:
         """Ten times a second: whose PING has waited may send it."""
+        self.news.clear()
         self.beat += 1
         self.asks = 0
         due, self.due = self.due, {}
@@ -188,18 +201,32 @@ class Network:
         self.sources.clear()
         if not face.online:
             face.online, face.signon = True, time.time()
-            self.peak = max(self.peak, self.count())
+            self.here += 1
+            self.peak = max(self.peak, self.here)
 
     def leave(self, login: str) -> None:
         """This login is gone; WHOWAS remembers it."""
         face = self.face(login)
         if face.online:
             face.online = False
+            self.here -= 1
             face.modes.clear()
             face.away = ""
-            if not face.account:
-                self.metadata.pop(self.fold(login), None)
-            self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
+            self._was(face)
+
+    def bury(self, face: Face, ghost: IrcDoor) -> None:
+        """A connection is gone without a word. If its like came and it was not heard any more, that was itself: the
+        device it came back as goes on where this one ended."""
+        for other in face.doors:
+            if other.user == ghost.user and other.receipts.begun > ghost.heard and ghost.device:
+                key = self.fold(face.login)
+                self.heirs[key, ghost.device] = other.device
+                if len(self.heirs) > HEIRS_MAX:
+                    del self.heirs[next(iter(self.heirs))]
+                for name, heir in self.heirs.items():
+                    if heir == ghost.device and name[0] == key:
+                        self.heirs[name] = other.device
+                return
 
     def rename(self, old: str, new: str) -> None:
         """A login has another name; everything else about it stays."""
@@ -207,17 +234,20 @@ class Network:
         face = self.people.pop(self.fold(old), None)
         if face is None or (self.fold(new) in self.people and self.fold(old) != self.fold(new)):
             if face is not None:
+                self.here -= face.online
                 self.face(new).login = new
             return
         if self.fold(old) != self.fold(new):
-            self.gone.appendleft((face.login, face.user, face.host, face.real, time.time()))
+            self._was(face)
         face.login = new
         self.people[self.fold(new)] = face
-        if self.fold(old) in self.metadata:
-            self.metadata[self.fold(new)] = self.metadata.pop(self.fold(old))
 
-    def count(self) -> int:
-        return sum(1 for face in self.people.values() if face.online)
+    def _was(self, face: Face) -> None:
+        """WHOWAS remembers this name."""
+        row = (face.login, face.user, face.host, face.real, time.time())
+        self.gone.appendleft(row)
+        if self.keeping:
+            self.went.append(row)
 
     def cloak(self, address: str) -> str:
         """A host name that is the same for one address and does not tell it."""
@@ -228,13 +258,18 @@ class Network:
     def mark(self, login: str, target: str, at: int) -> int:
         """Keep a read mark (ms) if it is newer; returns the one that counts, 0 for none."""
         key = (self.fold(login), self.fold(target))
-        at = max(at, self.marks.get(key, 0))
-        if at:
+        before = self.marks.get(key, 0)
+        if at > before:
+            self._keep_mark(key, at)
             self.marks[key] = at
             self.marks.move_to_end(key)
             if len(self.marks) > MARKS_MAX:
-                self.marks.popitem(last=False)
-        return at
+                self._keep_mark(self.marks.popitem(last=False)[0], 0)
+        return max(at, before)
+
+    def _keep_mark(self, key: tuple[str, str], at: int) -> None:
+        if self.keeping:
+            self.moved[key] = at
 
     # -- what the server says of itself ----------------------------------------------------------------------
 
@@ -267,6 +302,11 @@ class Network:
             "PART": "", "PRIVMSG": self.targets_max, "TAGMSG": self.targets_max, "WHOIS": 1, "WHOWAS": 10,
         }  # fmt: skip
         return ",".join(f"{name}:{limit}" for name, limit in limits.items())
+
+
+def nothing_kept(target: str) -> dict[str, str]:
+    """The preferences where there is no chat (tests of the codec alone)."""
+    return {}
 
 
 def default_user(login: str) -> str:

@@ -131,6 +131,7 @@ NUMERICS: dict[str, Numeric] = _table("""
 462 ERR_ALREADYREGISTERED You may not reregister
 464 ERR_PASSWDMISMATCH Password incorrect
 465 ERR_YOUREBANNEDCREEP You are banned from this server.
+468 ERR_INVALIDUSERNAME No letter or digit in this user name: another one is used
 471 ERR_CHANNELISFULL Cannot join channel (+l)
 472 ERR_UNKNOWNMODE is unknown mode char to me
 473 ERR_INVITEONLYCHAN Cannot join channel (+i)

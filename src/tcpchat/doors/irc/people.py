@@ -45,7 +45,7 @@ def who(door: IrcDoor, line: Line) -> Steps:
     fields, _, token = rest.partition(",")
     chosen = [letter for letter in WHOX if letter in fields] if percent else None
     room = asked if channels.is_channel(asked) else ""
-    people = yield from found(door, asked, room)
+    room, people = yield from found(door, asked, room)
     for person in people[:WHO_MAX]:
         face = learn(door, person)
         if "o" in flags and "o" not in face.modes:
@@ -55,22 +55,22 @@ def who(door: IrcDoor, line: Line) -> Steps:
     door.reply("RPL_ENDOFWHO", asked or "*")
 
 
-def found(door: IrcDoor, asked: str, room: str) -> Asks[list[Person]]:
-    """The people a WHO asks for."""
+def found(door: IrcDoor, asked: str, room: str) -> Asks[tuple[str, list[Person]]]:
+    """The room a WHO asks for, as it is really written ("" for none), and the people."""
     if room:
         if events.hidden(door, room):
-            return []
+            return room, []
         row = yield from channels.info(door, room)
         if row is None or (not row.member and channels.switch(row, "secret")):
-            return []
+            return room, []
         people = yield from channels.members(door, room)
-        return [person for person in people or () if person.online]
+        return row.to, [person for person in people or () if person.online]
     if not any(char in "*?" for char in asked) and asked not in ("", "0"):
-        return (yield from one(door, asked))
+        return "", (yield from one(door, asked))
     answer = yield Who()
     people = answer.people if isinstance(answer, People) else ()
     asked = "*" if asked in ("", "0") else asked
-    return [person for person in people if person.online and who_matches(door, asked, person)]
+    return "", [person for person in people if person.online and who_matches(door, asked, person)]
 
 
 def who_matches(door: IrcDoor, asked: str, person: Person) -> bool:
@@ -177,6 +177,8 @@ def whois_lines(door: IrcDoor, person: Person, face: Face) -> None:
     if face.secure:
         door.reply("RPL_WHOISSECURE", nick)
     if face.doors and (door.is_me(person.login) or "o" in mine.modes):
+        for shown in sorted({one.certfp for one in face.doors if one.certfp}):
+            door.reply("RPL_WHOISCERTFP", nick, text=f"has client certificate fingerprint {shown}")
         address = face.doors[0].address or "255.255.255.255"
         mask = f"{face.user}@{face.host}"
         door.reply("RPL_WHOISACTUALLY", nick, mask, address, text="Actual user@host, Actual IP")

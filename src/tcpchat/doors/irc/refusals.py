@@ -72,11 +72,8 @@ def bad_text(door: IrcDoor, line: Line) -> None:
 
     label = (line.tags or {}).get("label", "") if "labeled-response" in door.caps else ""
     answer = door.answer = Answer(label) if label else None
-    if line.command == "METADATA" and "draft/metadata-3" not in door.caps:
-        door.fail("METADATA", "INVALID_VALUE", text="The value is not valid UTF-8")
-    else:
-        command = line.command if line.command.isascii() and line.command.isalnum() else "*"
-        door.fail(command, "INVALID_UTF8", text="Message rejected: it is not valid UTF-8")
+    command = line.command if line.command.isascii() and line.command.isalnum() else "*"
+    door.fail(command, "INVALID_UTF8", text="Message rejected: it is not valid UTF-8")
     door.answer = None
     if answer is not None:
         answer.flush(door)

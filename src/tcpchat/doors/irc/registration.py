@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 from tcpchat.core import rules
@@ -21,7 +22,7 @@ from tcpchat.core.model import (
     Status,
     Welcome,
 )
-from tcpchat.doors.irc import caps, channels, events, metadata, modes, refusals, wire
+from tcpchat.doors.irc import caps, channels, events, lasting, metadata, modes, refusals, returning, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 VERSION = "tcpchat-1"
 COUNTED_SECONDS = 30.0  # age of the number of rooms shown in the welcome
+GHOST_SECONDS = 150.0  # without a word; a living client is asked sooner (half of irc_dead_after)
 LS_BYTES = 400  # of capabilities in one line of CAP LS
 
 
@@ -57,7 +59,7 @@ def cap_ls(door: IrcDoor, line: Line) -> None:
     if door.version >= 302:
         door.caps.add("cap-notify")
     rows = [""]
-    for word in caps.shown(door.network, door.secure, door.version):
+    for word in caps.shown(door.network, door.secure, door.version, door.certfp):
         if door.version >= 302 and len(rows[-1]) + len(word) > LS_BYTES:
             rows.append("")
         rows[-1] += (" " if rows[-1] else "") + word
@@ -112,6 +114,8 @@ def user(door: IrcDoor, line: Line) -> Steps | None:
         door.reply("ERR_NEEDMOREPARAMS", "USER")
         return None
     kept = "".join(char for char in name if char.isascii() and (char.isalnum() or char in "-_."))
+    if not kept:  # said before anything else, and no reason to keep somebody out
+        door.reply("ERR_INVALIDUSERNAME")
     door.user = "~" + (kept[: door.network.user_max] or "user")
     door.real = wire.cut(real, door.network.real_max)
     return complete(door)
@@ -160,6 +164,9 @@ def complete(door: IrcDoor) -> Steps | None:
     """Register as soon as everything is said."""
     if door.registered or door.negotiating or not door.nick or not door.user:
         return None
+    if door.exchange is not None:  # whoever ends the talks ends the login too (sasl-3.1, "The AUTHENTICATE command")
+        door.exchange = None
+        door.reply("ERR_SASLABORTED")
     if door.network.password and not hmac.compare_digest(door.password_given.encode(), door.network.password.encode()):
         door.reply("ERR_PASSWDMISMATCH")
         door.error("Closing link: Bad password")
@@ -169,7 +176,7 @@ def complete(door: IrcDoor) -> Steps | None:
 
 def hello(door: IrcDoor) -> Hello:
     account = door.proved.get("account", "")
-    device = f"irc:{door.user}" if account else ""
+    device = door.device = device_of(door, account) if account else ""
     return Hello(
         login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
         device=device,
@@ -178,6 +185,22 @@ def hello(door: IrcDoor) -> Hello:
         account=account,
         host=f"{door.user}@{host(door)}",
     )
+
+
+def device_of(door: IrcDoor, account: str) -> str:
+    """The device this client is: the same when it comes back, another one while its like is heard elsewhere.
+
+    Whoever has not been heard for a while is a ghost: the chat ends it when the same device says hello.
+    """
+    key, heirs = door.network.fold(account), door.network.heirs
+    face = door.network.people.get(key)
+    taken = {one.device for one in face.doors if door.now - one.heard < GHOST_SECONDS} if face is not None else set()
+    for number in count(1):
+        name = f"irc:{door.user}" + (f":{number}" if number > 1 else "")
+        name = heirs.get((key, name), name)
+        if name not in taken:
+            return name
+    raise AssertionError("numbers have no end")
 
 
 def host(door: IrcDoor) -> str:
@@ -224,8 +247,8 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     door.account = event.account or (event.login if event.claimed else "")
     door.head, door.receipts.told, door.receipts.asked = event.head, event.after, event.after
     face = door.me = network.face(event.login)
-    if not face.doors:
-        face.user, face.host, face.real = door.user, host(door), door.real
+    seen = returning.dress(door, door.user, host(door))
+    face.real = face.real if face.doors else door.real
     face.login, face.account, face.secure = event.login, door.account, door.secure
     face.spoke = time.time()
     if door not in face.doors:
@@ -235,14 +258,18 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
         face.modes.add("r")
     if door.secure:
         face.modes.add("Z")
+    lasting.wear_modes(door)
     greet(door)
     rooms = yield Wait("rooms")
+    if seen:
+        returning.changed_host(door, seen, [room.to for room in rooms.rooms if room.member])
     yield from lusers(door, fresh=False)
     motd(door)
-    if face.modes & set("rZ"):
-        modes = "".join(sorted(face.modes & set("rZ")))
+    worn = face.modes & (lasting.LASTING_MODES | set("rZ"))
+    if worn:
+        modes = "".join(sorted(worn))
         door.put(f":{face.mask} MODE {door.nick} +{modes}")
-    metadata.burst(door)
+    yield from metadata.burst(door)
     yield from enter_rooms(door, rooms)
     door.entering = False
     if door.away:
@@ -288,10 +315,10 @@ def lusers(door: IrcDoor, fresh: bool = True) -> Steps:
     """The numbers; at the welcome the number of rooms may be some seconds old, counting them is not for free."""
     network = door.network
     state = yield Status()
-    online = state.online if isinstance(state, State) else network.count()
-    faces = [face for face in network.people.values() if face.online]
-    invisible = sum(1 for face in faces if "i" in face.modes)
-    opers = sum(1 for face in faces if "o" in face.modes)
+    online = state.online if isinstance(state, State) else network.here
+    worn = [face.modes for face in network.people.values() if face.modes and face.online]
+    invisible = sum("i" in one for one in worn)
+    opers = sum("o" in one for one in worn)
     network.peak = peak = max(network.peak, online)
     text = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
     door.reply("RPL_LUSERCLIENT", text=text)
@@ -394,8 +421,12 @@ def setname(door: IrcDoor, line: Line) -> Steps | None:
 
 
 def rename_real(door: IrcDoor, real: str) -> Steps:
+    door.renaming.append(real)
     answer = yield Set(key="name", value=real)
     if isinstance(answer, Refused):
+        door.renaming.remove(real)
         door.fail("SETNAME", "CANNOT_CHANGE_REALNAME", text=answer.text)
-    else:
-        door.real = door.network.face(door.login).real = real
+        return
+    door.real = door.network.face(door.login).real = real
+    if "setname" in door.caps:  # at once: in a crowd the chat gathers its news for a while
+        events.show_name(door, door.login, real)

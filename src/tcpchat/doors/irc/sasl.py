@@ -1,4 +1,4 @@
-"""AUTHENTICATE, and making accounts: SASL PLAIN and SCRAM-SHA-256, REGISTER and VERIFY.
+"""AUTHENTICATE, and making accounts: SASL PLAIN, SCRAM-SHA-256 and EXTERNAL, REGISTER and VERIFY.
 
 Sources: https://ircv3.net/specs/extensions/sasl-3.2 and https://ircv3.net/specs/extensions/account-registration
 """
@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Done, Password, Refused, Scram
+from tcpchat.doors.irc import certificates
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
 
+PASSWORD_LEAST = 3  # characters; NickServ and the command line leave the choice to the owner
 CHUNK = 400  # bytes of base64 in one AUTHENTICATE; a shorter one ends the message
 PAYLOAD_MAX = 4_096
 
@@ -61,12 +63,14 @@ def authenticate(door: IrcDoor, line: Line) -> Steps | None:
         fail(door)
         return None
     exchange.buffer = ""
+    if exchange.mechanism == "EXTERNAL":
+        return certificates.external(door, payload)
     return plain(door, payload) if exchange.mechanism == "PLAIN" else scram(door, exchange, payload)
 
 
 def begin(door: IrcDoor, mechanism: str) -> None:
-    if mechanism not in door.network.mechanisms:
-        door.reply("RPL_SASLMECHS", ",".join(door.network.mechanisms))
+    if mechanism not in certificates.mechanisms(door):
+        door.reply("RPL_SASLMECHS", ",".join(certificates.mechanisms(door)))
         door.reply("ERR_SASLFAIL")
     else:
         door.exchange = Exchange(mechanism)
@@ -165,7 +169,7 @@ def refusal(door: IrcDoor, account: str, wanted: str, email: str, password: str)
         return "ALREADY_AUTHENTICATED", "You are logged in already"
     if not wanted or (door.registered and network.fold(wanted) != network.fold(door.login)):
         return "ACCOUNT_NAME_MUST_BE_NICK", "The account has the name that you wear"
-    if len(password) < 5:
+    if len(password) < PASSWORD_LEAST:
         return "WEAK_PASSWORD", "This password is too short"
     return None
 

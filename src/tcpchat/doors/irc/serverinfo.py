@@ -52,10 +52,12 @@ def admin(door: IrcDoor, line: Line) -> None:
         door.reply("RPL_ADMINEMAIL", text="Ask an operator here: /WHO * o")
 
 
-@command("LINKS", "", "The servers of the network: this one.")
+@command("LINKS", "", "The servers of the network, for its operators: this one.")
 def links(door: IrcDoor, line: Line) -> None:
+    """How a network is built is for its operators to know (https://modern.ircdocs.horse/#links-message)."""
     network = door.network
-    door.reply("RPL_LINKS", network.server, network.server, text=f"0 {network.description}")
+    if "o" in network.face(door.login).modes:
+        door.reply("RPL_LINKS", network.server, network.server, text=f"0 {network.description}")
     door.reply("RPL_ENDOFLINKS", "*")
 
 

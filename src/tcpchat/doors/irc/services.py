@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcpchat.core.model import Change, Done, Mode, Page, Password, ReceiptList, Refused, Rename
 from tcpchat.core.model import History as HistoryCommand
 from tcpchat.core.model import Receipts as ReceiptsCommand
-from tcpchat.doors.irc import encode
+from tcpchat.doors.irc import certificates, encode
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -209,6 +209,7 @@ SERVICES = {
         "REGISTER": ("REGISTER password - make the login that you wear yours", ns_register),
         "IDENTIFY": ("IDENTIFY [account] password - prove who you are", ns_identify),
         "SET": ("SET PASSWORD new [old] - change your password", ns_set),
+        "CERT": (certificates.USAGE, certificates.cert),
         "RENAME": ("RENAME name - give your login another name, everywhere", ns_rename),
         "INFO": ("INFO [nick] - who is this", ns_info),
     }),

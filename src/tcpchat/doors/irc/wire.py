@@ -80,7 +80,7 @@ def parse(text: str) -> Line:
         if " " not in head and colon:  # ":src" then " :..." cannot hold a command
             return Line("", [], tags, head[1:])
         source, _, head = head[1:].partition(" ")
-    words_ = head.split()
+    words_ = [word for word in head.split(" ") if word]  # only the blank parts words (RFC 1459, 2.3)
     if not words_:
         return Line("", [], tags, source)
     params = words_[1:]
