@@ -2,7 +2,8 @@
 
 The real server with the real connections, over a transport in memory. Guided by coverage where atheris is installed
 (it keeps what it has found with --corpus DIR), else by seeded mutation of the samples. A fault is: an exception that
-the server logs, an input that takes longer than a second, memory that goes on growing.
+the server logs, an input that takes longer than a second, memory that goes on growing. What was found and made small
+is in tests/attacks/corpus; ``--replay`` throws it again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import asyncio
 import logging
 import os
 import random
+import re
 import resource
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,11 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tcpchat.connection import Connection
     from tcpchat.core.model import Append, Entry, Keep, Query, Result
     from tcpchat.server import Server
 
 SLOW = 1.0  # seconds for one input: none should need a hundredth of it
 GROWTH = 64 * 1024  # KiB that the process may grow after its first quarter
+LENGTH = 4_096  # bytes of an input that atheris makes, at most
 RENEW = 2_000  # inputs after which a new server begins: what a chat remembers is bounded by its limits, not by these
 TURNS = 6  # of the loop for one input: reading, the log, telling, writing
 HELLO = b'{"t":"hello","login":"fuzz"}\n'
@@ -82,7 +87,8 @@ DOORS: dict[str, tuple[bytes, list[bytes]]] = {
             "0057000a000400020017000d000a000804030503060308040033004700450017004104" + "11" * 64 + "002b0003020304"
         ),
         b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\x16\x03\x03\xff\xff" + b"\x01" * 64,
-        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"\x15\x03\x01\x00\x02\x02\x28", HELLO, b"\r\n@a=b :c NICK x\r\n", b'{ "TYPE":"HI","BODY":"x"}',
+        b"OPTIONS * HTTP/1.1\r\n\r\n", b"PASS x\r\n", b"\r\n\r\nGE",
     ]),
 }  # fmt: skip
 WORDS = [b"\r\n", b"\n", b"\x00", b"\xff", b"{", b"}", b'"', b"[" * 99, b":", b" ", b"%00", b"\xd0", b"\\ud800",
@@ -142,12 +148,14 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.over = False
+        self.told: list[bytes] | None = None  # what the server says, where somebody wants to know
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        pass
+        if self.told is not None:
+            self.told.append(bytes(data))
 
     def close(self) -> None:
         self.over = True
@@ -197,32 +205,34 @@ class Bench:
         from tcpchat.server import Server
 
         self.stop()
-        self.server = Server(port=0, data=self.folder, log=MemoryLog(), syslog="off")
+        self.server = Server(port=0, data=self.folder, log=MemoryLog(), syslog="off", proxies="127.0.0.0/8")
         self.loop.run_until_complete(self.server.start())
 
     def stop(self) -> None:
         if self.server is not None:
             self.loop.run_until_complete(self.server.stop())
 
-    def throw(self, pieces: list[bytes]) -> None:
-        """Send these; raise for any fault."""
+    def throw(self, pieces: list[bytes], inside: bool = False) -> None:
+        """Send these (inside TLS, after a handshake as it should be); raise for any fault."""
         self.count += 1
         if self.count % RENEW == 0:
             self.renew()
         begun = time.perf_counter()
-        self.loop.run_until_complete(self._life(pieces))
+        self.loop.run_until_complete(self._life(pieces, inside))
         took = time.perf_counter() - begun
         if self.faults.first:
             raise AssertionError(self.faults.first)
         if took > SLOW:
             raise AssertionError(f"took {took:.1f} s")
 
-    async def _life(self, pieces: list[bytes]) -> None:
+    async def _life(self, pieces: list[bytes], inside: bool) -> None:
         from tcpchat.connection import Connection
 
         assert self.server is not None
         connection, wire = Connection(self.server), Wire()
         connection.connection_made(wire)
+        if inside:
+            pieces = encrypted(connection, wire, pieces)
         for piece in pieces:
             if wire.over:
                 break
@@ -241,6 +251,54 @@ class Bench:
         self.loop.close()
         logging.getLogger("tcpchat").removeHandler(self.faults)
         logging.getLogger("tcpchat").propagate = True
+
+
+def encrypted(connection: Connection, wire: Wire, pieces: list[bytes]) -> list[bytes]:
+    """Shake hands as a client does, and return the pieces as that client would send them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing, wire.told = ssl.MemoryBIO(), ssl.MemoryBIO(), []
+    client = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            client.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            connection.data_received(outgoing.read())
+            incoming.write(b"".join(wire.told))
+            wire.told.clear()
+    wire.told = None
+    sealed = [outgoing.read()]
+    for piece in pieces:
+        client.write(piece)
+        sealed.append(outgoing.read())
+    return sealed
+
+
+def throw(bench: Bench, door: str, data: bytes) -> None:
+    """One input for a door, the same way each time: some in one piece, some cut; of those for TLS some inside it."""
+    whole = DOORS[door][0] + data
+    chance = random.Random(len(data))
+    pieces = cut(whole, chance) if len(data) % 2 else [whole]
+    bench.throw(pieces, inside=door == "tls" and len(data) % 4 > 1)
+
+
+def replay(door: str, corpus: Path) -> int:
+    """Throw every input that is kept for a door; returns how many. Raises AssertionError, naming it, for a fault."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="tcpchat-fuzz-") as folder:
+        bench = Bench(Path(folder))
+        try:
+            kept = sorted((corpus / door).iterdir())
+            for path in kept:
+                try:
+                    throw(bench, door, path.read_bytes())
+                except AssertionError as error:
+                    raise AssertionError(f"{path}: {error}") from None
+            return len(kept)
+        finally:
+            bench.close()
+            logging.disable(logging.NOTSET)
 
 
 def cut(data: bytes, chance: random.Random) -> list[bytes]:
@@ -296,6 +354,17 @@ def by_mutation(door: str, seconds: float, seed: int) -> int:
         return bench.count
 
 
+def dictionary(samples: list[bytes]) -> list[bytes]:
+    """The words that the samples are made of, and those that break things."""
+    words = {word for sample in samples for word in re.findall(rb"[A-Za-z][A-Za-z0-9_/-]+", sample) if len(word) < 64}
+    return sorted(words) + [word for word in WORDS if len(word) < 64]
+
+
+def quoted(word: bytes) -> str:
+    """As libFuzzer's dictionaries write it."""
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
 def memory() -> int:
     """KiB that this process has had at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -311,19 +380,20 @@ def by_coverage(door: str, seconds: float, corpus: Path) -> None:
         import tcpchat.doors.seed
         import tcpchat.doors.web
         import tcpchat.server  # noqa: F401
-    begin, samples = DOORS[door]
+    _, samples = DOORS[door]
     place = corpus / door
     place.mkdir(parents=True, exist_ok=True)
     for number, sample in enumerate(samples):
         (place / f"sample{number}").write_bytes(sample)
     bench = Bench(Path(tempfile.mkdtemp(prefix="tcpchat-fuzz-")))
 
-    def one(data: bytes) -> None:
-        chance = random.Random(len(data))
-        bench.throw(cut(begin + data, chance) if len(data) % 2 else [begin + data])
-
-    limits = [f"-max_total_time={seconds:.0f}", "-rss_limit_mb=1024", "-timeout=5", f"-artifact_prefix={corpus}/fault-"]
-    atheris.Setup([sys.argv[0], *limits, str(place)], one)
+    words = place.with_suffix(".dict")
+    words.write_text("".join(f'"{quoted(word)}"\n' for word in dictionary(samples)), encoding="ascii")
+    limits = [
+        f"-max_total_time={seconds:.0f}", "-rss_limit_mb=1024", "-timeout=5", f"-max_len={LENGTH}",
+        f"-artifact_prefix={corpus}/fault-{door}-", f"-dict={words}", "-print_final_stats=1", "-report_slow_units=1",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *limits, str(place)], lambda data: throw(bench, door, data))
     atheris.Fuzz()
 
 
@@ -336,8 +406,13 @@ def main() -> int:
         "--corpus", type=Path, default=Path("benchmarks/out/fuzz"), help="where atheris keeps its finds"
     )
     parser.add_argument("--guided", action="store_true", help="one door, by atheris, in this process")
+    parser.add_argument("--replay", action="store_true", help="throw what the corpus holds, and nothing else")
     args = parser.parse_args()
     doors = args.doors or list(DOORS)
+    if args.replay:
+        for door in doors:
+            print(f"{door}: {replay(door, args.corpus)} inputs, no fault", flush=True)
+        return 0
     if args.guided:
         by_coverage(doors[0], args.seconds, args.corpus)
         return 0

@@ -1,4 +1,4 @@
-"""What trust costs: TLS per connection and per message, and password guesses for everybody else.
+"""What trust costs: TLS per connection and per message; password guesses, and a flood, for everybody else.
 
 ``python -m benchmarks.trust [--quick]``. The server runs on one core, this generator on another.
 """
@@ -21,6 +21,11 @@ from benchmarks.rig import Running, cores, machine, tcpchat
 
 GUESSES_PER_SECOND = 50
 SAYS_PER_SECOND = 100
+FLOOD_PER_SECOND = 5_000  # messages of one login, whatever it is told
+FLOOD_PIECE = 50  # of them in one write
+IDLE = 1_000  # connections that say nothing
+CALM_PER_SECOND = 40  # of a pair under the limits as shipped
+SHIPPED = ("--messages-per-second", "50", "--message-burst", "500", "--bytes-per-second", "200000")
 WINDOW = 32
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -106,15 +111,15 @@ def messages(server: Running, tls: bool, count: int) -> float:
     return used / count * 1e6
 
 
-def latency(server: Running, name: str, seconds: float) -> list[float]:
+def latency(server: Running, name: str, seconds: float, rate: float = SAYS_PER_SECOND) -> list[float]:
     """Milliseconds from one person's Enter to the other's screen, sorted."""
     sender, receiver = Peer(server.port, True), Peer(server.port, True)
     sender.enter(f"from {name}")
     receiver.enter(f"to {name}")
     took = []
     due = time.perf_counter()
-    for number in range(1, int(seconds * SAYS_PER_SECOND) + 1):
-        due += 1 / SAYS_PER_SECOND
+    for number in range(1, int(seconds * rate) + 1):
+        due += 1 / rate
         time.sleep(max(due - time.perf_counter(), 0))
         start = time.perf_counter()
         sender.send("say", to=f"@to {name}", text="quack", n=number)
@@ -126,12 +131,18 @@ def latency(server: Running, name: str, seconds: float) -> list[float]:
     return sorted(took)
 
 
+def until_told(ended: threading.Event) -> None:
+    """The measuring process closes standard input when it is done."""
+    sys.stdin.read()
+    ended.set()
+
+
 def guessing(port: int) -> None:
     """Wrong passwords at a fixed rate until standard input ends, each from another address so that no delay spares
     the server the work. Prints what they were told. In a process of its own: it must not disturb the measuring."""
     counts: dict[str, int] = {}
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=until_told, args=(ended,), daemon=True).start()
     due, number = time.perf_counter(), 0
     while not ended.is_set():
         due += 1 / GUESSES_PER_SECOND
@@ -153,6 +164,38 @@ def guess(port: int, source: str, counts: dict[str, int]) -> None:
     except OSError as error:
         code = type(error).__name__
     counts[code] = counts.get(code, 0) + 1
+
+
+def flooding(port: int) -> None:
+    """Idle connections, and messages of one login at a fixed rate until standard input ends. Prints what it is told."""
+    ended, told = threading.Event(), {"accepted": 0, "refused": 0}
+    threading.Thread(target=until_told, args=(ended,), daemon=True).start()
+    idle = [socket.create_connection(("127.0.0.1", port), 20, ("127.0.0.5", 0)) for _ in range(IDLE)]
+    peer = Peer(port, False)
+    peer.enter("flooder")
+
+    def read() -> None:
+        while data := peer.socket.recv(65_536):
+            told["accepted"] += data.count(b'"t":"accepted"')
+            told["refused"] += data.count(b'"code":"too_fast"')
+
+    threading.Thread(target=read, daemon=True).start()
+    piece = b'{"t":"say","to":"#all","text":"flood"}\n' * FLOOD_PIECE
+    due, sent = time.perf_counter(), 0
+    while not ended.is_set():
+        due += FLOOD_PIECE / FLOOD_PER_SECOND
+        time.sleep(max(due - time.perf_counter(), 0))
+        peer.socket.sendall(piece)
+        sent += FLOOD_PIECE
+    print(json.dumps({"idle": len(idle), "sent": sent, **told}))
+
+
+def with_flood(server: Running, seconds: float) -> tuple[list[float], str]:
+    command = [sys.executable, "-m", "benchmarks.trust", "--flood", str(server.port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as attack:
+        time.sleep(1.0)  # until it is in
+        took = latency(server, "flooded", seconds, CALM_PER_SECOND)
+        return took, attack.communicate()[0].strip()
 
 
 def with_guesses(server: Running, seconds: float) -> tuple[list[float], str]:
@@ -190,13 +233,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What TLS and password guesses cost.")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--guess", type=int, metavar="PORT", help="guess passwords there until standard input ends")
+    parser.add_argument("--flood", type=int, metavar="PORT", help="flood there until standard input ends")
+    parser.add_argument("--only", choices=["cost", "guesses", "flood"], help="one of the three measurements")
     args = parser.parse_args()
-    if args.guess:
-        guessing(args.guess)
+    if args.guess or args.flood:
+        (guessing if args.guess else flooding)(args.guess or args.flood)
         return
     count, many, seconds = (100, 2_000, 4.0) if args.quick else (1_000, 20_000, 20.0)
     pinned()
     print(" ".join(f"{key}={value}" for key, value in machine().items()))
+    for name, measure in (("cost", cost), ("guesses", guesses), ("flood", flood)):
+        if args.only in (None, name):
+            measure(count, many, seconds)
+
+
+def cost(count: int, many: int, seconds: float) -> None:
+    """TLS, per connection and per message."""
     with tcpchat() as server:
         connects(server, True, 20)
         found = both(lambda tls: connects(server, tls, count))
@@ -204,12 +256,28 @@ def main() -> None:
         show("connects and welcomes a second", {tls: one[0] for tls, one in found.items()}, "%.0f")
         show("ms of CPU for each", {tls: one[1] for tls, one in found.items()}, "%.2f")
         show("us of CPU for a message", both(lambda tls: messages(server, tls, many)), "%.0f")
+
+
+def guesses(count: int, many: int, seconds: float) -> None:
+    """What others notice of passwords that are guessed."""
     with tcpchat() as server:
         quiet = latency(server, "quiet", seconds)
         loaded, counts = with_guesses(server, seconds)
+    compare(quiet, f"{GUESSES_PER_SECOND} wrong passwords/s", loaded, counts)
+
+
+def flood(count: int, many: int, seconds: float) -> None:
+    """What a pair notices of idle connections and of one login that floods, under the limits as shipped."""
+    with tcpchat(*SHIPPED) as server:
+        quiet = latency(server, "quiet", seconds, CALM_PER_SECOND)
+        loaded, counts = with_flood(server, seconds)
+    compare(quiet, f"{IDLE} idle sockets, {FLOOD_PER_SECOND} messages/s from one login", loaded, counts)
+
+
+def compare(quiet: list[float], name: str, loaded: list[float], counts: str) -> None:
     print(f"  one message, quiet: p50 {at(quiet, 0.5):.2f} ms, p99 {at(quiet, 0.99):.2f} ms")
-    print(f"  {GUESSES_PER_SECOND} wrong passwords/s: p50 {at(loaded, 0.5):.2f} ms, p99 {at(loaded, 0.99):.2f} ms")
-    print(f"  p99 x{at(loaded, 0.99) / at(quiet, 0.99):.2f}; the guesses: {counts}")
+    print(f"  {name}: p50 {at(loaded, 0.5):.2f} ms, p99 {at(loaded, 0.99):.2f} ms")
+    print(f"  p99 x{at(loaded, 0.99) / at(quiet, 0.99):.2f}; the attack: {counts}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,35 @@
 """The text log of a server (``syslog``): one line per act, in the words of the original, and the console's lines.
 
-Nothing that a peer sends can make a second line or move a terminal's cursor: names and texts are cleaned here.
+Nothing that a peer sends can make a second line or move a terminal's cursor: names and texts are cleaned here. Words
+that are erased in the chat are blotted out in its file too, in place: who reads along by ``tail -f`` is not disturbed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import glob
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from tcpchat.core.model import Bye, Command, Confirm, Entry, Refused, Said, Status, Who
+import msgspec
+
+from tcpchat.core.model import (
+    Bye,
+    Command,
+    Confirm,
+    Deleted,
+    Edited,
+    Entry,
+    Refused,
+    Removed,
+    Renamed,
+    Said,
+    Status,
+    Who,
+)
 from tcpchat.core.text import clean_line
 
 if TYPE_CHECKING:
@@ -18,7 +38,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tcpchat.server")
 
+RENAMED = " is now "  # between the old login and the new one
+BLOT = b"[erased]"
+CHUNK = 1 << 20  # bytes of the file looked at in one go
+REST = 10  # times as long as a pass took, until the next
+PACKED = frozenset({".gz", ".xz", ".bz2", ".zst"})  # old text logs that cannot be changed in place
 LINES_MAX = 10_000  # lines kept while the file takes nothing; older ones are lost, the chat is not
+
+
+class Blot(NamedTuple):
+    """What has to go: all that a login said, or one line."""
+
+    login: str = ""
+    line: str = ""
 
 
 class AuditLog:
@@ -28,6 +60,8 @@ class AuditLog:
         self.sink, self.console = sink, console
         self.online: dict[int, tuple[User, int]] = {}  # uid -> the user, its sessions
         self.state = "WAIT4CLIENTS"
+        self.login_of: Callable[[int], str] = lambda uid: ""
+        self.blots: set[Blot] = set()  # what is erased in the chat and still stands in the file
         self._watchers: tuple[Callable[[User], None], Callable[[Said], None], Callable[[User], None]] | None = None
         self._lines: list[str] = []
         self._notes: dict[type, Callable[[str, Any], None]] = {
@@ -60,7 +94,7 @@ class AuditLog:
     def write(self, line: str) -> None:
         """Add one line; it reaches the file within a tick."""
         if self.sink is not None:
-            self._lines.append(line if line.isprintable() else clean_line(line))
+            self._lines.append(one_line(line))
 
     def flush(self) -> None:
         """Hand the gathered lines to the file. A full disk costs lines, never the chat."""
@@ -96,9 +130,19 @@ class AuditLog:
     def entries(self, entries: list[Entry]) -> None:
         """A batch is durable."""
         for entry in entries:
-            if type(entry.fact) is Said:
-                self.write(said(entry.fact))
-                self._notify(1, entry.fact)
+            fact = entry.fact
+            if type(fact) is Said:
+                self.write(said(fact))
+                self._notify(1, fact)
+            elif type(fact) is Renamed:
+                self.write(f"User {self.login_of(fact.user)}{RENAMED}{fact.login}")
+            elif type(fact) is Deleted and fact.erase:
+                self.blots.add(Blot(login=self.login_of(fact.user)))
+            elif type(fact) in (Edited, Removed) and entry.origin is not None and entry.origin.was is not None:
+                was = entry.origin.was
+                self.blots.add(Blot(line=one_line(said(was))))
+                if type(fact) is Edited:
+                    self.write(said(msgspec.structs.replace(was, text=fact.text)))
 
     def came(self, user: User) -> None:
         """A session of this user is open."""
@@ -135,8 +179,114 @@ class AuditLog:
             self.console(clean_line(line))
 
 
+def one_line(line: str) -> str:
+    """As it stands in the file."""
+    return line if line.isprintable() else clean_line(line)
+
+
 def said(fact: Said) -> str:
     """A message as the original wrote it down; rooms other than #all stand where it had <broadcast>."""
     if not fact.to.startswith("#"):
         return f"{fact.by} > {fact.text}"
     return f"{fact.by} <{'broadcast' if fact.room == 1 else fact.to}> {fact.text}"
+
+
+# -- erasing ---------------------------------------------------------------------------------------------------------
+
+
+class Eraser:
+    """Blots out of a folder's text logs what was erased in the chat: one pass at a time, and a rest after each."""
+
+    def __init__(self, audit: AuditLog, place: Path | None) -> None:
+        self.audit, self.place = audit, place
+        self._task: asyncio.Task[None] | None = None
+        self._rested = 0.0
+
+    def files(self) -> list[Path]:
+        """The text log (of earlier runs, where this one keeps none), and what logrotate has left beside it."""
+        if self.place is None or not self.place.parent.is_dir():
+            return []
+        found = [self.place, *self.place.parent.glob(glob.escape(self.place.name) + "[.-]*")]
+        return [path for path in found if path.is_file() and path.suffix not in PACKED]
+
+    def tick(self) -> None:
+        """Begin a pass if there is something to erase."""
+        if self.audit.blots and self._task is None and time.monotonic() >= self._rested:
+            self._task = asyncio.get_running_loop().create_task(self._pass(), name="blots")
+
+    async def end(self) -> None:
+        """Leave nothing that was to be erased."""
+        if self._task is not None:
+            await self._task
+        if self.audit.blots:
+            await self._pass()
+
+    async def _pass(self) -> None:
+        self.audit.flush()
+        blots, self.audit.blots = self.audit.blots, set()
+        begun = time.monotonic()
+        try:
+            await asyncio.to_thread(blot_out, self.files(), blots)
+        except OSError as error:
+            logger.error("! what was erased still stands in the text log: %s", error)
+            self.audit.blots |= blots
+        now = time.monotonic()
+        self._rested, self._task = now + REST * (now - begun), None
+
+
+def blot_out(files: Iterable[Path], blots: set[Blot]) -> None:
+    """Overwrite words in these files. It may take seconds: not for the loop's thread.
+
+    A login's lines go by its name and by those that it had before, which others may have had too: rather theirs as well
+    than one of its own left. Raises OSError.
+    """
+    paths = list(files)
+    lines = {blot.line.encode("utf-8", "replace") for blot in blots if blot.line}
+    logins = {clean_line(blot.login) for blot in blots if blot.login}
+    starts = {start for login in _with_former(paths, logins) for start in (f"{login} > ", f"{login} <")}
+    for path in paths:
+        _blot_file(path, lines, tuple(start.encode() for start in starts))
+
+
+def _with_former(paths: list[Path], logins: set[str]) -> set[str]:
+    """The names, and those that the files say these had before."""
+    former: dict[str, set[str]] = {}
+    for path in paths if logins else ():
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                old, renamed, new = line.rstrip("\n").partition(RENAMED)
+                if renamed and old.startswith("User "):
+                    former.setdefault(new, set()).add(old.removeprefix("User "))
+    found, left = set(logins), list(logins)
+    while left:
+        new_ones = former.get(left.pop(), set()) - found
+        found |= new_ones
+        left += new_ones
+    return found
+
+
+def _blot_file(path: Path, lines: set[bytes], starts: tuple[bytes, ...]) -> None:
+    with open(path, "r+b") as file:
+        place = 0
+        while chunk := file.readlines(CHUNK):
+            spots = []
+            for line in chunk:
+                line = line.rstrip(b"\n")
+                if count := _words(line, lines, starts):
+                    spots.append((place + len(line) - count, count))
+                place += len(line) + 1
+            for start, count in spots:
+                file.seek(start)
+                file.write(BLOT[:count].ljust(count))
+            file.seek(place)
+
+
+def _words(line: bytes, lines: set[bytes], starts: tuple[bytes, ...]) -> int:
+    """How many bytes at the end of this line are what somebody said that has to go; 0 for all other lines."""
+    if line not in lines and not (starts and line.startswith(starts)):
+        return 0
+    before, mark = (b" > ", line.find(b" > ")), line.find(b" <")
+    if mark >= 0 and (before[1] < 0 or mark < before[1]):
+        end = line.find(b"> ", mark)
+        return len(line) - end - 2 if end >= 0 else 0  # without a "> " nothing was said: <accepted>
+    return len(line) - before[1] - 3 if before[1] >= 0 else 0

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from intruder import ask, hello, http, irc, refused, seed, talk
@@ -40,8 +44,8 @@ async def test_what_speaks_no_protocol_of_ours_is_shown_out(start: Start, garbag
 
 
 async def test_silent_sockets_are_hung_up_and_hold_nobody_up(start: Start) -> None:
-    server = await start(first_bytes_seconds=1.0, auth_seconds=1.0)
-    silent = [await Peer.connect(server.port) for _ in range(200)]
+    server = await start(first_bytes_seconds=1.0, auth_seconds=1.0, connections_per_address=2_000)
+    silent = [await Peer.connect(server.port) for _ in range(1_000)]
     for number, peer in enumerate(silent):
         if number % 4:
             peer.raw((b"", b"{", b'{"t":"hel', b"NICK x\r\n")[number % 4])
@@ -206,6 +210,29 @@ async def test_escapes_reach_irc_clients_as_one_line(server: Server) -> None:
         lines = await client.ask()
         assert not any(line.startswith(":root!") for line in lines)
         assert any("PRIVMSG #all :a" in line for line in lines), lines
+
+
+EVIL = "\x1b[2J\x1b]2;pwned\x07\x9b31m\u202e<b>&[red]\0"
+
+
+@pytest.mark.parametrize("command", ["tail -n 9", "search quack", "rooms --all", "who --all", "who goose", "whoami"])
+async def test_escapes_reach_no_terminal_of_the_command_line(server: Server, tmp_path: Path, command: str) -> None:
+    goose, first = await hello(server.port, "goose", name="goose " + EVIL, label=EVIL)
+    assert first["t"] == "welcome"
+    await goose.say("#all", "quack " + EVIL, 1)
+    assert (await ask(goose, "join", room="#pond"))["t"] == "done"
+    assert (await ask(goose, "topic", room="#pond", text=EVIL))["t"] == "done"
+    await ask(goose, "away", text=EVIL)
+    words = [*command.split(), "-s", f"127.0.0.1:{server.port}", "-u", "spy", "--no-input"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tcpchat", *words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "TCPCHAT_HOME": str(tmp_path / "spy")},
+    )  # fmt: skip
+    shown, said = await process.communicate()
+    assert process.returncode == 0, said
+    text = (shown + said).decode()
+    assert text.strip()
+    assert not {"\x1b", "\x9b", "\x07", "\0", "\u202e"} & set(text), text
 
 
 PATHS = [

@@ -107,6 +107,16 @@ def test_whoami(talk: Run, home: Path) -> None:
     assert talk("whoami")[1].startswith("me (owner) at 127.0.0.1:")
 
 
+def test_keys_of_ones_own_login(talk: Run) -> None:
+    (only,) = [json.loads(line) for line in talk("login", "--keys", "--json")[1].splitlines()]
+    assert talk("login", "--keys")[1] == f"{only['key']}  {only['label']}\n"
+    code, _, err = talk("login", "--revoke", only["key"][:16])
+    assert code != 0  # nobody could ever prove this login again
+    assert "key" in err
+    assert talk("login", "--revoke", "ed25519:nobody")[0] != 0
+    assert len(talk("login", "--keys")[1].splitlines()) == 1
+
+
 def test_defaults_come_from_the_file(talk: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TCPCHAT_USER")
     (home / "config.toml").write_text('[default]\nuser = "me"\n[profile.other]\nuser = "duck"\n')

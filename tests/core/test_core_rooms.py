@@ -9,6 +9,7 @@ from coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.operators import ACTS
+from tcpchat.core.people import PREFERENCES_MAX
 
 
 def change(name: str, on: bool = True, arg: str = "") -> tuple[m.Change, ...]:
@@ -341,7 +342,7 @@ def test_who_is_here() -> None:
 
 def test_preferences_have_an_end() -> None:
     duck = World().enter("duck")
-    for place in range(50):
+    for place in range(PREFERENCES_MAX):
         duck.do(m.Set(f"k{place}", "v"))
     assert duck.refused(m.Set("one more", "v")) == "too_many"
     assert (duck.refused(m.Set("", "v")), duck.refused(m.Set("k", "v" * 1001))) == (

@@ -119,6 +119,18 @@ def test_too_fast_says_how_long_to_wait_and_waiting_helps() -> None:
     assert duck.ask(m.Say("@goose", "x", n=4), m.Accepted).n == 4
 
 
+def test_a_moment_too_early_is_too_early() -> None:
+    world = World(Limits(messages_per_second=2.0, message_burst=3))
+    duck, _ = two(world)
+    for n in range(1, 4):
+        duck.do(m.Say("@goose", "x", n=n))
+    world.now += 0.49999
+    for _ in range(5):
+        assert duck.ask(m.Say("@goose", "x", n=4), m.Refused).after == 0.001
+    world.now += 0.001
+    assert duck.ask(m.Say("@goose", "x", n=4), m.Accepted).n == 4
+
+
 def test_bytes_are_limited_too() -> None:
     world = World(Limits(bytes_per_second=100.0, byte_burst=1000))
     duck, _ = two(world)

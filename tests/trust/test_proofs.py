@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from tcpchat.core.guesses import Guesses
 from tcpchat.core.model import Check
 from tcpchat.core.rules import challenge_text
 from tcpchat.server import Server
-from tcpchat.trust import certificates, checking
+from tcpchat.trust import certificates, checking, passwords
 from tcpchat.trust.checking import Checker
 from tcpchat.trust.keys import Key
 
@@ -147,8 +149,10 @@ def test_wrong_passwords_have_to_wait(server: Server) -> None:
 def test_a_session_guesses_one_at_a_time(server: Server) -> None:
     with Native(secure(server.port)) as peer:
         peer.enter("duck")
-        for ref in (1, 2, 3):
-            peer.send("password", password="x", account="goose", ref=ref)
+        lines = [{"t": "password", "password": "x", "account": "goose", "ref": ref} for ref in (1, 2, 3)]
+        peer.socket.sendall(
+            "".join(json.dumps(line) + "\n" for line in lines).encode()
+        )  # in one piece: none is answered before
         codes = {(event := peer.until("refused"))["ref"]: event["code"] for _ in range(3)}
     assert codes == {1: "wrong_password", 2: "too_many_pending", 3: "too_many_pending"}
 
@@ -168,6 +172,36 @@ async def test_the_queue_of_passwords_has_an_end(monkeypatch: pytest.MonkeyPatch
     checker.close()
 
 
+def test_passwords_have_a_process_that_goes_last() -> None:
+    worker = passwords.Worker()
+    try:
+        hashed = worker.ask("hash", "quack\nżółw", "")
+        assert hashed.startswith("$argon2id$")
+        assert worker.ask("password", "quack\nżółw", hashed) == "ok"
+        process = worker._process
+        assert process is not None
+        if sys.platform == "linux":
+            assert os.getpriority(os.PRIO_PROCESS, process.pid) == passwords.NICE
+        process.kill()
+        process.wait()
+        assert worker.ask("password", "quack\nżółw", hashed) == "ok"  # a successor
+        assert worker._process is not process
+        last = worker._process
+        assert last is not None
+    finally:
+        worker.close()
+        worker.join()
+    assert last.returncode is not None
+    assert worker.ask("password", "quack", hashed) == ""
+
+
+def test_where_no_process_can_be_had_it_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    worker = passwords.Worker()
+    assert worker.ask("password", "quack", worker.ask("hash", "quack", "")) == "ok"
+    assert worker._process is None
+
+
 def test_overload_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "WAITING_MAX", 0)
     with Native(secure(server.port)) as peer:
@@ -178,15 +212,15 @@ def test_overload_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_time_tells_nothing_about_who_exists() -> None:
-    hashed = checking.password(Check(None, "hash", "quack", "", "", None))  # type: ignore[arg-type]
-    fits = checking.password(Check(None, "password", "quack", hashed, "", None))  # type: ignore[arg-type]
+    hashed = passwords.work("hash", "quack", "")
+    fits = passwords.work("password", "quack", hashed)
     assert fits == "ok"
     took = []
     for against in (hashed, ""):
         best = 1.0
         for _ in range(3):
             start = time.perf_counter()
-            assert checking.password(Check(None, "password", "x", against, "", None)) == ""  # type: ignore[arg-type]
+            assert passwords.work("password", "x", against) == ""
             best = min(best, time.perf_counter() - start)
         took.append(best)
     assert took[1] > took[0] / 3

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tcpchat.cli.asks import Answers, ask, passthrough
 from tcpchat.cli.common import Ended, coloured, config_path, paint, read_profile, real_terminal, settings, show_json
-from tcpchat.i18n import _
+from tcpchat.i18n import _, language
 
 SKEW_SECONDS = 60  # clocks that differ by more than this confuse people
+WIDE_CELLS = 2  # what an emoji must take
 WORDS = {"ok": "32", "note": "33", "fail": "31"}
 
 
@@ -70,13 +72,56 @@ def terminal(args: argparse.Namespace) -> Iterator[Finding]:
     else:
         text = _("not a full-screen terminal; `tcpchat chat` will be the numbered menu")
         yield Finding("note", _("terminal"), f"{text} (TERM={term or '-'})")
-    colours = os.environ.get("COLORTERM") or term
-    yield Finding("ok", _("colours"), colours if coloured(args) else _("off"))
     encoding = (sys.stdout.encoding or "").lower()
     if encoding.replace("-", "") == "utf8":
         yield Finding("ok", "UTF-8", encoding)
     else:
         yield Finding("note", "UTF-8", _("not in use here: ticks are ASCII; set LANG=C.UTF-8 for more"))
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "-"
+    yield Finding("ok", _("language"), f"{language()} ({locale})")
+    found = ask() if real_terminal() else None
+    if found is None or not found.answered:
+        yield Finding("ok", _("colours"), os.environ.get("COLORTERM") or term or "-" if coloured(args) else _("off"))
+    if found is not None:
+        yield from answers(found, args)
+
+
+def answers(found: Answers, args: argparse.Namespace) -> Iterator[Finding]:
+    """What the terminal itself says that it can do."""
+    if not found.answered:
+        yield Finding("note", _("terminal"), _("it answers no questions; what it can do is guessed from its name"))
+        return
+    true = found.truecolour or os.environ.get("COLORTERM") in ("truecolor", "24bit")
+    some = _("all") if true else "256" if "256" in os.environ.get("TERM", "") else "16"
+    yield Finding("ok", _("colours"), some if coloured(args) else _("off"))
+    if found.width == WIDE_CELLS:
+        yield Finding("ok", _("wide signs"), _("an emoji takes two columns, as it should"))
+    elif found.width is not None:
+        text = _("an emoji takes %d columns here: columns may not line up; tcpchat chat: /set ticks ascii")
+        yield Finding("note", _("wide signs"), text % found.width)
+    yield _can(
+        found.kitty, _("keys"), _("kitty protocol: every key arrives"), _("old keys: Shift+Enter is Enter; use Ctrl+J")
+    )
+    yield _can(
+        "paste" in found.modes, _("paste"), _("told from typing"), _("not told from typing: pasted lines are sent")
+    )
+    yield _can(
+        "focus" in found.modes, _("focus"), _("reported"), _("not reported: what is on the screen counts as read")
+    )
+    yield _can("mouse" in found.modes, _("mouse"), _("reported"), _("not reported"))
+    yield _can(
+        found.clipboard, _("clipboard"), _("can be set (OSC 52)"), _("does not say; copying by OSC 52 may do nothing")
+    )
+    if os.environ.get("TMUX"):
+        said = passthrough()
+        yield _can(
+            said in ("on", "all"), "tmux", _("notifications pass"),
+            _("notifications do not pass; do: tmux set -g allow-passthrough on"),
+        )  # fmt: skip
+
+
+def _can(can: bool, about: str, yes: str, no: str) -> Finding:
+    return Finding("ok", about, yes) if can else Finding("note", about, no)
 
 
 def files(args: argparse.Namespace) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import linking, operators, people, presence, queries
+from tcpchat.core import certificates, linking, operators, people, presence, queries
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, Session
+from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
 from tcpchat.core.state import DEVICES, Device, User
 from tcpchat.core.text import fold, skeleton
@@ -23,17 +23,17 @@ TRIES_OPEN = 10  # wrong passwords of a guest that is in already
 
 
 def refuse(
-    session: Session, code: str, out: Effects, *, fatal: bool = True, ref: int | str = 0, text: str = ""
-) -> None:
+    session: Session, code: str, out: Effects, *, fatal: bool = True, ref: int | str = 0, text: str = "",
+    after: float = 0.0,
+) -> None:  # fmt: skip
     """A refusal of the hello: the peer may try another one unless the connection ends here."""
     login = session.hello.login if session.hello else ""
-    out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, ref, fatal=fatal, about=(login,))))
-    early, session.early = session.early, []
+    event = m.Refused(code, text or CODES[code].text, ref, after=after, fatal=fatal, about=(login,))
+    out.append(m.Tell(session, event))
+    early, session.early = session.early, ()
     for command in early:  # it was meant for the session that did not begin
-        event = m.Refused(
-            "hello_first", CODES["hello_first"].text, getattr(command, "ref", 0), getattr(command, "n", 0)
-        )
-        out.append(m.Tell(session, event))
+        number, ref = getattr(command, "n", 0), getattr(command, "ref", 0)
+        out.append(m.Tell(session, m.Refused("hello_first", CODES["hello_first"].text, ref, number)))
     if fatal and session.door != "irc":
         out.append(m.HangUp(session, code))
 
@@ -91,7 +91,7 @@ def _operator(chat: Chat, session: Session, command: m.Hello, out: Effects) -> N
 
 def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
     """The login belongs to somebody: it has to be proved, unless it has been already."""
-    if session.account is user or session.trusted:
+    if session.account is user or session.trusted or certificates.enters(session, user):
         session.account = None
         welcome(chat, session, user, now, out)
         return
@@ -99,7 +99,7 @@ def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: floa
         linking.offered(chat, session, command, user, now, out)
         return
     methods = []
-    if user.keys:
+    if certificates.signs(user):
         methods.append("key")
     if user.password:
         methods.append("password")
@@ -140,10 +140,20 @@ def _guest(
     if user is not None and _is_own(session, user):
         welcome(chat, session, user, now, out)
         return
+    if _too_many_new(chat, session, now, out):
+        return
     presence.vacate(chat, login, out)
     session.stage = ARRIVING
     fact = m.Arrived(login, session.device_id, command.name[: chat.limits.max_name])
     out.append(m.Append(fact, m.Origin(session, 0, command)))
+
+
+def _too_many_new(chat: Chat, session: Session, now: float, out: Effects) -> bool:
+    """Has its address made so many logins that this one has to wait? Then it was told."""
+    if wait := chat.newcomers.wait(session, chat.limits, now):
+        session.stage = NEW
+        refuse(session, "too_fast", out, fatal=False, after=wait, text="Too many new logins from your address; wait.")
+    return bool(wait)
 
 
 def _is_own(session: Session, user: User) -> bool:
@@ -236,9 +246,9 @@ def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -
         case m.Proof():
             _proved(chat, session, check, answer, now, out)
         case m.Password() if command.new:
-            people.password_checked(chat, session, check, answer, out)
+            people.password_checked(chat, session, check, answer, now, out)
         case m.Password():
-            _password_checked(chat, session, command, answer, now, out)
+            _password_checked(chat, check, command, answer, now, out)
         case m.Key():
             people.key_checked(chat, session, command, answer, out)
         case m.Admin():
@@ -253,6 +263,7 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     if not answer:
         wrong(session, "wrong_proof", out)
         return
+    session.credential = check.against
     user = chat.state.find(offer.login)
     if user is not None and user.claimed:
         if check.against not in user.keys and linking.spend(chat, session, user, now):
@@ -278,6 +289,8 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     if user is not None and not _is_own(session, user):
         user = None
     if user is None:
+        if _too_many_new(chat, session, now, out):
+            return
         presence.vacate(chat, login, out)
     session.stage = ARRIVING
     name, label = offer.name[: chat.limits.max_name], offer.label[: chat.limits.max_label]
@@ -286,10 +299,11 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     operators.spend(chat, session, out)
 
 
-def _password_checked(chat: Chat, session: Session, command: m.Password, answer: str, now: float, out: Effects) -> None:
+def _password_checked(chat: Chat, check: m.Check, command: m.Password, answer: str, now: float, out: Effects) -> None:
+    session = check.session
     name = command.account or (session.hello.login if session.hello else "")
     user = chat.state.find(name) if name else None
-    if not answer or user is None:
+    if not answer or user is None or check.against != user.password:  # another one was set meanwhile
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
         chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
@@ -298,6 +312,7 @@ def _password_checked(chat: Chat, session: Session, command: m.Password, answer:
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
         refuse(session, "banned", out, fatal=session.stage != OPEN, ref=command.ref, text=ban)
         return
+    session.credential = PASSWORD
     if session.stage == OPEN:
         _identify(chat, session, user, command, now, out)
         return
@@ -363,10 +378,7 @@ def _take_device(chat: Chat, session: Session, user: User, now: float, out: Effe
             _forget_devices(user)
     older = device.session
     if older is not None and older is not session and older.stage != CLOSED:
-        presence.leave(chat, older, now, "replaced", out)
-        older.stage = CLOSED
-        out.append(m.Tell(older, m.Goodbye(CODES["replaced"].text, "replaced")))
-        out.append(m.HangUp(older, "replaced"))
+        presence.end(chat, older, now, "replaced", out)
     device.session = session
     session.device = device
 
@@ -421,7 +433,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
         session.sent = -1  # a one-shot script: answers and receipts, no feed
     else:
         queries.advance(chat, session, out)
-    early, session.early = session.early, []
+    early, session.early = session.early, ()
     for command in early:
         out += chat.receive(session, command, now)
 
@@ -430,7 +442,8 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     """Count it as present, and let it hear its rooms."""
     was = user.online
     user.sessions.append(session)
-    if session.door == "irc" and session.hello is not None:
+    chat.shown.pop(user.uid, None)
+    if session.door == "irc" and session.hello and sum(one.door == "irc" for one in user.sessions) == 1:
         user.host = session.hello.host
     user.seen = int(now * 1000)
     if not (session.quiet and session.hello and session.hello.after is None):

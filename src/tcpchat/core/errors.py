@@ -52,6 +52,8 @@ CODES: dict[str, Code] = {
     "timeout": Code("No sign of life.", 3),
     "no_protocol": Code("tcpchat does not understand these bytes.", 2),
     "replaced": Code("This device connected again.", 3),
+    "revoked": Code("The key or password of this connection opens this login no more.", 4),
+    "deleted": Code("This login was deleted.", 4),
     "stopping": Code("The server is stopping.", 3),
     "internal": Code("A fault in the server; it has been logged.", 1),
     "unsupported": Code("This server does not offer that.", 2),

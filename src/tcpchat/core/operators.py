@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcpchat.core import model as m
 from tcpchat.core import presence
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CLOSED, OPEN, Session
+from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
 from tcpchat.core.state import User
 from tcpchat.core.text import utf8_length
@@ -333,6 +333,9 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
         return
     if fact.do == "kick" and user is not None:
         hang_up(chat, user, entry.at / 1000, f"{CODES['banned'].text} {fact.why}", out)
+    if fact.do == "token_revoke":
+        for session in [one for one in chat.sessions.values() if one.hook and one.credential == fact.args["hash"]]:
+            presence.end(chat, session, entry.at / 1000, "revoked", out)
     if fact.do == "ban":
         _enforce_bans(chat, entry.at / 1000, out)
     if fact.do == "announce":
@@ -376,10 +379,7 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
 def hang_up(chat: Chat, user: User, now: float, why: str, out: Effects) -> None:
     """End all sessions of a login."""
     for session in list(user.sessions):
-        presence.leave(chat, session, now, why, out)
-        session.stage = CLOSED
-        out.append(m.Tell(session, m.Goodbye(why, "banned")))
-        out.append(m.HangUp(session, "banned"))
+        presence.end(chat, session, now, "banned", out, why)
 
 
 def _enforce_bans(chat: Chat, now: float, out: Effects) -> None:
@@ -425,7 +425,7 @@ def enter_by_token(chat: Chat, session: Session, command: m.Hello, now: float, o
     if room is None or user is None:
         refuse(session, "no_such_room", out)
         return True
-    session.hook = room.number
+    session.hook, session.credential = room.number, hash_token(command.token)
     welcome(chat, session, user, now, out)
     return True
 

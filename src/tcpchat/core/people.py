@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpchat.core import linking, presence, talking
+from tcpchat.core import certificates, linking, presence, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, NEW, OPEN, Session
+from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.operators import spend
-from tcpchat.core.rules import MEMBER, OWNER, good_login, good_room
+from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
 from tcpchat.core.state import User, default_role
 from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
-PREFERENCES_MAX = 50  # of one login or room
+PREFERENCES_MAX = 150  # of one login or room; METADATA of IRC may have 100 of them
+PREFERENCE_KEY = 80  # characters
 PREFERENCE_BYTES = 1_000
 PASSWORD_BYTES = 1_024
 
@@ -103,17 +104,31 @@ def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) 
             _refuse(session, command, "exists", out)
         elif command.do == "claim" and not may_claim(chat, session):
             _refuse(session, command, "closed", out)
+        elif command.do == "add" and certificates.is_certificate(command.key):
+            _add_certificate(session, user, command, out)
         else:
             from tcpchat.core.rules import challenge_text
 
             text = challenge_text(session.nonce, user.login, session.binding)
             out.append(m.Check(session, "key", command.signature, command.key, text, command))
     elif command.do == "revoke" and command.key in user.keys and len(user.keys) == 1 and not user.password:
-        _refuse(session, command, "not_allowed", out)  # nobody could ever prove this login again
+        from tcpchat.core.chat import refuse
+
+        text = "This is the only key of the login: link another device or set a password first."
+        refuse(session, command, "not_allowed", out, text=text)  # nobody could ever prove this login again
     elif command.do == "revoke" and command.key in user.keys:
         out.append(m.Append(m.KeyRevoked(user.uid, command.key), m.Origin(session, command.ref)))
     else:
         _refuse(session, command, "bad_command", out)
+
+
+def _add_certificate(session: Session, user: User, command: m.Key, out: Effects) -> None:
+    """By its fingerprint: only who holds the certificate's key can show it."""
+    key = certificates.key_of(command.key)
+    if not key:
+        _refuse(session, command, "bad_command", out, command.key)
+    else:
+        out.append(m.Append(m.KeyAdded(user.uid, key, command.label), m.Origin(session, command.ref)))
 
 
 def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: Effects) -> None:
@@ -126,6 +141,7 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
     elif command.do == "claim":
         label = command.label[: chat.limits.max_label]
         fact = m.Claimed(user.login, user.uid, command.key, label=label, device=session.device_id)
+        session.credential = command.key
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
     else:
@@ -154,6 +170,7 @@ def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | N
         user.keys.pop(fact.key, None)
         if out is not None:
             _done(entry, out)
+            presence.lock_out(chat, user, fact.key, entry.at / 1000, out)
 
 
 def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
@@ -191,7 +208,7 @@ def _register_early(chat: Chat, session: Session, command: m.Password, out: Effe
         out.append(m.Check(session, "hash", command.new, "", "", command))
 
 
-def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, out: Effects) -> None:
+def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, now: float, out: Effects) -> None:
     """The old password fits (then the new one is hashed), or the hash of the new one is made."""
     command, user = check.command, session.user
     assert isinstance(command, m.Password)
@@ -199,7 +216,11 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif user is None and answer and check.what == "hash" and session.stage == NEW:
         login = good_login(command.account, chat.limits)
+        if wait := chat.newcomers.wait(session, chat.limits, now):
+            out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, command.ref, after=wait)))
+            return
         presence.vacate(chat, login, out)
+        session.credential = PASSWORD
         out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
         spend(chat, session, out)
     elif user is None or not answer:
@@ -210,6 +231,7 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         out.append(m.Append(m.PasswordSet(user.uid, answer, user.uid), m.Origin(session, command.ref)))
     else:
         fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id)
+        session.credential = PASSWORD
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
 
@@ -220,6 +242,8 @@ def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects |
         user.password = fact.password
         if out is not None:
             _done(entry, out)
+            mine = entry.origin.session if entry.origin is not None else None  # who sets it knows the new one
+            presence.lock_out(chat, user, PASSWORD, entry.at / 1000, out, mine)
 
 
 # -- names -----------------------------------------------------------------------------------------------------------
@@ -294,11 +318,10 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
     if user is None:
         return
     if out is not None:
-        for session in list(user.sessions):
-            presence.leave(chat, session, entry.at / 1000, "deleted", out)
-            session.stage = "closed"
-            out.append(m.Tell(session, m.Goodbye("This login was deleted.", "banned")))
-            out.append(m.HangUp(session, "deleted"))
+        chat.links.pop(user.uid, None)
+        for session in list(chat.sessions.values()):
+            if session.stage != CLOSED and user in (session.user, session.account):
+                presence.end(chat, session, entry.at / 1000, "deleted", out)
     if fact.erase:
         talking.erase_recent(chat, user)
     presence.drop(chat, user, entry.at / 1000, out)
@@ -313,11 +336,17 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
     """A lasting preference of the login, or of a room by its operators."""
     user = session.user
     assert user is not None
-    if not command.key or len(command.key) > 64 or utf8_length(command.value) > PREFERENCE_BYTES:
+    if not command.key or len(command.key) > PREFERENCE_KEY or utf8_length(command.value) > PREFERENCE_BYTES:
         _refuse(session, command, "bad_command", out, command.key)
         return
     number, prefs = 0, user.prefs
-    if command.room:
+    if command.login:
+        other = chat.state.find(command.login)
+        if other is None or not (session.staff and command.key.startswith(IRC_PREFERENCE)):
+            _refuse(session, command, "not_allowed" if other else "no_such_login", out, command.login, command.key)
+            return
+        user, prefs = other, other.prefs
+    elif command.room:
         room = chat.state.room(command.room)
         if room is None or not (room.is_op(user.uid) or session.staff):
             _refuse(session, command, "not_allowed" if room else "no_such_room", out, command.room, command.key)
@@ -360,6 +389,7 @@ def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects
         why = why[: chat.limits.max_why // 4]
     before = away_text(user)
     session.away = why
+    chat.shown.clear()
     after = away_text(user)
     out.append(m.Tell(session, m.Done(command.ref, data={"away": why})))
     if before != after:
@@ -374,6 +404,17 @@ def away_text(user: User) -> str:
 
 
 # -- who -------------------------------------------------------------------------------------------------------------
+
+
+def shown(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
+    """``person``, made once for all who ask in this tick: a class that comes asks for everybody, everybody."""
+    known = chat.shown.get(user.uid)
+    found = known.get(role) if known is not None else None
+    if found is None:
+        found = person(chat, user, asker, role)
+        if not any("secret" in chat.state.rooms[number].modes for number in user.rooms):  # else it depends on who asks
+            chat.shown.setdefault(user.uid, {})[role] = found
+    return found
 
 
 def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: bool = False) -> m.Person:
@@ -403,9 +444,10 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
             _refuse(session, command, "no_such_room", out, to)
             return
         found = [
-            person(chat, user, asker, room.role(user.uid))
+            one
             for user in chat.state.members(room)
-            if command.all or user.online
+            if (user.sessions or command.all)
+            and ((one := shown(chat, user, asker, room.role(user.uid))).online or command.all)
         ]
     elif to:
         user = chat.state.find(to.removeprefix("@"))
@@ -414,5 +456,9 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
             return
         found = [person(chat, user, asker, ranks=True)]
     else:
-        found = [person(chat, user, asker) for user in chat.state.users.values() if command.all or user.online]
+        found = [
+            one
+            for user in chat.state.users.values()
+            if (user.sessions or command.all) and ((one := shown(chat, user, asker)).online or command.all)
+        ]
     out.append(m.Tell(session, m.People(to, tuple(found), command.ref)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CHALLENGED, NEW, OPEN, Session
+from tcpchat.core.feed import CHALLENGED, NEW, OPEN, PASSWORD, Session
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -106,6 +106,7 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
     if ban := banned(chat, session, user.login, now):
         out.append(m.Tell(session, m.Refused("banned", ban, command.ref)))
         return
+    session.credential = PASSWORD
     data = {"message": answer, "account": user.login}
     if session.stage == OPEN:
         from tcpchat.core.entering import identified
