@@ -1,6 +1,6 @@
 """What growth costs: figures over the length of the log, the size of rooms and the number of logins.
 
-python -m benchmarks.growth [--quick | --full]
+python -m benchmarks.growth [--quick | --full] [--keep FOLDER] [--only log,logins,rooms,irc,held]
 """
 
 from __future__ import annotations
@@ -17,37 +17,53 @@ from pathlib import Path
 
 from benchmarks import rig
 from benchmarks.log import START_MS, cpu, direct, messages, timed, words
+from tcpchat.background import collecting_nothing
 from tcpchat.core.chat import Chat
 from tcpchat.core.model import Arrived, Entry, Query
 from tcpchat.log.sqlite import SqliteLog
 
 PICTURES = rig.HERE.parent / "docs" / "pictures"
-ROOMS = 500  # conversations of the log
+ROOMS = 100  # conversations of the log: the smallest log has more than a page of each in its newer half
 GROUP = 1_000  # messages made durable together while the log is filled
 ASKED = 200  # questions of each kind
+IRC_MEMBERS = 1_000  # every JOIN is told to everybody: to fill a bigger room takes longer than to measure it
 Row = dict[str, float]
 
+PLOTS = (
+    ("log", "log", "entries", ["page_p50_ms", "search_p50_ms", "send_p50_ms", "start_ms", "disk_bytes_per_message"]),
+    ("logins", "logins", "logins", ["snapshot_ms", "restore_ms"]),
+    ("rooms", "rooms", "members", ["cpu_us_per_delivery", "cpu_us_per_message"]),
+    ("held", "held", "held", ["cpu_us_per_connection", "connections_per_s", "rss_kib_per_connection"]),
+)
 
-async def log_figures(entries: int) -> Row:
-    """Fill a log, ask it, close it, open it again."""
+
+async def filled(path: Path, entries: int) -> float:
+    """Fill a log; returns CPU microseconds per entry, 0 when it was full already."""
+    log = SqliteLog(path)
+    await log.open()
+    pool, used, before = messages(ROOMS), cpu(), log.head
+    while log.head < entries:
+        first = log.head % len(pool)
+        await log.append(pool[first : first + GROUP], START_MS + log.head)
+    await log.settle()
+    each = (cpu() - used) / max(1, log.head - before) * 1e6
+    await log.snapshot(log.head, Chat().snapshot()[1])
+    await log.close()
+    return each if log.head > before else 0.0
+
+
+async def log_figures(entries: int, kept: Path | None) -> Row:
+    """Fill a log (or take the one that an earlier run has kept), open it, ask it."""
     with tempfile.TemporaryDirectory() as name:
-        log = SqliteLog(Path(name))
+        path = (kept or Path(name)) / f"growth-{entries}.db"
+        row = {"entries": float(entries), "fill_cpu_us": await filled(path, entries)}
+        log, start = SqliteLog(path), time.perf_counter()
         await log.open()
-        pool, used = messages(ROOMS), cpu()
-        while log.head < entries:
-            first = log.head % len(pool)
-            await log.append(pool[first : first + GROUP], START_MS + log.head)
-        await log.settle()
-        row = {"entries": float(entries), "fill_cpu_us": (cpu() - used) / entries * 1e6}
-        row["send_p50_ms"] = await median_ms(log, 1, pool)
+        row["start_ms"] = (time.perf_counter() - start) * 1e3
+        row["send_p50_ms"] = await median_ms(log, 1, messages(ROOMS))
         row |= await ask_figures(log)
         row["disk_bytes_per_message"] = os.stat(log.path).st_size / log.head
-        await log.snapshot(log.head, Chat().snapshot()[1])
         await log.close()
-        again, start = SqliteLog(Path(name)), time.perf_counter()
-        await again.open()
-        row["start_ms"] = (time.perf_counter() - start) * 1e3
-        await again.close()
         return row
 
 
@@ -63,19 +79,24 @@ async def ask_figures(log: SqliteLog) -> Row:
     dice, text = random.Random(2), words(3)
     every = tuple(direct(user) for user in range(ROOMS))
 
+    def newest() -> Query:
+        return Query(kind="page", rooms=(dice.choice(every),))
+
     def page() -> Query:
-        return Query(kind="page", rooms=(dice.choice(every),), before=dice.randrange(1, log.head))
+        return Query(kind="page", rooms=(dice.choice(every),), before=dice.randrange(log.head // 2, log.head))
 
     def search() -> Query:
         return Query(kind="search", rooms=every, words=" ".join(text().split()[:2]))
 
-    kinds: dict[str, Callable[[], Query]] = {"page_p50_ms": page, "search_p50_ms": search}
+    kinds: dict[str, Callable[[], Query]] = {"newest_p50_ms": newest, "page_p50_ms": page, "search_p50_ms": search}
     row: Row = {}
     for name, query in kinds.items():
-        waits: list[float] = []
-        for _ in range(ASKED):
-            await timed(log.ask(query()), waits)
-        row[name] = rig.median(waits) * 1e3
+        asked = [query() for _ in range(ASKED)]
+        for round_ in ("first_", ""):  # what a figure has from this disk, and then from the system's memory
+            waits: list[float] = []
+            for one in asked:
+                await timed(log.ask(one), waits)
+            row[round_ + name] = rig.median(waits) * 1e3
     return row
 
 
@@ -86,7 +107,8 @@ def login_figures(logins: int) -> Row:
     start = time.perf_counter()
     seq, state = chat.snapshot()
     dumped = time.perf_counter()
-    Chat().restore(seq, state, [])
+    with collecting_nothing():
+        Chat().restore(seq, state, [])
     loaded = time.perf_counter()
     return {
         "logins": float(logins),
@@ -96,16 +118,29 @@ def login_figures(logins: int) -> Row:
     }
 
 
-def room_figures(members: int, seconds: float) -> Row:
-    """Native clients in one room, four of them talk, saturated."""
+def room_figures(members: int, seconds: float, dialect: str = "-N") -> Row:
+    """Clients of one dialect in one room, four of them talk, saturated."""
     with rig.tcpchat() as running:
-        arguments = f"fanout -N -n {members + 1} -s 4 -w 16 -t {seconds}".split()
-        report = rig.load(running, arguments)
+        arguments = f"fanout {dialect} -n {members + 1} -s 4 -w 16 -t {seconds}".split()
+        report = rig.load(running, arguments, timeout=600)
     return {
         "members": float(members),
         "cpu_us_per_delivery": float(report["server_cpu_us_per_delivery"]),
         "deliveries_per_s": float(report["deliveries_per_s"]),
         "cpu_us_per_message": float(report["server_cpu_us_per_delivery"]) * members,
+    }
+
+
+def held_figures(connections: int) -> Row:
+    """Native connections that come, all of them online at once, and stay: what each costs to let in and to hold."""
+    with rig.tcpchat() as running:
+        rig.load(running, "connect -N -n 200 -g 64".split())  # what the first ones make it load is not theirs
+        report = rig.load(running, f"connect -N -n {connections} -g 64".split(), timeout=600)
+    return {
+        "held": float(connections),
+        "cpu_us_per_connection": float(report["server_cpu_us_per_connection"]),
+        "connections_per_s": float(report["connections_per_s"]),
+        "rss_kib_per_connection": float(report["rss_kib_per_connection"]),
     }
 
 
@@ -154,24 +189,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes only: to see that it works")
     parser.add_argument("--full", action="store_true", help="10^7 messages too: a quarter of an hour, 4 GB of disk")
+    parser.add_argument("--keep", type=Path, help="keep the logs in this folder, and use those that are there")
+    parser.add_argument("--only", default="log,logins,rooms,irc,held", help="some of the parts; the others stay")
     args = parser.parse_args()
+    if args.keep is not None:
+        args.keep.mkdir(parents=True, exist_ok=True)
     lengths = [10_000, 100_000] if args.quick else [10_000, 100_000, 1_000_000] + [10_000_000] * args.full
-    rooms = [10, 100] if args.quick else [10, 30, 100, 300, 1_000]
-    logins = [10, 100, 1_000, 10_000]
-    found = {
-        "log": [asyncio.run(log_figures(entries)) for entries in lengths],
-        "logins": [login_figures(count) for count in logins],
-        "rooms": [room_figures(members, 1.5 if args.quick else 3.0) for members in rooms],
+    rooms = [10, 100] if args.quick else [10, 30, 100, 300, 1_000, 3_000] + [10_000] * args.full
+    logins = [10, 100, 1_000, 10_000] + [50_000] * (not args.quick)
+    held = [200, 500] if args.quick else [1_000, 2_000, 4_000] + [19_000] * args.full
+    seconds = 1.5 if args.quick else 3.0
+    parts: dict[str, Callable[[], list[Row]]] = {
+        "log": lambda: [asyncio.run(log_figures(entries, args.keep)) for entries in lengths],
+        "logins": lambda: [login_figures(count) for count in logins],
+        "rooms": lambda: [room_figures(members, seconds) for members in rooms],
+        "irc": lambda: [room_figures(members, seconds, "") for members in rooms if members <= IRC_MEMBERS],
+        "held": lambda: [held_figures(connections) for connections in held],
     }
-    for title, rows in found.items():
-        table(title, rows)
     out = rig.HERE / "out" / "growth.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"machine": rig.machine(), **found}, indent=1))
-    log_lines = ["page_p50_ms", "search_p50_ms", "send_p50_ms", "start_ms", "disk_bytes_per_message"]
-    plot(PICTURES / "growth-log.svg", found["log"], "entries", log_lines)
-    plot(PICTURES / "growth-logins.svg", found["logins"], "logins", ["snapshot_ms", "restore_ms"])
-    plot(PICTURES / "growth-rooms.svg", found["rooms"], "members", ["cpu_us_per_delivery", "cpu_us_per_message"])
+    found = json.loads(out.read_text()) if out.exists() else {}
+    found["machine"] = rig.machine()
+    for title in args.only.split(","):
+        found[title] = parts[title]()
+        table(title, found[title])
+        out.write_text(json.dumps(found, indent=1))
+        for name, part, across, up in PLOTS:
+            if part == title:
+                plot(PICTURES / f"growth-{name}.svg", found[part], across, up)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tcpchat": {"server", "client", "core"},
 }
 # Files that make up the room "server" (the driver is a few files, not a package).
-SERVER_FILES = {"server", "connection", "pipe", "auditlog", "sockets", "doorway"}
+SERVER_FILES = {"server", "connection", "pipe", "auditlog", "sockets", "doorway", "irckept", "lifesigns", "background"}
 FUNCTION_LINES = 60
 FILE_LINES = 500
 

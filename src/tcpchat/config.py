@@ -85,6 +85,8 @@ class Config:
     byte_burst: int = _limit("byte_burst", "Bytes of text of one login that may come at once.")
     commands_per_second: float = _limit("commands_per_second", "Other commands of one login, sustained; 0 = any.")
     command_burst: int = _limit("command_burst", "Other commands of one login that may come at once.")
+    logins_per_minute: float = _limit("logins_per_minute", "New logins from one address, sustained; 0 = any.")
+    login_burst: int = _limit("login_burst", "New logins from one address that may come at once.")
     guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
     auth_seconds: float = _limit("auth_seconds", "Seconds until a connection must have said who it is.")
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
@@ -95,6 +97,7 @@ class Config:
     tls_cert: str = _row("", "Certificate chain (PEM), read again on SIGHUP; empty = self-made.", group="tls")
     tls_key: str = _row("", "Its private key (PEM); empty = in the same file.", group="tls")
     tls_client_ca: str = _row("", "Certificates (PEM) that vouch for those of clients.", group="tls")
+    tls_client_certs: bool = _row(True, "Ask IRC clients for their certificate, if pyOpenSSL is there.", group="tls")
 
     server_name: str = _limit("server_name", "Name of this server.", group="names")
     network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="irc")
@@ -105,7 +108,7 @@ class Config:
     oper_password: str = _row("", "Password for OPER; others may see flags, better in the file.", group="irc")
     connection_password: str = _row("", "Password that IRC clients must give; better in the file.", group="irc")
     irc_receipts_after: float = _row(
-        5.0, "Seconds from its welcome until an IRC client is asked for receipts.", group="irc"
+        10.0, "Seconds from its welcome until an IRC client is asked for receipts.", group="irc"
     )
     irc_replay_max: int = _row(5_000, "Missed messages that an IRC client is shown at most.", group="irc")
     irc_dead_after: float = _row(
@@ -113,6 +116,11 @@ class Config:
     )
     irc_register_before_connect: bool = _row(True, "REGISTER of IRC works before the welcome.", group="irc")
     irc_register_email: bool = _row(False, "REGISTER of IRC asks for an email address.", group="irc")
+
+    sts_seconds: int = _row(
+        -1, "Seconds that IRC clients must insist on TLS (sts); 0 = forget it, -1 = say nothing.", group="irc"
+    )
+    sts_port: int = _row(0, "Port of TLS that sts names; 0 = the one listened on.", group="irc")
 
     base_path: str = _row("", "Path of the page behind a reverse proxy, like /chat.", group="web")
     proxies: str = _row("", "Networks of reverse proxies whose X-Forwarded-For is believed.", group="web")

@@ -13,11 +13,13 @@ import time
 from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
-from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Pinged, Refused, Welcome
+from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Refused, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
 from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
-from tcpchat.sockets import keep_alive, machine_lost, make_prompt, peer_address
+from tcpchat.lifesigns import PINGLESS, TICKS_PER_SECOND, look
+from tcpchat.sockets import keep_alive, peer_address
+from tcpchat.trust.firstbytes import whole
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Session
@@ -29,11 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tcpchat.server")
 
 FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
+COPIED_MAX = 16_384  # bytes: bigger pieces, which many others get too, are not copied for each
 LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
 CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
-STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
-TICKS_PER_SECOND = 10
-PINGLESS = frozenset({"seed"})  # the original protocol has no ping: the kernel's keepalive takes its place
 
 
 class Connection(asyncio.Protocol):
@@ -53,13 +53,14 @@ class Connection(asyncio.Protocol):
         self.layer: Layer | None = None
         self.address, self.local = "", False
         self.first: bytes | None = b""  # first bytes until the door is chosen; None from then on
-        self.out: list[bytes] = []  # what leaves at the end of this turn
+        self.out: list[bytes | memoryview] = []  # what leaves at the end of this turn
         self.parcels: list[Parcel] = []  # used by the pipe during a fan-out
         self.last = 0  # last entry among the shared events of this turn
         self.told = self.touched = False  # the door has bytes; the pipe will flush this connection
         self.full = self.waiting = False  # transport above its high-water mark; door not ready
-        self.held: set[str] = set()  # why this peer is not read just now
-        self.loads: list[Load] = []  # short, and mostly empty: a deque would cost 600 bytes a connection
+        # Mostly empty, and an empty tuple costs a connection nothing.
+        self.held: tuple[str, ...] = ()  # why this peer is not read just now
+        self.loads: tuple[Load, ...] = ()  # its questions that wait
         self.loading = False
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
         self.entering = False  # its door still shows the rooms: answers may come, messages not yet
@@ -75,7 +76,6 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self.transport.set_write_buffer_limits(high=self.server.config.write_buffer)
         self.address, self.local = peer_address(transport)
-        make_prompt(transport)
         refusal = self.server.admit(self)
         if refusal:
             self.polite(refusal)
@@ -124,13 +124,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = self.closing = True
         self.server.leave(self)
-        self.loads.clear()
-        if self.irc is not None:
-            self.irc.closed()
+        self.loads = ()
         session, self.session = self.session, None
         if session is not None:
             self.pipe.run(self.server.chat.close(session, time.time(), why_lost(exc)))
             session.carrier = None
+        if self.irc is not None:
+            self.irc.closed(session is not None and session.user is not None and session.user.online)
 
     def pause_writing(self) -> None:
         """The peer reads too slowly: its feed leaves the live set, and it is not read either (answers need room)."""
@@ -175,10 +175,11 @@ class Connection(asyncio.Protocol):
     def _start_tls(self, data: bytes) -> None:
         if self.server.tls is None:
             self.polite(TLS_REFUSED)
-            return
-        self.layer = self.server.tls()
-        self.first = b""
-        self._decrypt(self.layer, data)
+        elif not whole(data):
+            self.first = data
+        else:
+            self.layer, self.first = self.server.tls(data), b""
+            self._decrypt(self.layer, data)
 
     def _decrypt(self, layer: Layer, data: bytes) -> None:
         plain = layer.receive(data)
@@ -194,14 +195,12 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, kind: str, data: bytes) -> None:
         secure = self.layer is not None
-        settings = {"irc": self.server.irc, "web": self.server.web}.get(kind, self.server.config)
+        settings = getattr(self.server, kind, None)  # of IRC and the web; read only when somebody speaks it
         door = open_door(kind, settings, self.address, secure, self.local)
         if door is None:
             self.polite(f"This server does not speak {kind} yet.\r\n".encode())
             return
         self.door, self.first, self.heard = door, None, self.server.ticks
-        if self.layer is not None and hasattr(door, "certfp"):
-            door.certfp = self.layer.certfp
         if door.name in PINGLESS:
             keep_alive(self.transport)
         self.session = self.server.chat.open(
@@ -213,27 +212,28 @@ class Connection(asyncio.Protocol):
             secure=secure,
             local=self.local,
             address=self.address,
+            certfp=self.layer.certfp if self.layer is not None else "",
             # A page cannot see its server's certificate: what it signs is bound to the nonce alone.
             binding=self.layer.fingerprint if self.layer is not None and kind != "web" else "",
         )
         self.session.carrier = self
         if kind == "irc":
-            self._speaks_irc(door)  # type: ignore[arg-type]
+            self.speaks_irc(door)  # type: ignore[arg-type]
         self._received(data)
 
-    def _speaks_irc(self, door: IrcDoor) -> None:
+    def speaks_irc(self, door: IrcDoor) -> None:
         """The peer speaks IRC, be it inside a WebSocket: what holds for IRC in the chat holds for it."""
         self.irc = door
-        door.wake = self._wake
+        door.wake = self.wake
         if self.session is not None:
-            self.session.door = "irc"
+            self.session.door, door.certfp = "irc", self.session.certfp
 
     def _received(self, data: bytes) -> None:
         now = time.time()
         door, session, pipe = self.door, self.session, self.pipe
         commands = door.receive(data, now)
-        if self.irc is None and door.name == "web" and (irc := door.irc) is not None:  # type: ignore[attr-defined]
-            self._speaks_irc(irc)
+        if self.irc is None and door.name == "web":
+            self.server.look_inside(self, door)  # type: ignore[arg-type]
         self.told = True
         if not self.touched:
             self.touched = True
@@ -289,7 +289,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._resumed()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """The door has something to say although nobody told it anything."""
         self.told = True
         if not self.touched and not self.closing:
@@ -330,7 +330,7 @@ class Connection(asyncio.Protocol):
             self.touched = True
             self.pipe.touch(self)
 
-    def share(self, data: bytes, last: int) -> None:
+    def share(self, data: bytes | memoryview, last: int) -> None:
         """Tell this peer what others get too, already encoded."""
         if self.told:
             self._gather()
@@ -365,7 +365,7 @@ class Connection(asyncio.Protocol):
             if mark:
                 out.append(mark)
         if out:
-            self.write(out[0] if len(out) == 1 else b"".join(out))
+            self._write_all(out)
             out.clear()
         if door.closing:
             self._close()
@@ -377,9 +377,17 @@ class Connection(asyncio.Protocol):
             self.waiting = False
             self._resumed()
 
-    def write(self, data: bytes) -> None:
+    def _write_all(self, out: list[bytes | memoryview]) -> None:
+        if len(out) == 1:
+            self.write(out[0])
+        elif self.layer is None and len(max(out, key=len)) > COPIED_MAX:
+            self.transport.writelines(out)
+        else:
+            self.write(b"".join(out))
+
+    def write(self, data: bytes | memoryview) -> None:
         if self.layer is not None:
-            self.layer.send(data)
+            self.layer.send(bytes(data))
             data = self.layer.data_to_send()
         self.transport.write(data)
 
@@ -412,58 +420,19 @@ class Connection(asyncio.Protocol):
         """Read nothing more from this peer for now."""
         if not self.held and not self.closing:
             self.transport.pause_reading()
-        self.held.add(why)
+        if why not in self.held:
+            self.held += (why,)
 
     def unpause(self, why: str) -> None:
         if why in self.held:
-            self.held.remove(why)
+            self.held = tuple(one for one in self.held if one != why)
             if not self.held and not self.closing:
                 self.heard = self.server.ticks  # it could not be heard until now
                 self.transport.resume_reading()
 
-    # -- time ------------------------------------------------------------------------------------------------
-
     def tick(self, now: float) -> None:
         """Called once a second."""
-        ticks, config = self.server.ticks, self.server.config
-        silent = (ticks - self.heard) / TICKS_PER_SECOND
-        if self.closing:
-            if ticks >= self.end:
-                self.transport.abort()
-        elif self.first is not None:
-            if silent >= config.first_bytes_seconds:
-                self.polite(b"tcpchat: no first bytes in time.\r\n")
-        elif self.pinged and silent > self._patience - 1 and self._dead(silent):  # 1: the next look is too late
-            logger.info("! %s gave no sign of life", self.address)
-            self.hang_up("timeout")
-        else:
-            self._tick_door(silent, now)
-
-    @property
-    def _patience(self) -> float:
-        """Seconds without a sign of life until this peer is dead: people's IRC clients ask rarely themselves."""
-        config = self.server.config
-        return config.dead_after if self.irc is None else config.irc_dead_after
-
-    def _tick_door(self, silent: float, now: float) -> None:
-        commands = self.door.tick(now)
-        if self.session is not None:
-            for command in commands:
-                self.pipe.run(self.server.chat.receive(self.session, command, now))
-        if silent >= self._patience / 2 and not self.pinged and self.door.name not in PINGLESS:
-            self.pinged = True
-            self.tell(Pinged(token=str(int(now))))
-        self.told = True
-        if not self.touched:
-            self.touched = True
-            self.pipe.touch(self)
-
-    def _dead(self, silent: float) -> bool:
-        """A silent peer is dead, but one that we do not read ourselves because its pipe is full must be asked
-        another way: does its machine still answer?"""
-        if not self.held:
-            return True
-        return silent >= STALLED_SECONDS or machine_lost(self.transport)
+        look(self, now)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

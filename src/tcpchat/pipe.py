@@ -46,7 +46,7 @@ BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of mi
 class Parcel:
     """What one audience gets of a batch in one dialect: encoded once, joined once."""
 
-    __slots__ = ("ends", "joined", "last", "own", "pieces", "places")
+    __slots__ = ("ends", "joined", "last", "late", "own", "pieces", "places")
 
     def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
         encode = sender.door.encode
@@ -60,19 +60,27 @@ class Parcel:
                 self.own[fan.skip] = [index]
         self.last = max([getattr(fan.event, "seq", 0) for _, fan in members])
         self.joined = None if None in self.pieces else b"".join(self.pieces)  # type: ignore[arg-type]
+        self.late = next((index for index, (_, fan) in enumerate(members) if fan.late), 0)  # where they begin
         self.ends: list[int] = []  # where the pieces end in ``joined``, once somebody needs it
 
-    def without(self, session: Session) -> bytes:
-        """What is joined, but for a session's own pieces."""
+    def without(self, session: Session) -> list[memoryview]:
+        """What is joined, but for a session's own pieces: in parts, nothing is copied for one receiver."""
         assert self.joined is not None
         if not self.ends:
             self.ends = list(accumulate(map(len, self.pieces)))  # type: ignore[arg-type]
-        rest, start = [], 0
+        whole, start = memoryview(self.joined), 0
+        rest: list[memoryview] = []
         for index in self.own[session]:
-            rest.append(self.joined[start : self.ends[index - 1] if index else 0])
+            end = self._before(self.late if self.places[index][1].late else index)
+            if end > start:
+                rest.append(whole[start:end])
             start = self.ends[index]
-        rest.append(self.joined[start:])
-        return b"".join(rest)
+        if start < len(whole):
+            rest.append(whole[start:])
+        return rest
+
+    def _before(self, index: int) -> int:
+        return self.ends[index - 1] if index else 0
 
 
 class Pipe:
@@ -324,7 +332,7 @@ class Pipe:
         connection: Connection | None = load.session.carrier
         if connection is None or connection.closed:
             return
-        connection.loads.append(load)
+        connection.loads += (load,)
         self.answer(connection)
 
     def answer(self, connection: Connection) -> None:
@@ -339,7 +347,9 @@ class Pipe:
                 self.flush()
                 if connection.stuck:
                     return  # goes on when there is room for the answer
-                await self._ask(connection, connection.loads.pop(0))
+                load, *rest = connection.loads
+                connection.loads = tuple(rest)
+                await self._ask(connection, load)
         finally:
             connection.loading = False
         connection.unpause("loads")
@@ -406,15 +416,17 @@ def take(session: Session, parcels: list[Parcel]) -> None:
     """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
     if len(parcels) == 1 and parcels[0].joined is not None:
         only = parcels[0]  # the usual case: somebody of one busy room, without the own words
-        if others := only.without(session):
+        for others in only.without(session):
             session.carrier.share(others, only.last)
         return
     own: list[tuple[int, bytes | None, FanOut]] = []
+    mine = (one.places[index] for one in parcels for index in one.own.get(session, ()))
+    came = max((place for place, fan in mine if fan.late), default=-1)
     for parcel in parcels:
         own += [
             (place, piece, fan)
             for (place, fan), piece in zip(parcel.places, parcel.pieces, strict=True)
-            if fan.skip is not session
+            if fan.skip is not session and (place > came or not fan.late)
         ]
     if len(parcels) > 1:
         own.sort(key=lambda item: item[0])

@@ -18,7 +18,6 @@ import os
 import secrets
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -27,19 +26,22 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from tcpchat.auditlog import AuditLog
+from tcpchat.auditlog import AuditLog, Eraser
+from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
-from tcpchat.connection import TICKS_PER_SECOND, Connection
+from tcpchat.connection import Connection
 from tcpchat.core.chat import Chat
 from tcpchat.doorway import Layer
+from tcpchat.lifesigns import TICKS_PER_SECOND
 from tcpchat.log import Log
 from tcpchat.pipe import PENDING_MAX, Pipe
-from tcpchat.sockets import BACKLOG, listen
-from tcpchat.trust.fingerprint import CertificateError
+from tcpchat.sockets import BACKLOG, listen, make_prompt
+from tcpchat.trust.fingerprint import CertificateError, words
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
-    from tcpchat.doors.web import WebSettings
+    from tcpchat.doors.web import WebDoor, WebSettings
+    from tcpchat.irckept import Kept
     from tcpchat.trust.tls import Tls
 
 ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
@@ -73,7 +75,7 @@ class Server:
         self.config = Config(host=host, port=port, data=str(data or ""), **settings)
         self.host, self.port = host, port
         self.data = None if data is None else Path(data)
-        self.tls: Callable[[], Layer] | None = None  # makes the encryption of a connection; None = plain only
+        self.tls: Callable[[bytes], Layer] | None = None  # the encryption for a first record; None = plain only
         self._tls: Tls | None = None
         self.log: Log | None = log
         self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
@@ -82,6 +84,8 @@ class Server:
         self.chat: Chat
         self.pipe: Pipe
         self.audit = AuditLog(None if isinstance(syslog, str) else syslog, console)
+        place = self.config.syslog if self.config.syslog not in ("", "off") else "syslog"
+        self.eraser = Eraser(self.audit, None if self.data is None else self.data / place)
         self._addresses: dict[str, int] = {}
         self._wheel: list[set[Connection]] = [set() for _ in range(TICKS_PER_SECOND)]
         self._listeners: list[asyncio.AbstractServer] = []
@@ -93,6 +97,7 @@ class Server:
         self._stopping: asyncio.Task[None] | None = None
         self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
+        self._irc_kept: Kept
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of a server without a folder of its own
 
     @classmethod
@@ -113,7 +118,7 @@ class Server:
         """What all web connections of this server share."""
         from tcpchat.doors.web import WebSettings
 
-        return msgspec.structs.replace(WebSettings.of(self.config), irc=self.irc)
+        return msgspec.structs.replace(WebSettings.of(self.config), irc=self.irc, key=self._key)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -130,16 +135,18 @@ class Server:
             self._open_tls()
             await self._restore()
             self._open_syslog()
+            self._open_irc()
         except BaseException:
             for sock in sockets:
                 sock.close()
             self._remove_folder()
             raise
         assert self.log is not None
-        self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening else None)
+        self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening or self.eraser.files() else None)
         self._pump = loop.create_task(self.pipe.pump(), name="pump")
         self._pump.add_done_callback(self._pump_ended)
         for sock in sockets:
+            make_prompt(sock)
             self._listeners.append(await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG))
         self._let_operators_in()
         self._timer = loop.call_later(1 / TICKS_PER_SECOND, self._tick)
@@ -150,9 +157,28 @@ class Server:
         if self.log is None:
             self.log = default_log(self._place(), self.config.retention_days)
         seq, state, cursors = await self.log.open()
-        self.chat.restore(seq, state, cursors)
+        with collecting_nothing():
+            self.chat.restore(seq, state, cursors)
         await self.log.replay(seq, self.chat.replay)
         self._snapshot_seq = seq
+
+    def _preferences(self, target: str) -> dict[str, str]:
+        """What the log keeps of a room or login."""
+        state = self.chat.state
+        found = state.room(target) if target.startswith("#") else state.find(target)
+        return found.prefs if found is not None else {}
+
+    def _open_irc(self) -> None:
+        """Give IRC back what it kept, and say where TLS is."""
+        from tcpchat.irckept import Kept
+
+        if self.config.sts_seconds > 0 and not self.config.tls_cert:
+            logger.warning("! sts with a self-made certificate: IRC clients will refuse it and not come plain either")
+        self.irc.preferences = self._preferences
+        if self.tls is not None:
+            self.irc.sts_port = self.irc.sts_port or self.port
+        self._irc_kept = Kept(self.irc, self.data)
+        self._irc_kept.open()
 
     def _place(self) -> Path:
         """The data folder, or one that goes away with the server."""
@@ -171,8 +197,13 @@ class Server:
         if self.tls is None and not config.plain_only:
             from tcpchat.trust.tls import Tls
 
-            self._tls = Tls(self._place(), config.tls_cert, config.tls_key, config.tls_client_ca, name=config.host)
+            files = config.tls_cert, config.tls_key, config.tls_client_ca
+            self._tls = Tls(self._place(), *files, name=config.host, ask=config.tls_client_certs)
             self.tls = self._tls.layer
+
+    def _key(self) -> dict[str, str]:
+        """The key of TLS as the page shows it."""
+        return {"fingerprint": self.fingerprint, "words": words(self.fingerprint)} if self.fingerprint else {}
 
     @property
     def fingerprint(self) -> str:
@@ -196,6 +227,11 @@ class Server:
             # Held open for the life of the server; closed by stop().
             self._own_syslog = open(self.data / name, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
             self.audit.sink = self._own_syslog
+        self.audit.login_of = self._login_of
+
+    def _login_of(self, uid: int) -> str:
+        user = self.chat.state.users.get(uid)
+        return user.login if user is not None else ""
 
     async def stop(self, why: str = "stopping") -> None:
         """Take nothing more, make durable what came, say goodbye in every door's language, close. Idempotent."""
@@ -263,7 +299,9 @@ class Server:
             except Exception:  # the next start replays the entries instead
                 logger.exception("! no snapshot")
         await self.log.close()
+        await self._irc_kept.close()
         self.audit.flush()
+        await self.eraser.end()
         if self._own_syslog is not None:
             self._own_syslog.close()
         self._remove_folder()
@@ -296,8 +334,7 @@ class Server:
         """Count a new connection; b"" lets it in, else the line it is refused with."""
         self.connections.add(connection)
         self._wheel[id(connection) // 64 % TICKS_PER_SECOND].add(connection)
-        here = self._addresses[connection.address] = self._addresses.get(connection.address, 0) + 1
-        if here > self.config.connections_per_address:
+        if not self._count(connection.address):
             return b"tcpchat: too many connections from your address.\r\n"
         if len(self.connections) > self.config.connections:
             return b"tcpchat: this server is full.\r\n"
@@ -307,15 +344,46 @@ class Server:
         """A connection is gone."""
         self.connections.discard(connection)
         self._wheel[id(connection) // 64 % TICKS_PER_SECOND].discard(connection)
-        left = self._addresses.get(connection.address, 1) - 1
-        if left > 0:
-            self._addresses[connection.address] = left
-        else:
-            self._addresses.pop(connection.address, None)
+        self._uncount(connection.address)
         if self._vacant is not None and not self.connections:
             self._vacant.set()
         if connection.user is not None:
             self.audit.left(connection.user)
+
+    def _count(self, address: str) -> bool:
+        """One more from this address; False when that is one too many. A proxy brings as many as it likes."""
+        here = self._addresses[address] = self._addresses.get(address, 0) + 1
+        if here <= self.config.connections_per_address:
+            return True
+        return bool(self.config.proxies) and self._is_proxy(address)
+
+    def _is_proxy(self, address: str) -> bool:
+        from tcpchat.doors.web import inside
+
+        return inside(address, self.web.proxies)
+
+    def _uncount(self, address: str) -> None:
+        left = self._addresses.get(address, 1) - 1
+        if left > 0:
+            self._addresses[address] = left
+        else:
+            self._addresses.pop(address, None)
+
+    def look_inside(self, connection: Connection, door: WebDoor) -> None:
+        """What a web door has learnt: that IRC is spoken in it, and through a proxy by whom."""
+        if door.irc is not None:
+            connection.speaks_irc(door.irc)
+        session = connection.session
+        if session is None or (door.address, door.secure, door.local) == (
+            session.address, session.secure, session.local,
+        ):  # fmt: skip
+            return
+        session.address, session.secure, session.local = door.address, door.secure, door.local
+        if door.address != connection.address:
+            self._uncount(connection.address)
+            connection.address, connection.local = door.address, door.local
+            if not self._count(door.address):
+                connection.hang_up("too_many", "Too many connections from your address.")
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -335,8 +403,10 @@ class Server:
             except Exception:
                 connection.bug()
         self.audit.flush()
+        self.eraser.tick()
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
+            self._irc_kept.tick()
         if self.ticks % RENEW_TICKS == 0:
             self.reload()
 
@@ -373,46 +443,6 @@ class Server:
             yield server
         finally:
             thread.end()
-
-
-class ServerThread(threading.Thread):
-    """Runs one server on a loop of its own."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(name="tcpchat-server", daemon=True)
-        self.server = server
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.error: BaseException | None = None
-        self._ready = threading.Event()
-
-    def begin(self) -> None:
-        """Start; return when the server listens, raise what it raised."""
-        self.start()
-        self._ready.wait()
-        if self.error is not None:
-            self.join()
-            raise self.error
-
-    def end(self) -> None:
-        """Stop the server and wait for the thread. From any other thread."""
-        if self.loop is not None and self.is_alive():
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself meanwhile
-                asyncio.run_coroutine_threadsafe(self.server.stop(), self.loop)
-        self.join()
-
-    def run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        async with self.server:
-            self.loop = asyncio.get_running_loop()
-            self._ready.set()
-            await self.server.serve_forever()
 
 
 def version() -> str:

@@ -53,30 +53,36 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def peer_address(transport: asyncio.BaseTransport) -> tuple[str, bool]:
     """The peer's address, and whether it is this machine."""
-    peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    peer = transport.get_extra_info("peername")
     if not peer:
         return "", True
     address = str(peer[0]).removeprefix("::ffff:")
-    return address, address.startswith("127.") or address == "::1" or bool(here and peer[0] == here[0])
+    if address.startswith("127.") or address == "::1":
+        return address, True
+    here = transport.get_extra_info("sockname")
+    return address, bool(here and peer[0] == here[0])
 
 
-def make_prompt(transport: asyncio.BaseTransport) -> None:
-    """What is written leaves at once, and little of it waits in the kernel for a reader that has stopped."""
-    option(transport, socket.IPPROTO_TCP, "TCP_NODELAY", 1)
-    option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_MAX)
+def make_prompt(listener: socket.socket) -> None:
+    """What is written leaves at once, and little of it waits in the kernel for a reader that has stopped. Connections
+    have these options from the socket that took them: asking for each would be system calls for each."""
+    _set(listener, socket.IPPROTO_TCP, "TCP_NODELAY", 1)
+    _set(listener, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT_MAX)
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
     """Let the kernel find out within half a minute that a silent peer's machine is gone."""
-    option(transport, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
-    for name, value in KEEPALIVE:
-        option(transport, socket.IPPROTO_TCP, name, value)
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        _set(sock, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
+        for name, value in KEEPALIVE:
+            _set(sock, socket.IPPROTO_TCP, name, value)
 
 
-def option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
+def _set(sock: socket.socket, level: int, name: str, value: int) -> None:
     """Set a socket option where this system has it."""
-    sock, number = transport.get_extra_info("socket"), getattr(socket, name, OPTION_NUMBERS.get(name))
-    if sock is not None and number is not None:
+    number = getattr(socket, name, OPTION_NUMBERS.get(name))
+    if number is not None:
         try:
             sock.setsockopt(level, number, value)
         except OSError:

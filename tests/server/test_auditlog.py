@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
-from tcpchat.auditlog import AuditLog
+from tcpchat.auditlog import AuditLog, Blot, Eraser, blot_out
 from tcpchat.core.feed import Session
 from tcpchat.core.model import Bye, Confirm, Entry, Refused, Said, Say, Status, Who
 from tcpchat.core.rules import dm_room
@@ -106,3 +107,74 @@ def test_a_full_disk_costs_lines_and_nothing_else(log: Fixture) -> None:
     log.audit.flush()
     log.file = log.audit.sink = io.StringIO()
     assert log.lines == ["lost for now"]
+
+
+LINES = """Accepted new user duck
+duck <broadcast> one two three
+duck > a < b > c
+duck <sending failure>
+duck : <accepted>
+duck <#pond> x
+duckling <broadcast> not mine
+goose <broadcast> duck > is quoted
+User duck is now drake
+drake > later
+User drake has left ...
+"""
+
+
+def test_a_login_is_blotted_out_with_the_names_it_had(tmp_path: Path) -> None:
+    file = tmp_path / "syslog"
+    file.write_bytes(LINES.encode())
+    blot_out([file], {Blot(login="drake")})
+    assert file.stat().st_size == len(LINES)
+    assert [line.rstrip() for line in file.read_text().splitlines()] == [
+        "Accepted new user duck",
+        "duck <broadcast> [erased]",
+        "duck > [erased]",
+        "duck <sending failure>",
+        "duck : <accepted>",
+        "duck <#pond> [",
+        "duckling <broadcast> not mine",
+        "goose <broadcast> duck > is quoted",
+        "User duck is now drake",
+        "drake > [eras",
+        "User drake has left ...",
+    ]
+
+
+def test_one_line_is_blotted_out_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpchat.auditlog.CHUNK", 16)
+    file = tmp_path / "syslog"
+    file.write_bytes(LINES.encode() * 3 + "duck > кря".encode())  # the last line is not ended yet
+    blot_out([file], {Blot(line="duck > a < b > c"), Blot(line="duck > кря")})
+    text = file.read_text()
+    assert "a < b" not in text
+    assert text.count("duck > [erased]") == 3
+    assert text.endswith("duck > [erase")
+    assert text.count("one two three") == 3
+
+
+def test_which_files_hold_words(tmp_path: Path) -> None:
+    for name in ("syslog", "syslog.1", "syslog-20260101", "syslog.2.gz", "syslogger", "tcpchat.db"):
+        (tmp_path / name).touch()
+    found = Eraser(AuditLog(), tmp_path / "syslog").files()
+    assert sorted(path.name for path in found) == ["syslog", "syslog-20260101", "syslog.1"]
+    assert Eraser(AuditLog(), None).files() == Eraser(AuditLog(), tmp_path / "no" / "syslog").files() == []
+
+
+async def test_what_cannot_be_erased_now_is_tried_again(tmp_path: Path) -> None:
+    audit = AuditLog()
+    eraser = Eraser(audit, tmp_path / "syslog")
+    (tmp_path / "syslog").write_text(LINES)
+    (tmp_path / "syslog.1").mkdir()
+    eraser.files = lambda: [tmp_path / "syslog.1"]  # type: ignore[method-assign]
+    audit.blots = {Blot(login="duck")}
+    await eraser.end()
+    assert audit.blots == {Blot(login="duck")}
+    del eraser.files  # type: ignore[method-assign]
+    eraser._rested = 0.0
+    eraser.tick()
+    await eraser.end()
+    assert not audit.blots
+    assert "one two" not in (tmp_path / "syslog").read_text()

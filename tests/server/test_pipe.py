@@ -27,7 +27,7 @@ from tcpchat.core.model import (
 )
 from tcpchat.log import LogUnavailable
 from tcpchat.pipe import Pipe, runs
-from tcpchat.trust.checking import password
+from tcpchat.trust import passwords
 
 
 class FakeDoor:
@@ -200,6 +200,30 @@ async def test_an_author_does_not_get_its_own(rig: Rig) -> None:
     assert b"".join(reader.got) == b"1 2 3 "
 
 
+@pytest.mark.parametrize("dialect", ["plain", "alone"])
+async def test_who_came_late_is_told_what_was_at_once_and_of_the_late_only_what_is_behind_it(
+    rig: Rig, dialect: str
+) -> None:
+    came, here = Carrier(rig.pipe, dialect), Carrier(rig.pipe, dialect)
+    audience = rig.audience(came, here)
+    rig.pipe._fan_out(
+        [
+            FanOut(message(1), audience),
+            FanOut(message(2), audience, late=True),
+            FanOut(message(3), audience, came.session, late=True),
+            FanOut(message(4), audience, late=True),
+        ]
+    )
+
+    def seqs(carrier: Carrier) -> list[int]:
+        if dialect == "alone":
+            return [event.seq for event in carrier.got]
+        return [int(word) for word in b"".join(carrier.got).split()]
+
+    assert seqs(came) == [1, 4]
+    assert seqs(here) == [1, 2, 3, 4]
+
+
 async def test_several_audiences_keep_the_order_of_the_log(rig: Rig) -> None:
     both, left = Carrier(rig.pipe), Carrier(rig.pipe)
     a, b = rig.audience(both, left), rig.audience(both)
@@ -338,4 +362,4 @@ async def test_checks_run_beside_the_loop(rig: Rig) -> None:
     await asyncio.gather(*rig.pipe._tasks)
     assert rig.chat.answers[0].startswith("$argon2id$")
     assert sorted(rig.chat.answers[1:]) == ["", "ok"]
-    assert password(Check(carrier.session, "password", "x", "no hash")) == ""
+    assert passwords.work("password", "x", "no hash") == ""

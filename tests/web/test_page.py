@@ -257,6 +257,10 @@ def test_the_password_is_asked_once_for_a_browser(chat: tcpchat.Server, first: A
         page.ready()
         assert page.js("return login.hidden")
         owner.command(m.Key("revoke", next(iter(keys))))  # that browser was lost: what it has opens nothing any more
+        page.until(lambda: page.find("#login-name").is_displayed(), "the form")
+        assert "opens this login no more" in page.text("#login-error")
+        page.find("#login-name").clear()
+        page.find("#login-name").send_keys("keeper" + Keys.ENTER)
         page.until(lambda: page.find("#login-password").is_displayed(), "the question again")
 
 

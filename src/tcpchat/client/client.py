@@ -362,7 +362,7 @@ class Client(Hearing, Sending, Asking):
 
     def _on_bye(self, event: m.Goodbye) -> None:
         self.goodbye = event
-        if event.code in ("replaced", "banned"):
+        if event.code in ("replaced", "banned", "revoked", "deleted"):
             raise Refused(event.code, event.why)
         raise ConnectionFailed(event.why or "The server said goodbye.")
 

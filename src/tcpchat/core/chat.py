@@ -10,11 +10,23 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from tcpchat.core import entering, linking, operators, people, presence, queries, receipts, rooms, scram, talking
+from tcpchat.core import (
+    certificates,
+    entering,
+    linking,
+    operators,
+    people,
+    presence,
+    queries,
+    receipts,
+    rooms,
+    scram,
+    talking,
+)
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
-from tcpchat.core.guesses import Guesses
+from tcpchat.core.guesses import Guesses, Newcomers
 from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
 from tcpchat.core.state import Room, State, User
 
@@ -35,6 +47,7 @@ class Chat:
         self.guests: dict[int, User] = {}  # guests by number, for tick
         self.guesses = Guesses()  # wrong passwords, by address
         self.link_guesses = Guesses(first=linking.SECONDS, most=linking.SECONDS)
+        self.newcomers = Newcomers()
         self.links: dict[int, tuple[str, float]] = {}  # login -> the code that links a device to it, and its end
         self.spending: set[str] = set()  # invite codes whose use is on its way to the log
         self.recent: deque[m.Entry | m.Row] = deque(maxlen=RECENT)
@@ -48,6 +61,7 @@ class Chat:
         self.told_at = 0.0  # when the window ends
         self.untold: list[tuple[User, m.Presence, Session | None]] = []
         self.online = 0
+        self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for in this tick, by role
         self.started = 0.0
         self.ready = WAITING
         self._numbers = 0
@@ -100,15 +114,15 @@ class Chat:
 
     def open(
         self, now: float, *, nonce: str, device: str, door: str, dialect: Hashable, secure: bool = False,
-        local: bool = False, address: str = "", trusted: bool = False, binding: str = "",
+        local: bool = False, address: str = "", trusted: bool = False, binding: str = "", certfp: str = "",
     ) -> Session:  # fmt: skip
         """A connection has come. ``device`` is the random id of a peer that gives none of its own; ``binding`` what a
-        proof has to be bound to (the certificate's fingerprint)."""
+        proof has to be bound to (the certificate's fingerprint); ``certfp`` the fingerprint of the peer's own."""
         self._numbers += 1
         session = Session(self._numbers, now)
         session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
         session.secure, session.local, session.address = secure, local, address
-        session.trusted, session.binding = trusted, binding
+        session.trusted, session.binding, session.certfp = trusted, binding, certfp
         self.sessions[session.id] = self.strangers[session.id] = session
         if not self.started:
             self.started = now
@@ -200,7 +214,7 @@ class Chat:
     def _wait(self, session: Session, command: m.Command, out: Effects) -> None:
         """Commands sent behind Hello in one go wait until the session is open (bounded by the window)."""
         if len(session.early) < EARLY_MAX:
-            session.early.append(command)
+            session.early += (command,)
         else:
             refuse(session, command, "too_many_pending", out)
 
@@ -211,6 +225,8 @@ class Chat:
         for entry in entries:
             state.seq = entry.seq
             fact = entry.fact
+            if self.shown and type(fact) not in QUIET:
+                self.shown.clear()
             APPLY[type(fact)](self, entry, fact, out)
             recent.append(entry)
         return out
@@ -257,6 +273,7 @@ class Chat:
     def tick(self, now: float) -> Effects:
         """About ten times a second: receipts of rooms, guests that stayed away, connections that never said hello."""
         out: Effects = []
+        self.shown.clear()
         receipts.tick(self, now, out)
         entering.tick(self, now, out)
         presence.tick(self, now, out)
@@ -312,6 +329,8 @@ def _keep_for_later(session: Session, event: m.AnyEvent) -> None:
     if type(event) is m.RoomEvent or (type(event) is m.Receipt and event.have < event.of):
         key = (key, event.seq)
     missed = session.missed
+    if missed is None:
+        missed = session.missed = {}
     missed.pop(key, None)
     missed[key] = event
     if len(missed) > MISSED_MAX:
@@ -373,7 +392,10 @@ Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 HOOKED = {m.Say, m.History, m.Confirm, m.Status, m.Ping, m.Pong, m.Bye, m.Fault}
 
 # Commands that may come before the session is open.
-BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.External, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+
+# Facts that change nothing that others are shown of anybody who is here.
+QUIET = {m.Said, m.Arrived, m.Gone}
 
 # Commands that are limited elsewhere (messages), or cost less than counting them.
 UNLIMITED = BEFORE | {m.Say, m.Confirm, m.Read}
@@ -386,6 +408,7 @@ RECEIVE: dict[type, Handler] = {
     m.Proof: entering.proof,
     m.Password: entering.password,
     m.Scram: scram.scram,
+    m.External: certificates.external,
     m.Say: talking.say,
     m.Edit: talking.edit,
     m.Remove: talking.remove,

@@ -50,6 +50,13 @@ class Scram(Command, frozen=True):
     ref: int | str = 0
 
 
+class External(Command, frozen=True):
+    """Log in by the certificate that this connection's TLS has shown; ``account`` says whose, if several have it."""
+
+    account: str = ""
+    ref: int | str = 0
+
+
 class Say(Command, frozen=True):
     """Say something. ``n`` numbers this device's messages 1, 2, 3, ...; 0 = not numbered (no safe retry)."""
 
@@ -158,13 +165,15 @@ class Rename(Command, frozen=True):
 class Set(Command, frozen=True):
     """Set a lasting preference of the own login ("receipts": "off", "name": "Real Name", ...), "" unsets.
 
-    With ``room`` it is kept for the room (who may do so: its operators).
+    With ``room`` it is kept for the room (who may do so: its operators). Operators of the server may set for another
+    ``login`` what IRC shows of it ("irc/...").
     """
 
     key: str
     value: str = ""
     room: str = ""
     ref: int | str = 0
+    login: str = ""
 
 
 class Away(Command, frozen=True):
@@ -237,7 +246,8 @@ class Status(Command, frozen=True):
 
 class Key(Command, frozen=True):
     """List ("list"), add or revoke a key of the own login; "claim" claims the own guest login with ``key``; "link"
-    shows a code by which another device adds its key: that says it in Hello.token."""
+    shows a code by which another device adds its key: that says it in Hello.token. A certificate of TLS is added by
+    its SHA-256 alone: ``x509:<hex>``."""
 
     do: str
     key: str = ""
@@ -276,7 +286,7 @@ class Fault(Command, frozen=True):
 
 
 AnyCommand = (
-    Hello | Proof | Password | Scram | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic | Invite | Kick
-    | Mode | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key | Admin | Ping
-    | Pong | Bye
+    Hello | Proof | Password | Scram | External | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic
+    | Invite | Kick | Mode | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key
+    | Admin | Ping | Pong | Bye
 )  # fmt: skip

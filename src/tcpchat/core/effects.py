@@ -40,11 +40,15 @@ class Tell(Effect, frozen=True, gc=False):
 
 
 class FanOut(Effect, frozen=True, gc=False):
-    """Tell every live session of the audience but ``skip``."""
+    """Tell every live session of the audience but ``skip``.
+
+    ``late``: it has waited to be told together with others; whoever came with it knows those before it already.
+    """
 
     event: AnyEvent
     audience: Audience
     skip: Session | None = None
+    late: bool = False
 
 
 class Query(Struct, frozen=True, kw_only=True):

@@ -210,6 +210,7 @@ class Presence(Event, frozen=True):
     account: str = ""
     name: str = ""
     bot: bool = False
+    ranks: dict[str, str] = {}  # with online: rooms of these where the login is more than a member: op, voice
 
 
 class TypingNotice(Event, frozen=True, tag="typing"):

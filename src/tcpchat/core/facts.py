@@ -194,6 +194,7 @@ class Origin(Struct, frozen=True):
     session: Session
     ref: int | str = 0
     command: Command | None = None
+    was: Said | None = None  # the message as it was before it is edited or removed
 
 
 class Entry(Struct):

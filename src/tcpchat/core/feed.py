@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tcpchat.core.state import Device, User
 
 NEW, CHALLENGED, CHECKING, ARRIVING = "new", "challenged", "checking", "arriving"
+PASSWORD = "password"  # the credential of who has shown one
 ENTERING, OPEN, CLOSED = "entering", "open", "closed"  # entering: known, its counts are on their way from the log
 
 
@@ -24,9 +25,10 @@ class Session:
     """One connection, as the chat sees it."""
 
     __slots__ = (
-        "account", "address", "asking", "away", "binding", "bot", "carrier", "device", "device_id", "dialect", "door",
-        "early", "guessing", "hello", "hook", "id", "label", "linking", "live", "local", "missed", "nonce", "opened",
-        "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped", "tries", "trusted", "user",
+        "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
+        "device_id", "dialect", "door", "early", "guessing", "hello", "hook", "id", "label", "linking", "live", "local",
+        "missed", "nonce", "opened", "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped", "tries",
+        "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -42,11 +44,13 @@ class Session:
         self.address = ""
         self.nonce = ""
         self.binding = ""
+        self.certfp = ""  # SHA-256 of the certificate that the peer has shown, in hex
         self.hello: Hello | None = None
-        self.early: list[Command] = []  # what came before the session was open
-        self.missed: dict[Hashable, AnyEvent] = {}  # what it could not be told while it was not live, newest of each
+        self.early: tuple[Command, ...] = ()  # what came before the session was open
+        self.missed: dict[Hashable, AnyEvent] | None = None  # what it could not be told while it was not live
         self.ready = ""  # the state of the chat that it was told last
         self.account: User | None = None  # whose credentials were shown, when that is not the login itself
+        self.credential = ""  # what it came in by: a public key, PASSWORD, a token's hash; "" for guests
         self.hook = 0  # room number, when this session came in by a room token
         self.live = False  # hears through audiences
         self.stopped = False  # the pipe is full

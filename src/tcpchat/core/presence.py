@@ -11,13 +11,15 @@ from tcpchat.core import receipts
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, Audience, Session
 from tcpchat.core.state import Room, User
+from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end
-WINDOW, WINDOW_MAX = 0.1, 1.0  # seconds; it grows with those who have to be told,
+WINDOW, WINDOW_MAX = 0.1, 3.0  # seconds; it grows with those who have to be told,
 PER_WINDOW = 200  # by its own length for so many
+THRONG = 2_000  # people online from which nobody is told at once: each word is a write for each of them
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
@@ -25,19 +27,30 @@ def announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Sessi
     """Tell everybody what is new about a login. When many come and go at once (a class begins, a server is back) that
     is n times n words: past a few they are gathered, so that each receiver gets them in one piece."""
     chat.told += 1
-    if chat.told > CROWD:
+    chat.shown.pop(user.uid, None)
+    if event.what == "renamed":  # what is said next names the new login: what waits names the old one and goes first
+        tell_gathered(chat, out)
+        _announce(chat, user, event, out, but)
+    elif chat.told > CROWD or chat.online > THRONG:
         chat.untold.append((user, event, but))
     else:
         _announce(chat, user, event, out, but)
 
 
-def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None) -> None:
+def tell_gathered(chat: Chat, out: Effects) -> None:
+    """Say the comings and goings that have waited for the end of their window."""
+    untold, chat.untold = chat.untold, []
+    for user, event, but in untold:
+        _announce(chat, user, event, out, but, late=True)
+
+
+def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None, late: bool = False) -> None:
     """With those of its rooms that each may know of."""
     rooms = list(chat.state.rooms_of(user))
     secret = [room for room in rooms if "secret" in room.modes]
-    event = replace(event, rooms=tuple(room.name for room in rooms if room not in secret))
+    event = _with(event, user, [room for room in rooms if room not in secret])
     if not secret:
-        out.append(m.FanOut(event, chat.everyone, but))
+        out.append(m.FanOut(event, chat.everyone, but, late))
         return
     outsiders = Audience()
     for session in chat.everyone:
@@ -45,17 +58,18 @@ def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Sess
         if not shared:
             outsiders.add(session)
         elif session.live and session is not but:
-            out.append(m.Tell(session, _with(event, shared)))
-    out.append(m.FanOut(event, outsiders, but))
+            out.append(m.Tell(session, _with(event, user, shared)))
+    out.append(m.FanOut(event, outsiders, but, late))
 
 
-def _with(event: m.Presence, rooms: list[Room]) -> m.Presence:
-    return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)))
+def _with(event: m.Presence, user: User, rooms: list[Room]) -> m.Presence:
+    ranks = {room.name: role for room in rooms if (role := room.role(user.uid))} if event.what == "online" else {}
+    return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)), ranks={**event.ranks, **ranks})
 
 
 def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
     """A session ends: nobody is online by it any more."""
-    session.early.clear()
+    session.early = ()
     chat.strangers.pop(session.id, None)
     user = session.user
     session.live = False
@@ -65,6 +79,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         return
     was = user.online
     user.sessions.remove(session)
+    chat.shown.pop(user.uid, None)
     for audience in chat.audiences(session):
         audience.remove(session)
     for number in user.directs:
@@ -122,10 +137,27 @@ def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:
     """Whoever came in as this guest while its end was on its way to the log: what the log says happened, on this node
     and on every other one, so the session ends and its program comes back as somebody new."""
     for session in list(user.sessions):
-        leave(chat, session, now, "replaced", out)
-        session.stage = CLOSED
-        out.append(m.Tell(session, m.Goodbye(CODES["replaced"].text, "replaced")))
-        out.append(m.HangUp(session, "replaced"))
+        end(chat, session, now, "replaced", out)
+
+
+def end(chat: Chat, session: Session, now: float, code: str, out: Effects, why: str = "") -> None:
+    """End a session from this side: its peer is told why, in these words or the code's."""
+    leave(chat, session, now, why or code, out)
+    session.stage = CLOSED
+    out.append(m.Tell(session, m.Goodbye(why or CODES[code].text, code)))
+    out.append(m.HangUp(session, code))
+
+
+def lock_out(chat: Chat, user: User, credential: str, now: float, out: Effects, but: Session | None = None) -> None:
+    """A key or password opens this login no more: whoever is in by it goes, and what they had begun with it ends."""
+    chat.links.pop(user.uid, None)  # a code shown by who is no longer wanted would be a door left open
+    for session in list(chat.sessions.values()):
+        if session is but or session.stage == CLOSED:
+            continue
+        if session.scram is not None and fold(session.scram.account) == user.fold:
+            session.scram = None
+        if session.credential == credential and user in (session.user, session.account):
+            end(chat, session, now, "revoked", out)
 
 
 def forget(user: User, out: Effects) -> None:
@@ -153,9 +185,7 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
     """Tell what was gathered; forget guests that did not come back."""
     if now >= chat.told_at:
         chat.told, chat.told_at = 0, now + min(WINDOW_MAX, WINDOW * (1 + chat.online / PER_WINDOW))
-        untold, chat.untold = chat.untold, []
-        for user, event, but in untold:
-            _announce(chat, user, event, out, but)
+        tell_gathered(chat, out)
     if now < chat.guests_at:
         return
     chat.guests_at = now + GUEST_CHECK

@@ -126,8 +126,9 @@ def _live(chat: Chat, session: Session, out: Effects) -> None:
     if session.ready != chat.ready and not session.hook:
         session.ready = chat.ready
         out.append(m.Tell(session, chat.status(0.0)))
-    out += [m.Tell(session, event) for event in session.missed.values()]
-    session.missed.clear()
+    if session.missed is not None:
+        out += [m.Tell(session, event) for event in session.missed.values()]
+        session.missed = None
 
 
 def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Effects) -> None:
@@ -309,7 +310,9 @@ def _with_lists(chat: Chat, user: User, room: Room, member: bool) -> m.RoomInfo:
 def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomInfo:
     """A room as one of its members sees it."""
     total = len(chat.state.users) if room.number == ALL else len(room.members)
-    delivered, seen = receipts.others(chat, user, room.number) if total <= COUNTED_MAX else (0, 0)
+    delivered, seen = 0, 0
+    if total <= COUNTED_MAX and room.head > user.since:  # else nothing in it can be its own
+        delivered, seen = receipts.others(chat, user, room.number)
     return m.RoomInfo(
         room.name, True, room.topic, room.topic_by, room.topic_at, total, _online(chat, room),
         room.role(user.uid), room.changes(), room.created, room.head, user.reads.get(room.number, 0),

@@ -16,6 +16,7 @@ READY, WAITING = "READY2SERV", "WAIT4CLIENTS"
 OWNER, MODERATOR, MEMBER = "owner", "moderator", "member"
 ROLES = (OWNER, MODERATOR, MEMBER)
 OP, VOICE = "op", "voice"
+IRC_PREFERENCE = "irc/"  # how preferences begin that others may read, as METADATA of IRC
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -40,12 +41,37 @@ class Limits(Struct, frozen=True, kw_only=True):
     byte_burst: int = 2_000_000
     commands_per_second: float = 20.0  # of all other kinds per login (joins, pages, searches, ...), sustained
     command_burst: int = 400  # of them that may come at once: an IRC client with many rooms comes back
+    logins_per_minute: float = 60.0  # new ones (guests and claims) from one address, sustained
+    login_burst: int = 300  # of them that may come at once: a class behind one router
     guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
     auth_seconds: float = 30.0  # until a connection must have said who it is
     guests: bool = True  # may unclaimed logins enter?
     invite_only_server: bool = False  # claim only with an invite code
     server_name: str = "tcpchat"
     version: str = ""
+
+
+def wait_of(missing: float, rate: float) -> float:
+    """Seconds until so much is there; never 0, which would mean that nothing is missing."""
+    return max(round(missing / rate, 3), 0.001)
+
+
+class Bucket:
+    """Tokens that fill up with time."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens, self.at = -1.0, 0.0  # below nought: not used yet, that is full
+
+    def take(self, now: float, rate: float, burst: float) -> float:
+        """Take one token: 0, or the seconds until there is one."""
+        tokens = burst if self.tokens < 0 else min(burst, self.tokens + (now - self.at) * rate)
+        self.at, self.tokens = now, tokens
+        if tokens < 1:
+            return wait_of(1 - tokens, rate)
+        self.tokens = tokens - 1
+        return 0.0
 
 
 def dm_room(a: int, b: int) -> int:

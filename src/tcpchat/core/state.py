@@ -9,14 +9,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from tcpchat.core.feed import Audience, Session
 from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, WINDOW
+from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, WINDOW, Bucket
 from tcpchat.core.text import fold, skeleton
 
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
@@ -55,24 +55,6 @@ class Device:
 
     def recent(self) -> tuple[int, ...]:
         return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
-
-
-class Bucket:
-    """Tokens that fill up with time."""
-
-    __slots__ = ("at", "tokens")
-
-    def __init__(self) -> None:
-        self.tokens, self.at = -1.0, 0.0  # below nought: not used yet, that is full
-
-    def take(self, now: float, rate: float, burst: float) -> float:
-        """Take one token: 0, or the seconds until there is one."""
-        tokens = burst if self.tokens < 0 else min(burst, self.tokens + (now - self.at) * rate)
-        self.at, self.tokens = now, tokens
-        if tokens < 1:
-            return round((1 - tokens) / rate, 3)
-        self.tokens = tokens - 1
-        return 0.0
 
 
 class User:
@@ -237,9 +219,10 @@ class Room:
 K = TypeVar("K")
 V = TypeVar("V")
 Pairs: TypeAlias = list[tuple[K, V]]
+NOTHING: list[Any] = []  # never added to
 
 
-class UserRecord(Struct, array_like=True):
+class UserRecord(Struct, array_like=True, gc=False):
     uid: int
     login: str
     since: int
@@ -257,7 +240,7 @@ class UserRecord(Struct, array_like=True):
     mentions: Pairs[int, list[int]]
 
 
-class RoomRecord(Struct, array_like=True):
+class RoomRecord(Struct, array_like=True, gc=False):
     number: int
     name: str
     created: int
@@ -478,12 +461,18 @@ class State:
 
 
 def _user_record(user: User) -> UserRecord:
-    devices = sorted((name, d.last, d.recent()) for name, d in user.devices.items() if d.last)
+    # Most logins have hardly any of this, and nothing else happens while tens of thousands of them are written down.
+    devices = [(name, d.last, d.recent()) for name, d in user.devices.items() if d.last] if user.devices else NOTHING
+    mentions = [(k, v) for k, v in sorted(user.mentions.items()) if v] if user.mentions else NOTHING
     return UserRecord(
         user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted,
-        sorted(user.keys.items()), user.password, sorted(user.prefs.items()), sorted(user.rooms),
-        sorted(user.directs.items()), devices, [(k, v) for k, v in sorted(user.mentions.items()) if v],
+        _pairs(user.keys), user.password, _pairs(user.prefs), sorted(user.rooms) if user.rooms else NOTHING,
+        _pairs(user.directs), sorted(devices) if devices else NOTHING, mentions,
     )  # fmt: skip
+
+
+def _pairs(table: dict[K, V]) -> Pairs[K, V]:
+    return sorted(table.items()) if table else NOTHING
 
 
 def _room_record(room: Room) -> RoomRecord:

@@ -9,7 +9,7 @@ import msgspec
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Audience, Session
-from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask
+from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
 from tcpchat.core.state import MENTIONS_MAX, Room, User
 from tcpchat.core.text import fold, utf8_length
 
@@ -157,13 +157,13 @@ def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
     tokens = limits.message_burst if user.tokens < 0 else min(limits.message_burst, user.tokens + passed * rate)
     user.tokens, user.tokens_at = tokens, now
     if tokens < 1:
-        return round((1 - tokens) / rate, 3)
+        return wait_of(1 - tokens, rate)
     if limits.bytes_per_second:
         full = limits.byte_burst
         bytes_left = full if user.byte_tokens < 0 else min(full, user.byte_tokens + passed * limits.bytes_per_second)
         user.byte_tokens = bytes_left
         if bytes_left < size:
-            return round((size - bytes_left) / limits.bytes_per_second, 3)
+            return wait_of(size - bytes_left, limits.bytes_per_second)
         user.byte_tokens = bytes_left - size
     user.tokens = tokens - 1
     return 0.0
@@ -346,7 +346,7 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
         change = m.Edited(fact.room, user.uid, command.seq, command.text)
     else:
         change = m.Removed(fact.room, user.uid, command.seq, command.why)
-    out.append(m.Append(change, m.Origin(session, command.ref, command)))
+    out.append(m.Append(change, m.Origin(session, command.ref, command, fact)))
     return None
 
 

@@ -45,7 +45,8 @@ def fold(name: str) -> str:
 
 def _fold(name: str) -> str:
     if name.isascii():
-        return name.lower().replace("_", " ")
+        text = name.lower().replace("_", " ")
+        return name if text == name else text  # one string for both: there are tens of thousands
     for _ in range(FOLDS_MAX):
         text = unicodedata.normalize("NFKC", _SPACES.sub(" ", unicodedata.normalize("NFKC", name).casefold()))
         if text == name:
@@ -54,14 +55,17 @@ def _fold(name: str) -> str:
     return name
 
 
-_fold_short = lru_cache(maxsize=16_384)(_fold)  # every message folds the names it is from and to
+_fold_short = lru_cache(maxsize=4_096)(_fold)  # every message folds the names it is from and to
 
 
 def skeleton(name: str) -> str:
     """The form under which names look alike: ``fold`` with look-alike letters of other scripts made one."""
-    text = unicodedata.normalize("NFD", fold(name))
-    text = "".join(char for char in text if not unicodedata.combining(char))
-    return text.translate(_LOOKALIKES)
+    text = fold(name)
+    if not text.isascii():
+        text = unicodedata.normalize("NFD", text)
+        text = "".join(char for char in text if not unicodedata.combining(char))
+    look = text.translate(_LOOKALIKES)
+    return text if look == text else look
 
 
 def utf8_length(text: str) -> int:

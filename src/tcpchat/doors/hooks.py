@@ -6,7 +6,7 @@ table; the OpenAPI text and the 404 page come from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from urllib.parse import parse_qs, unquote
@@ -294,10 +294,10 @@ def _denied(code: str) -> bool:
     return code in CODES and CODES[code].exit == 4
 
 
-def health(event: AnyEvent) -> tuple[int, bytes, bool]:
-    """HTTP status, body, and whether this event settles the question."""
+def health(event: AnyEvent, key: Mapping[str, str]) -> tuple[int, bytes, bool]:
+    """HTTP status, body, and whether this event settles the question. ``key``: what clients compare, with TLS."""
     if isinstance(event, State):
-        body = {"ok": True, "state": event.state, "online": event.online, "head": event.head}
+        body = {"ok": True, "state": event.state, "online": event.online, "head": event.head, **key}
         return 200, msgspec.json.encode(body) + b"\n", True
     if isinstance(event, Refused):
         well = event.code == "hello_first"

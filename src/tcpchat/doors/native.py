@@ -52,6 +52,7 @@ class _Tagged(msgspec.Struct):
     t: str
 
 
+_decode_command = msgspec.json.Decoder(AnyCommand).decode  # one for all connections: it keeps nothing of a line
 _asked = msgspec.json.Decoder(_Asked)
 _tagged = msgspec.json.Decoder(_Tagged)
 
@@ -81,13 +82,13 @@ class Lines:
 
     def __init__(self, max_line: int) -> None:
         self._max = max_line
-        self._rest = bytearray()
+        self._rest: bytearray | None = None  # of an unfinished line, while there is one
         self._skipping = False  # inside a line that is too long
         self.too_long = False  # the last feed met the beginning of such a line
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete; an unfinished line that is too long sets ``too_long``."""
-        if b"\n" not in data:
+        if data.find(b"\n") < 0:  # "in" takes bytes for a number first, and an exception costs more than the rest
             if not self._skipping:
                 self._keep(data)
             return []
@@ -98,20 +99,23 @@ class Lines:
         elif self._rest:
             self._rest += lines[0]
             lines[0] = bytes(self._rest)
-        last = lines.pop()
-        self._rest = bytearray()
-        self._keep(last)
+        self._rest = None
+        if last := lines.pop():
+            self._keep(last)
         return lines
 
     def _keep(self, data: bytes) -> None:
-        self._rest += data
+        if self._rest is None:
+            self._rest = bytearray(data)
+        else:
+            self._rest += data
         if len(self._rest) > self._max:
-            self._rest = bytearray()
+            self._rest = None
             self._skipping = self.too_long = True
 
     def rest(self) -> bytes:
         """Give up the unfinished line: the stream has ended."""
-        rest, self._rest = bytes(self._rest), bytearray()
+        rest, self._rest = bytes(self._rest or b""), None
         return rest
 
 
@@ -121,7 +125,7 @@ class ServerSide:
     name = "native"
     dialect = DIALECT
 
-    __slots__ = ("_decode", "_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure")
+    __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure")
 
     def __init__(
         self, *, address: str = "", secure: bool = False, local: bool = False, max_line: int = MAX_LINE
@@ -132,7 +136,6 @@ class ServerSide:
         self._lines = Lines(max_line)
         self._out: list[bytes] = []
         self._faults = 0
-        self._decode = msgspec.json.Decoder(AnyCommand).decode
 
     def receive(self, data: bytes, now: float = 0.0) -> list[Command]:
         """The commands these bytes complete; b"" = the peer has said all. A bad line is a Fault, not the end."""
@@ -157,7 +160,7 @@ class ServerSide:
     def _last_line(self, commands: list[Command]) -> None:
         """``printf '{...}' | nc`` sends no newline. What was cut off in the middle is never valid JSON."""
         try:
-            command = self._decode(self._lines.rest())
+            command = _decode_command(self._lines.rest())
         except (ValueError, RecursionError):
             return
         if _in_range(command):
@@ -167,7 +170,7 @@ class ServerSide:
         if len(line) > self._max:
             return self._too_large()
         try:
-            command: Command = self._decode(line)
+            command: Command = _decode_command(line)
         except (ValueError, RecursionError) as error:
             return self._fault(line, error)
         if not _in_range(command):

@@ -7,7 +7,7 @@ which becomes one chat session and ends with the answer, or a WebSocket with a n
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
@@ -41,6 +41,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     base_path: str = ""  # "/chat" when a reverse proxy serves the chat below that path
     proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
     origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
+    key: Callable[[], Mapping[str, str]] = dict  # the server's TLS key as people compare it: fingerprint, words
     irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
 
     @classmethod
@@ -48,8 +49,10 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         """The web door's part of the server's settings."""
         if config is None or isinstance(config, WebSettings):
             return config or cls()
-        lists = {name: tuple(getattr(config, name, "").replace(",", " ").split()) for name in ("proxies", "origins")}
-        return cls(base_path=getattr(config, "base_path", ""), irc=config, **lists)
+        proxies, origins = (
+            tuple(getattr(config, name, "").replace(",", " ").split()) for name in ("proxies", "origins")
+        )
+        return cls(base_path=getattr(config, "base_path", ""), irc=config, proxies=proxies, origins=origins)
 
 
 class Channel(Protocol):
@@ -65,7 +68,8 @@ class WebDoor:
 
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.settings = WebSettings.of(settings)
-        self.address, self.secure, self.local = address, secure, local
+        self.address, self.secure, self.local = address, secure, local  # of the visitor
+        self._peer = (address, secure, local)  # of who connected: a proxy brings many visitors
         self.closing = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._raw = bytearray()  # the present request's bytes, for the WebSocket handshake
@@ -219,13 +223,13 @@ class WebDoor:
 
     def _believe_proxy(self, request: h11.Request) -> None:
         """Take the client's address from a proxy that the operator named, and from nobody else."""
-        if not self.settings.proxies or not _inside(self.address, self.settings.proxies):
+        self.address, self.secure, self.local = self._peer
+        if not self.settings.proxies or not inside(self.address, self.settings.proxies):
             return
-        hops = [hop.strip() for hop in _header(request, b"x-forwarded-for").split(",") if hop.strip()]
-        while hops:
-            hop = hops.pop()
-            if not hops or not _inside(hop, self.settings.proxies):
-                self.address, self.local = hop, _loopback(hop)
+        hops = [_hop(hop) for hop in _header(request, b"x-forwarded-for").split(",")]
+        while hops and (hop := hops.pop()):  # what stands before a word that is no address is hearsay
+            self.address, self.local = hop, _loopback(hop)
+            if not inside(hop, self.settings.proxies):
                 break
         self.secure = _header(request, b"x-forwarded-proto").lower() == "https"
 
@@ -367,7 +371,7 @@ class WebDoor:
         return now - begun > HEAD_SECONDS
 
     def _tell_health(self, event: AnyEvent) -> None:
-        status, body, done = hooks.health(event)
+        status, body, done = hooks.health(event, self.settings.key())
         if done:
             self._health = False
             self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
@@ -440,7 +444,22 @@ def _header(request: h11.Request, name: bytes) -> str:
     return ", ".join(value.decode("latin-1") for key, value in request.headers if key == name)
 
 
-def _inside(address: str, networks: tuple[str, ...]) -> bool:
+def _hop(text: str) -> str:
+    """An address as proxies write it, with or without brackets and a port; "" for anything else."""
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return ""
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def inside(address: str, networks: tuple[str, ...]) -> bool:
+    """Is this address in one of these networks?"""
     try:
         place = ip_address(address.partition("%")[0])
         return any(place in ip_network(network, strict=False) for network in networks)

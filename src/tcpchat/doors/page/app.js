@@ -226,6 +226,7 @@ net.on = {
 		$("login").hidden = false;
 		$("chat").hidden = true;
 		$("secret").hidden = !claimed;
+		$("login-password").value = "";
 		$("login-error").textContent = code === "claimed" ? t("This login has an owner: enter its password, or choose another.") : text;
 		$(claimed ? "login-password" : "login-name").focus();
 	},

@@ -194,5 +194,5 @@ export class Net {
 
 	on_pong() { this.on.latency(Math.round(performance.now() - this.pinged)); }
 
-	on_bye(event) { event.code === "replaced" ? this.fatal(event) : this.socket?.close(); }
+	on_bye(event) { /replaced|revoked|deleted/.test(event.code) ? this.fatal({ ...event, text: event.why }) : this.socket?.close(); }
 }
