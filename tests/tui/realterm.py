@@ -69,7 +69,7 @@ class PtyTerminal:
         """Send bytes as a terminal does."""
         os.write(self.fd, keys.encode())
 
-    def until(self, wanted: str | Callable[[str], bool], seconds: float = WAIT) -> str:
+    def until(self, wanted: str | Callable[[str], object], seconds: float = WAIT) -> str:
         """Wait until a text is on the screen (or something is true of it)."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -122,12 +122,12 @@ class Tmux:
         """Keys by tmux's names, or a text."""
         self.run("send-keys", *(["-l"] if literal else []), *keys)
 
-    def until(self, wanted: str, seconds: float = WAIT) -> str:
-        """Wait until a text is in the window."""
+    def until(self, wanted: str | Callable[[str], object], seconds: float = WAIT) -> str:
+        """Wait until a text is in the window (or something is true of it)."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             text = self.text
-            if wanted in text:
+            if (wanted in text) if isinstance(wanted, str) else wanted(text):
                 return text
             time.sleep(0.05)  # tmux tells nobody that a pane has changed
         raise AssertionError(f"{wanted!r} did not come:\n{self.text}")

@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from realterm import PtyTerminal, Tmux, need_tmux
-
-import tcpchat
+from realworld import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 EVIL = "\x1b]2;pwned\x1b\\\x9b31m\u202e evil"
-
-
-class World:
-    """A server process and a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.folder = folder
-        self.home = folder / "home"
-        self.start()
-
-    def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "tcpchat.cli",
-            "serve",
-            "127.0.0.1",
-            str(self.port),
-            "--data",
-            str(self.folder),
-        ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 15
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("the server did not start")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def where(self) -> str:
-        return f"me@127.0.0.1:{self.port}"
-
-    def say(self, *messages: tuple[str, str], by: str = "duck") -> None:
-        async def go() -> None:
-            async with tcpchat.connect(f"127.0.0.1:{self.port}", by, device=f"device of {by}") as chat:
-                for to, text in messages:
-                    if to.startswith("#") and to != "#all":
-                        await chat.join(to)
-                    sent = await chat.send(to, text)
-                    await sent.accepted(10)
-
-        asyncio.run(go())
 
 
 @pytest.fixture
@@ -89,112 +33,6 @@ def terminal(world: World) -> Iterator[PtyTerminal]:
         yield made
     finally:
         made.close()
-
-
-# The same keys as bytes: as xterm and tmux send them, and as terminals with the kitty protocol do.
-LEGACY = {
-    "alt+a": "\x1ba", "alt+1": "\x1b1", "alt+2": "\x1b2", "alt+3": "\x1b3", "alt+enter": "\x1b\r",
-    "alt+down": "\x1b[1;3B", "alt+up": "\x1b[1;3A", "alt+u": "\x1bu", "alt+p": "\x1bp", "alt+n": "\x1bn",
-    "alt+h": "\x1bh", "alt+l": "\x1bl", "ctrl+k": "\x0b", "ctrl+n": "\x0e", "ctrl+p": "\x10", "ctrl+f": "\x06",
-    "ctrl+j": "\n", "ctrl+l": "\x0c", "ctrl+c": "\x03", "ctrl+q": "\x11", "ctrl+up": "\x1b[1;5A", "esc": "\x1b",
-    "f1": "\x1bOP", "f2": "\x1bOQ", "f3": "\x1bOR", "f7": "\x1b[18~", "f8": "\x1b[19~", "f9": "\x1b[20~",
-    "f12": "\x1b[24~", "tab": "\t", "shift+tab": "\x1b[Z", "up": "\x1b[A", "down": "\x1b[B", "enter": "\r",
-}  # fmt: skip
-KITTY = {
-    **LEGACY, "alt+a": "\x1b[97;3u", "alt+1": "\x1b[49;3u", "alt+2": "\x1b[50;3u", "alt+3": "\x1b[51;3u",
-    "alt+enter": "\x1b[13;3u", "alt+u": "\x1b[117;3u", "alt+p": "\x1b[112;3u", "alt+n": "\x1b[110;3u",
-    "alt+h": "\x1b[104;3u", "alt+l": "\x1b[108;3u", "ctrl+k": "\x1b[107;5u", "ctrl+n": "\x1b[110;5u",
-    "ctrl+p": "\x1b[112;5u", "ctrl+f": "\x1b[102;5u", "ctrl+j": "\x1b[13;2u", "ctrl+l": "\x1b[108;5u",
-    "ctrl+c": "\x1b[99;5u", "ctrl+q": "\x1b[113;5u", "esc": "\x1b[27u", "f1": "\x1b[P", "f2": "\x1b[Q",
-    "f3": "\x1b[13~",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("codes", [LEGACY, KITTY], ids=["legacy", "kitty"])
-def test_every_key_of_the_table(world: World, terminal: PtyTerminal, codes: dict[str, str]) -> None:
-    def key(*names: str) -> None:
-        for name in names:
-            terminal.press(codes.get(name, name))
-
-    def there(wanted: str) -> str:
-        return terminal.until(wanted)
-
-    key("/join ops", "enter")
-    there("#ops>")
-    key("alt+1")
-    there("#all>")
-    world.say(("#all", "first"), ("@me", "psst"), ("#ops", "look"), ("#ops", "@me again"))
-    there("first")
-    there("2:#ops 2(1@), 3:duck 1")
-    key("alt+a")
-    there("#ops>")
-    there("@me again")
-    key("f2")
-    there("duck>")
-    there("psst")
-    key("alt+2")
-    there("#ops>")
-    key("alt+up")
-    there("#all>")
-    key("alt+down")
-    there("#ops>")
-    key("ctrl+p")
-    there("#all>")
-    key("ctrl+n")
-    there("#ops>")
-    key("ctrl+k", "duc", "enter")
-    there("duck>")
-    key("/2", "enter")
-    there("#ops>")
-    key("one", "ctrl+j", "two", "alt+enter", "three")
-    terminal.until(lambda text: re.search(r"#ops> one.*\n +two.*\n +three", text) is not None)
-    key("enter")
-    terminal.until(lambda text: re.search(r"me one +✓.*\n.* two.*\n.* three", text) is not None)
-    key("up")
-    terminal.until(lambda text: re.search(r"#ops> one.*\n +two", text) is not None)
-    key("down", "ctrl+c", "du", "tab")
-    there("#ops> duck:")
-    key("ctrl+c", "see #a", "tab")
-    there("#ops> see #all")
-    key("ctrl+c", ":du", "tab", "tab", "shift+tab")
-    there("#ops> 🦆")
-    key("ctrl+c", "/to", "tab")
-    there("#ops> /topic")
-    key("ctrl+c", "ctrl+f", "look")
-    there("Search: #ops")
-    there("look")
-    key("enter")
-    there("hit 1 of 1")
-    key("f3")
-    there("No more hits")
-    key("esc", "esc", "alt+p")
-    key("i")
-    there("on the server's disk")
-    key("esc", "esc", "ctrl+up", "down", "up", "r")
-    there("↳")
-    key("esc", "f1")
-    there("safe on the server")
-    key("esc", "f7")
-    terminal.until(lambda text: "ROOMS" not in text)
-    key("f8")
-    terminal.until(lambda text: "HERE" not in text)
-    key("f7", "f8")
-    there("ROOMS")
-    key("alt+l")
-    there("-- Today")
-    key("f9")
-    there("ROOMS")
-    key("f12")
-    there("mouse left to the terminal")
-    assert terminal.raw.rstrip().count(b"\x1b[?1000l") >= 1
-    key("f12", "ctrl+l")
-    there("mouse on")
-    key("alt+h", "alt+u")
-    there("#ops>")
-    key("ctrl+c")
-    there("Ctrl+Q quits.")
-    key("ctrl+q")
-    assert terminal.gone() == 0
 
 
 def test_scrolling_in_a_long_room(world: World, terminal: PtyTerminal) -> None:
@@ -248,11 +86,16 @@ def test_a_dead_server_and_nothing_lost(world: World, terminal: PtyTerminal) -> 
     terminal.press("on the train\r")
     terminal.until(lambda text: re.search(r"on the train +…", text) is not None)
     terminal.until("1 message waits here")
+    terminal.press("unfinished")
     world.start()
-    terminal.press("\r")
+    world.say(("#all", "said meanwhile"), ("@me", "and this"))
+    terminal.until("#all> unfinished")
+    terminal.press("\x03\r")
+    terminal.until(lambda text: "said meanwhile" in text and "duck 1" in text)
     terminal.until(lambda text: re.search(r"on the train +✓", text) is not None)
-    assert terminal.text.count("on the train") == 1
-    assert terminal.text.count("before") == 1
+    for once in ("on the train", "before", "said meanwhile"):
+        assert terminal.text.count(once) == 1
+    assert "╭".encode() not in terminal.raw, "a dialog was opened"
 
 
 def test_what_waits_survives_the_client(world: World, terminal: PtyTerminal) -> None:
@@ -349,3 +192,50 @@ def test_a_session_in_tmux(world: World, tmux: Tmux) -> None:
     tmux.until("Paste 13 lines?")
     tmux.press("Escape")
     tmux.until("#all>")
+
+
+# -- keys in one piece, as they come over a slow line ------------------------------------------------------------------
+
+
+def test_keys_in_one_piece_act_in_their_order(world: World, terminal: PtyTerminal) -> None:
+    terminal.press("/join ops\r")
+    terminal.until("#ops>")
+    terminal.press("for ops\r\x1b1for all\rnot yet\x1b2")
+    terminal.until(lambda text: re.search(r"for ops +✓", text) and "#ops>" in text)
+    assert "for all" not in terminal.text
+    terminal.press("\x1b1")
+    terminal.until("#all> not yet")
+    terminal.until(lambda text: re.search(r"for all +✓", text))
+    assert "for ops" not in terminal.text
+    terminal.press("\x03gone\x03kept\r")
+    terminal.until(lambda text: re.search(r"kept +✓", text))
+    assert "gone" not in terminal.text
+    terminal.press("/nonsense\rafter")
+    terminal.until("#all> /nonsenseafter")
+    terminal.press("\x03\x1bh\x1bu\x03")
+    terminal.until("Ctrl+Q quits.")
+    assert "^" not in terminal.text
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("\x1b[1083;5u", "Go to"), ("\x1b[1072;5u", "Search"), ("\x1bд", "-- Today")]
+)
+def test_a_russian_keyboard_has_the_same_keys(world: World, terminal: PtyTerminal, key: str, shown: str) -> None:
+    terminal.press("hello\r")
+    terminal.until(lambda text: re.search(r"hello +✓", text))
+    terminal.press(key)
+    terminal.until(shown)
+
+
+def test_letters_on_a_selected_message_in_russian(terminal: PtyTerminal) -> None:
+    terminal.press("hello\r")
+    terminal.until(lambda text: re.search(r"hello +✓", text))
+    terminal.press("\x1b[1;5Aш")
+    terminal.until("on the server's disk")
+
+
+def test_shift_alone_does_not_end_a_completion(terminal: PtyTerminal) -> None:
+    terminal.press(":du")
+    terminal.until(":du")
+    terminal.press("\t\t\x1b[57441;2u\x1b[9;2u")
+    terminal.until("#all> 🦆")

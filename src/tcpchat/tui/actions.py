@@ -20,13 +20,14 @@ from tcpchat.tui.emoji import replace_names
 from tcpchat.tui.lines import Bar, Lines
 from tcpchat.tui.looking import Looking
 from tcpchat.tui.messages import MessageList, links
-from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel
+from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel, text
 from tcpchat.tui.panes import JOIN
 from tcpchat.tui.rows import Row
 from tcpchat.tui.search import Found
 from tcpchat.tui.session import Conversation, Session
 from tcpchat.tui.themes import Glyphs
 
+WITH_SELECTED = text("r reply  i info  y copy  o open link  e edit  d delete  R resend  Esc")
 MESSAGE_MAX = 8_000  # bytes, when the server does not say
 
 
@@ -189,6 +190,7 @@ class ChatScreen(Looking):
         while 0 <= at < len(rows):
             if rows[at].mention:
                 self.select(rows[at])
+                self.say(_(WITH_SELECTED))
                 return
             at += direction
         self.say(_("No more mentions among the messages in memory."))
@@ -225,7 +227,7 @@ class ChatScreen(Looking):
         if self.list.cursor is None:
             self.set_focus(self.composer)
         else:
-            self.say(_("r reply  i info  y copy  o open link  e edit  d delete  R resend  Esc"))
+            self.say(_(WITH_SELECTED))
 
     def last_own(self) -> Row | None:
         """The newest own message in memory."""
@@ -308,16 +310,20 @@ class ChatScreen(Looking):
         if self.editing is not None and parsed.command is None and not parsed.unknown:
             self.do(self._edited(self.editing, text))
             self.editing = None
-            self.composer.put("")
         elif parsed.unknown:
             near = _(" Did you mean /%s?") % parsed.near if parsed.near else ""
             word = clean_line(parsed.unknown)
+            self.composer.give_back(text)
             self.say(_("No command /%s.") % word + near + " " + _("(Type //%s to send it as text.)") % word)
         elif parsed.command is not None:
             self.composer.sent(text)
             self.do(self.doing.run(parsed.command, parsed.rest))
-        elif self.session.open is not None:
+        elif self.session.open is not None and self.client is not None:
+            self.composer.sent(text)
             self.send(parsed.rest)
+        else:
+            self.composer.give_back(text)
+            self.say(_("Not connected yet."))
 
     def send(self, text: str, *, kind: str = "text", to: Conversation | None = None) -> None:
         """Send a text to the open conversation (or another), split when it is too long for one message."""
@@ -325,7 +331,6 @@ class ChatScreen(Looking):
         if one is None or self.client is None:
             self.say(_("Not connected yet."))
             return
-        self.composer.sent(self.composer.text)
         re, self.replying = (self.replying.seq if self.replying else 0), None
         self._typing_at = 0.0
         self.do(self._send(one, replace_names(text), re, kind))
@@ -382,13 +387,15 @@ class ChatScreen(Looking):
         world.logins = [name for name in dict.fromkeys([*recent, *others]) if not session.is_me(name)]
         world.rooms = [one.label for one in session.ordered() if not one.direct]
 
+    def direct(self, event: events.Key) -> None:
+        """A letter typed while the list has the keys goes to the input, and so does what is typed after it."""
+        if self.list.has_focus and event.is_printable and event.character and event.key not in keys.LETTERS:
+            self.set_focus(self.composer)
+
     def on_key(self, event: events.Key) -> None:
-        """A letter typed while the list has the keys goes to the input."""
+        """End in an empty input goes to the end of the room."""
         if event.key == "end" and not self.composer.text:
             self.action_bottom()
-        elif self.list.has_focus and event.is_printable and event.character:
-            self.set_focus(self.composer)
-            self.composer.insert(event.character)
 
     # -- view ----------------------------------------------------------------------------------------------------------
 

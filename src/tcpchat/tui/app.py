@@ -9,13 +9,10 @@ import logging
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
-from textual.app import App
 from textual.binding import BindingType
 
 from tcpchat import i18n
@@ -26,11 +23,12 @@ from tcpchat.i18n import _
 from tcpchat.tui import keys
 from tcpchat.tui.actions import ChatScreen
 from tcpchat.tui.chat import CSS
+from tcpchat.tui.keyboard import OrderedKeys
 from tcpchat.tui.notify import Caller
-from tcpchat.tui.panels import AskPanel, InputPanel, Panel
+from tcpchat.tui.panels import AskPanel, InputPanel
 from tcpchat.tui.session import Session
 from tcpchat.tui.settings import Memory, Settings, load
-from tcpchat.tui.start import StartScreen, Where, changed_key, trust_question
+from tcpchat.tui.start import StartScreen, Where, changed_key, own_name, trust_question
 from tcpchat.tui.themes import OWN, glyphs, theme_name
 
 if TYPE_CHECKING:
@@ -43,14 +41,13 @@ logger = logging.getLogger("tcpchat.tui")
 FRAME = 1 / 30  # seconds from news to the update of the screen that shows it and what came meanwhile
 BUSY_FRAME = 1 / 15  # the same while news come all the time: a frame costs 20 ms, and keys wait for it
 TURN = 0.008  # seconds of taking events before keys get their turn
-ANSWER_SECONDS = 0.2  # for a panel to go after Enter; keys wait so long for it
 SERVE_SECONDS = 10.0  # until a server started here must answer
 MENU = 77  # return code: go on in the menu client
 
 Connect = Callable[..., Client]
 
 
-class ChatApp(App[int]):
+class ChatApp(OrderedKeys):
     """The application. ``connect`` makes a client; tests give one of their own."""
 
     TITLE = "tcpchat"
@@ -87,8 +84,6 @@ class ChatApp(App[int]):
         self._due: asyncio.TimerHandle | None = None
         self._cost = self._updated = 0.0
         self._serving: Process | None = None
-        self._early: deque[events.Event] = deque()
-        self._answered: tuple[object, float] = (None, 0.0)  # the panel in which Enter was pressed, and until when
         for theme in OWN:
             self.register_theme(theme)
         self.set_theme("auto" if plain else self.settings.theme)
@@ -107,32 +102,6 @@ class ChatApp(App[int]):
             self.enter(self.server, self.login)
         else:
             self.ask_where()
-
-    async def on_event(self, event: events.Event) -> None:
-        """Keys that come while a panel is being made wait for it: what is typed fast goes where it was meant to go."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self._early.append(event)
-            await self._take_keys()
-        else:
-            await super().on_event(event)
-
-    async def on_panel_ready(self) -> None:
-        await self._take_keys()
-
-    async def _take_keys(self) -> None:
-        while self._early and not self._must_wait():
-            event = self._early.popleft()
-            if isinstance(event, events.Key) and event.key == "enter" and isinstance(self.screen, Panel):
-                self._answered = (self.screen, time.monotonic() + ANSWER_SECONDS)
-                self.set_timer(ANSWER_SECONDS, self._take_keys)
-            await super().on_event(event)
-
-    def _must_wait(self) -> bool:
-        """Is a panel being made, or about to go because of Enter?"""
-        screen = self.screen
-        if isinstance(screen, Panel) and not screen.ready:
-            return True
-        return screen is self._answered[0] and time.monotonic() < self._answered[1]
 
     def on_resize(self) -> None:
         screen = self.chat_screen
@@ -450,16 +419,6 @@ def speak(language: str) -> None:
         i18n.catalogue("ru").update(CATALOGUE)
 
 
-def own_name() -> str:
-    """The name on this machine, as a first suggestion."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the client: ``[--user LOGIN] [[LOGIN@]HOST[:PORT]]``. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="tcpchat chat")
@@ -476,7 +435,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What is loaded by now stays for good: a full collection would walk it all while somebody types.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(2_000, 10, 50)  # many short pauses: a key waits for the longest one
     code = app.run(mouse=app.settings.mouse)
     if code == MENU:
         host, port = parse_address(app.server)

@@ -147,7 +147,12 @@ class ChatBase(Screen[None]):
     def on_mount(self) -> None:
         settings = self.chat.settings
         self.list.configure(self._configure)
-        self.list.empty_text = lambda: panes.empty(self.session, self.facts.server)
+        # While the first page is on its way, nothing is said.
+        self.list.empty_text = lambda: (
+            []
+            if self.session.connected and not self.list.window.at_tail
+            else panes.empty(self.session, self.facts.server)
+        )
         self.composer.world.themes = self.chat.theme_names()
         self.bar("small").show(Line([(_("Window too small"), "warning")]))
         self.set_focus(self.composer)
@@ -155,6 +160,11 @@ class ChatBase(Screen[None]):
         for problem in settings.problems:
             self.say(problem)
         self.refresh_all()
+
+    def _empty_text(self) -> Sequence[str]:
+        if self.session.connected and not self.list.window.at_tail:
+            return []  # its first page is on the way
+        return panes.empty(self.session, self.facts.server)
 
     def _configure(self, painter: Painter) -> None:
         session = self.session
@@ -354,6 +364,8 @@ class ChatBase(Screen[None]):
             self.chat.caller.title(panes.title(self.session))
         if "people" in changed:
             self._part("people").set_lines(panes.people(self.session, self.glyphs))
+        if "header" in changed and not len(self.list.window):
+            self.list.repaint()  # says why there is no connection
         if "header" in changed or "people" in changed:
             self.bar("header").show(panes.header(self.session, self.security, self.glyphs))
         if changed:
@@ -382,9 +394,9 @@ class ChatBase(Screen[None]):
         elif self.replying is not None:
             label = f"{label} {self.glyphs.reply} {self.replying.by}"
         width = self.app.size.width
-        text = ">" if width < 45 and not (self.editing or self.replying) else f" {label}>"
+        text = "" if width < 45 and not (self.editing or self.replying) else f" {label}"
         prompt = self.bar("prompt")
-        shown = chop(text, max(min(22, width // 3), 1), self.glyphs.more)
+        shown = chop(text, max(min(22, width // 3) - 1, 0), self.glyphs.more) + ">"
         prompt.styles.width = cell_len(shown) + 1
         prompt.show(Line([(shown, "primary")]))
         self.bar("hints").show(panes.hints(width))

@@ -92,14 +92,18 @@ class Composer(TextArea):
             return True
         self.drop_completion()
         self._at = -1
+        self.put("")  # at once: what is typed next is another message
         self.post_message(self.Sent(text))
         return True
 
     def sent(self, text: str) -> None:
-        """The text was taken: remember it, start anew."""
+        """The text was taken: remember it."""
         if text.strip() and (not self.past or self.past[-1] != text):
             self.past.append(text)
-        self.put("")
+
+    def give_back(self, text: str) -> None:
+        """The text was not taken: here it is again, before what was typed since."""
+        self.put(text + self.text)
 
     def _new_line(self) -> bool:
         self.insert("\n")

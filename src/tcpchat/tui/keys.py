@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -90,7 +91,9 @@ ALL = (*CHAT, *SELECTED, *INPUT)
 
 def bindings(keys: Iterable[Key], *, priority: bool = True) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The table as Textual's bindings."""
-    return [Binding(key.keys, key.action, key.help, id=key.id, priority=priority, show=False) for key in keys]
+    return [
+        Binding(both_layouts(key.keys), key.action, key.help, id=key.id, priority=priority, show=False) for key in keys
+    ]
 
 
 def spoken(keys: str) -> str:
@@ -119,18 +122,55 @@ class _Named(NamedTuple):
 
 
 def repair() -> bool:
-    """Make Alt+digits and Alt+Enter arrive in terminals without the kitty protocol.
+    """Make Alt+digits, Alt+letters, Alt+Enter and Shift+F3 arrive in terminals without the kitty protocol.
 
     Textual's table of sequences takes ESC 1 for what a Mac's Option key types, and ESC CR for Enter, which would send
-    instead of starting a line. The table is private; when it is not there any more, the twins without Alt remain.
+    instead of starting a line. ESC and a letter it knows only by a pause after them: with another key close behind, as
+    on a slow line, they were lost or typed. Shift+F3 it takes for a report of the cursor's place, which nobody asks
+    for here. All this is private to it; when it is not there any more, the twins without Alt remain.
     """
     try:
-        from textual import _ansi_sequences
+        from textual import _ansi_sequences, _xterm_parser
 
         table: Any = _ansi_sequences.ANSI_SEQUENCES_KEYS
-        for digit in "0123456789":
-            table["\x1b" + digit] = (_Named(f"alt+{digit}"),)
+        for sign in "0123456789acdeghijklmnopqrstuvwxyz":  # b and f are in the table: a word back, forward
+            table["\x1b" + sign] = (_Named(f"alt+{sign}"),)
+        for sign in CYRILLIC:
+            table["\x1b" + sign] = (_Named(f"alt+{sign}"),)
         table["\x1b\r"] = (_Named("ctrl+j"),)
+        parser: Any = _xterm_parser
+        if hasattr(parser, "_re_cursor_position"):
+            parser._re_cursor_position = re.compile(r"(?!)")
     except (ImportError, AttributeError, TypeError):
         return False
     return True
+
+
+# The same keys of a keyboard in Russian and in Latin letters. Terminals with the kitty protocol report Ctrl and Alt
+# with the letter of the layout that is on: Ctrl+л is Ctrl+K.
+CYRILLIC = dict(zip("йцукенгшщзфывапролдячсмить", "qwertyuiopasdfghjklzxcvbnm", strict=True))
+_SIDED = ("shift", "control", "alt", "super", "hyper", "meta")
+MODIFIERS = frozenset(
+    [f"{side}_{name}" for side in ("left", "right") for name in _SIDED]
+    + ["iso_level3_shift", "iso_level5_shift", "caps_lock", "num_lock", "scroll_lock"]
+)  # keys that do nothing alone; with the kitty protocol they are reported
+
+
+def latin(key: str) -> str:
+    """A key with Ctrl or Alt by the Latin letter on it, whatever layout is on."""
+    held, plus, letter = key.rpartition("+")
+    return held + plus + CYRILLIC.get(letter, letter) if held else key
+
+
+def both_layouts(keys: str) -> str:
+    """Keys that are letters, with the Russian letters on the same keys: ``r`` becomes ``r,к``."""
+    back = {other: one for one, other in CYRILLIC.items()}
+    out = []
+    for key in keys.split(","):
+        twin = back.get(key.lower(), "") if len(key) == 1 else ""
+        out += [key, twin.upper() if key.isupper() else twin] if twin else [key]
+    return ",".join(out)
+
+
+# Letters that do something with a selected message, and are not typed.
+LETTERS = frozenset(one for key in SELECTED for one in both_layouts(key.keys).split(",") if len(one) == 1)

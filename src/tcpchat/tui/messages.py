@@ -51,7 +51,7 @@ class MessageList(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.window = Window(lambda row: False)
-        self.empty_text: Callable[[], list[str]] = list
+        self.empty_text: Callable[[], Sequence[str]] = list
         self.cursor: Row | None = None  # the selected row
         self.plain = False
         self.painter: Painter | None = None
@@ -328,7 +328,7 @@ class MessageList(ScrollView, can_focus=True):
         return strip.crop_extend(0, width, base).apply_offsets(0, at)
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
-        if not len(self.window) and self.window.at_tail:
+        if not len(self.window):
             lines = [text[a:b] for text in self.empty_text() for a, b in wrap(text, max(width - 2, 4))]
             if 0 <= y - 1 < len(lines):
                 text = Segment(" " + lines[y - 1], self._painter().palette.muted)

@@ -18,8 +18,10 @@ from tcpchat.i18n import _, plural
 from tcpchat.tui import commands, keys
 from tcpchat.tui.lines import Field, Line, Lines, Part
 from tcpchat.tui.panes import ago
-from tcpchat.tui.rows import Row, body, clock
+from tcpchat.tui.rows import Row, body, clock, wrap
 from tcpchat.tui.themes import STATES, UNICODE, Glyphs
+
+BOX_WIDTH = 86  # as in the style of Panel
 
 
 def text(words: str) -> str:
@@ -264,9 +266,10 @@ class AskPanel(Panel):
         self.title_text, self.words, self.answers = clean_line(title), text, answers
 
     def on_mount(self) -> None:
-        lines = [Line([(line, "text")]) for line in self.words]
+        width = max(min(BOX_WIDTH, self.app.size.width * 96 // 100) - 4, 8)
+        lines = [Line([(line[start:end], "text")]) for line in self.words for start, end in wrap(line, width)]
         lines += [Line(), *(Line([(f"  {label}", "bold")], [], (value,)) for label, value in self.answers)]
-        self.fill(lines, len(self.words) + 1)
+        self.fill(lines, len(lines) - len(self.answers))
 
     def action_choose(self) -> None:
         self.lines.choose()

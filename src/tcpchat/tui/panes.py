@@ -277,10 +277,10 @@ def title(session: Session) -> str:
 def empty(session: Session, server: str) -> list[str]:
     """What an empty conversation says."""
     one = session.open
+    if not session.connected and (one is None or one.broken):
+        return [_("Not connected yet."), "", session.why] if session.why else [_("Not connected yet.")]
     if one is None:
         return []
-    if not session.connected and not one.head:
-        return [_("Not connected yet.")]
     text = [_("Nobody has said anything in %s yet. Type and press Enter.") % one.label]
     if here(session) < 2 and not one.direct:
         text += [

@@ -118,6 +118,16 @@ class StartScreen(Screen[Where]):
         self.dismiss(where)
 
 
+def own_name() -> str:
+    """The name on this machine, as a first suggestion."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
 def trust_question(server: str, fingerprint: str, words: str) -> AskPanel:
     """The first time at a server: is this its key? Dismissed with True or False."""
     text = [
@@ -133,5 +143,5 @@ def trust_question(server: str, fingerprint: str, words: str) -> AskPanel:
 
 def changed_key(error: str) -> AskPanel:
     """The server shows another key than the one that is trusted: stop. There is nothing to choose but going back."""
-    text = [clean_line(line) for line in error.split("\n")]
+    text = [clean_line(line) for line in error.replace("  (", "\n          (").split("\n")]
     return AskPanel(_("Not connected"), text, [(_("Go back"), False)], danger=True)
