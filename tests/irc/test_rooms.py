@@ -92,6 +92,7 @@ def test_list(house: House) -> None:
         return {line.params[1] for line in b.ask(f"LIST {words}") if line.command == "322"}
 
     assert only(b.ask("LIST #chan1"), "322").params == ["bob", "#chan1", "1", "first"]
+    assert only(b.ask("LIST #chan2"), "322").params == ["bob", "#chan2", "2", ""]
     assert shown("*an1") == {"#chan1"}
     assert shown("!*an1") == {"#chan2"}
     assert shown(">1") == {"#chan2"}

@@ -227,7 +227,7 @@ def list_(door: IrcDoor, line: Line) -> Steps:
         if not is_channel(row.to) or events.hidden(door, row.to) or (switch(row, "secret") and not row.member):
             continue
         if row.online and chosen(door, row, wanted):
-            door.reply("RPL_LIST", row.to, row.online, text=row.topic or " ")
+            door.reply("RPL_LIST", row.to, row.online, row.topic, text="")
     door.reply("RPL_LISTEND")
 
 
