@@ -102,6 +102,7 @@ def _(stage: Stage, key: str) -> None:
     stage.hands.until("unread: 2:#aa 1, 3:#ops 1(1@)")
     do(stage.hands, key)
     room_is(stage, "#ops")
+    stage.hands.until(without("3:#ops"))  # what was on the screen is read; who goes on before that leaves it unread
     do(stage.hands, key)
     room_is(stage, "#aa")
     stage.hands.until(without("unread:"))
@@ -192,7 +193,9 @@ def _(stage: Stage, key: str) -> None:
 @proof("mention.prev", "mention.next")
 def _(stage: Stage, key: str) -> None:
     say(stage, ("#ops", "@me first call"), ("#ops", "nothing"), ("#ops", "@me second call"))
+    stage.hands.until("3:#ops 3(2@)")  # all has come: what comes later would be below what is selected
     stage.hands.press("alt+3")
+    room_is(stage, "#ops")
     stage.hands.until("second call")
     ways = {"alt+p": ("alt+p", "alt+p"), "alt+n": ("alt+p", "alt+p", "alt+n"), "/mentions": ("/mentions",)}
     for way in ways[key]:

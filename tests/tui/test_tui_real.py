@@ -179,6 +179,7 @@ def test_a_session_in_tmux(world: World, tmux: Tmux) -> None:
     tmux.press("F1")
     tmux.until("Your messages")
     tmux.press("Escape")
+    tmux.until(lambda text: "Your messages" not in text)  # Esc and a key behind it, too soon, are Alt and that key
     tmux.run("resize-window", "-x", "118", "-y", "30")
     tmux.until("ROOMS")
     tmux.press("C-l")
