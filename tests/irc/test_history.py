@@ -114,7 +114,7 @@ def test_history_refusals(house: House) -> None:
 
     assert fail("LATEST #nothere * 10") == ["CHATHISTORY", "INVALID_TARGET", "LATEST", "#nothere"]
     assert fail("LATEST #real * 10") == ["CHATHISTORY", "INVALID_TARGET", "LATEST", "#real"]
-    assert fail("LATEST #real") == ["CHATHISTORY", "NEED_MORE_PARAMS", "LATEST"]
+    assert fail("LATEST #real") == ["CHATHISTORY", "INVALID_PARAMS", "LATEST"]
     assert fail("NONSENSE #real * 10") == ["CHATHISTORY", "INVALID_PARAMS", "NONSENSE"]
     assert fail("LATEST #real * x")[:3] == ["CHATHISTORY", "INVALID_PARAMS", "LATEST"]
     assert fail("BEFORE qux nonsense=1 10")[:2] == ["CHATHISTORY", "INVALID_MSGREFTYPE"]

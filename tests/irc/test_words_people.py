@@ -102,20 +102,21 @@ def test_a_client_not_heard_for_long_is_a_ghost() -> None:
     network = Network()
     first, second = IrcDoor(network), IrcDoor(network)
     first.user = second.user = "~same"
+    first.nick = second.nick = "foo"
     face = network.face("foo")
-    assert device_of(first, "foo") == "irc:~same"
+    assert device_of(first) == "irc:~same"
     first.device, first.heard, second.now = "irc:~same", 1000.0, 1000.0 + GHOST_SECONDS - 1
     face.doors.append(first)
-    assert device_of(second, "foo") == "irc:~same:2"
+    assert device_of(second) == "irc:~same:2"
     second.now += 2
-    assert device_of(second, "foo") == "irc:~same"
+    assert device_of(second) == "irc:~same"
 
 
 def door(network: Network, heard: float, came: float) -> IrcDoor:
     """A client of foo that is here since ``came``."""
     one = IrcDoor(network)
-    one.user, one.login, one.now = "~same", "foo", came
-    one.device, one.heard, one.receipts.begun = device_of(one, "foo"), heard, came
+    one.user, one.nick, one.login, one.now = "~same", "foo", "foo", came
+    one.device, one.heard, one.receipts.begun = device_of(one), heard, came
     network.face("foo").doors.append(one)
     return one
 
@@ -132,7 +133,7 @@ def test_who_came_back_before_its_ghost_was_buried_stays_who_it_is() -> None:
     back.closed()
     third.quits = True
     third.closed()
-    assert device_of(third, "foo") == "irc:~same:3"
+    assert device_of(third) == "irc:~same:3"
 
 
 def test_a_client_that_says_goodbye_is_no_ghost() -> None:
@@ -142,7 +143,7 @@ def test_a_client_that_says_goodbye_is_no_ghost() -> None:
     first.quits = True
     first.closed()
     second.closed()
-    assert device_of(second, "foo") == "irc:~same"
+    assert device_of(second) == "irc:~same"
 
 
 def test_one_that_was_heard_beside_the_other_is_another() -> None:
@@ -150,7 +151,7 @@ def test_one_that_was_heard_beside_the_other_is_another() -> None:
     first, second = door(network, heard=1050.0, came=900.0), door(network, heard=1060.0, came=1010.0)
     first.now = first.heard = 1050.0
     first.closed()
-    assert device_of(second, "foo") == "irc:~same"
+    assert device_of(second) == "irc:~same"
 
 
 # -- SASL ---------------------------------------------------------------------------------------------------------

@@ -93,6 +93,21 @@ def shown(network: Network, secure: bool, version: int, certfp: str = "") -> lis
     return [f"{name}={value}" if value else name for name, value in table.items()]
 
 
+LATE = (  # left out first where one line must hold all: their values cannot be told there, or few know them
+    "draft/metadata-3", "draft/metadata-2", "draft/multiline", "draft/named-modes", "draft/extended-isupport",
+    "draft/extended-monitor", "znc.in/self-message",
+)  # fmt: skip
+
+
+def fitting(names: list[str], room: int) -> list[str]:
+    """As many of these as fit so many bytes: clients before 302 read one line of CAP LS."""
+    kept = list(names)
+    for name in LATE:
+        if len(" ".join(kept)) > room and name in kept:
+            kept.remove(name)
+    return kept
+
+
 def dialect(caps: Iterable[str]) -> frozenset[str]:
     """The part of the capabilities that changes how shared lines look."""
     return SHAPING.intersection(caps)

@@ -75,15 +75,18 @@ def join(door: IrcDoor, line: Line) -> Steps:
         for room in list(door.rooms.values()):
             yield from part_one(door, room, "")
         return
+    rooms = [name for name in line.params[0].split(",") if name]
+    if not rooms:
+        door.reply("ERR_NEEDMOREPARAMS", "JOIN")
     keys = line.params[1].split(",") if len(line.params) > 1 else []
-    for place, room in enumerate(name for name in line.params[0].split(",") if name):
+    for place, room in enumerate(rooms):
         yield from join_one(door, room, keys[place] if place < len(keys) else "")
 
 
 def join_one(door: IrcDoor, room: str, key: str) -> Steps:
     network = door.network
     if not is_channel(room) or len(room) > network.channel_max or events.hidden(door, room):
-        door.reply("ERR_NOSUCHCHANNEL", wire.cut(room, 200))
+        door.reply("ERR_NOSUCHCHANNEL", wire.cut(room, 200).split(" ")[0] or "*")
         return
     if network.fold(room) in door.rooms:
         return
@@ -269,7 +272,7 @@ def kick(door: IrcDoor, line: Line) -> Steps:
     rooms, nicks = line.params[0].split(","), [nick for nick in line.params[1].split(",") if nick]
     why = line.params[2] if len(line.params) > 2 else ""
     why = wire.cut(why, door.network.kick_max) or door.nick
-    if len(rooms) not in (1, len(nicks)):
+    if not nicks or len(rooms) not in (1, len(nicks)):
         door.reply("ERR_NEEDMOREPARAMS", "KICK")
         return
     for place, nick in enumerate(nicks[:10]):
@@ -334,6 +337,9 @@ def rename(door: IrcDoor, line: Line) -> Steps:
     why = line.params[2] if len(line.params) > 2 else ""
     if not is_channel(new) or len(new) > door.network.channel_max:
         door.fail("RENAME", "CANNOT_RENAME", old, new, text="This cannot be a room's name")
+        return
+    if door.rooms.get(door.network.fold(old)) == new:
+        door.fail("RENAME", "CHANNEL_NAME_IN_USE", old, new, text="The room has this name")
         return
     answer = yield Rename(to=new, room=old, why=why)
     if isinstance(answer, Refused):

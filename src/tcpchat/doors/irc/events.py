@@ -278,7 +278,10 @@ def on_renamed_room(door: IrcDoor, event: RoomEvent) -> None:
     if "draft/channel-rename" in door.caps:
         door.put(f":{door.network.mask(event.by)} RENAME {event.room} {event.text} :{why}", (), event.at)
         return
-    door.put(f":{door.network.mask(door.login)} PART {event.room} :Renamed to {event.text}: {why}", (), event.at)
+    if key == door.network.fold(event.text):
+        return  # another case only: to clients it is the same room ("Fallback")
+    why = why or f"Renamed to {event.text}"
+    door.put(f":{door.network.mask(door.login)} PART {event.room} :{why}", (), event.at)
     show_join(door, door.login, event.text, event.at)
     door.queue.append(lambda: show_again(door, event.text))
 

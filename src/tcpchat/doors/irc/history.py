@@ -167,7 +167,7 @@ def chathistory(door: IrcDoor, line: Line) -> Steps | None:
         door.fail("CHATHISTORY", "INVALID_PARAMS", word or "*", text="Unknown subcommand")
         return None
     if len(line.params) < needed:
-        door.fail("CHATHISTORY", "NEED_MORE_PARAMS", word, text="Missing parameters")
+        door.fail("CHATHISTORY", "INVALID_PARAMS", word, text="Missing parameters")
         return None
     digits = line.params[needed - 1]
     if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
@@ -201,11 +201,22 @@ def reference(word: str) -> tuple[str, int]:
     return "", 0
 
 
+def unusable(word: str, references: list[str]) -> tuple[str, str] | None:
+    """The first reference that this subcommand cannot take: (code, reference)."""
+    for one in references:
+        kind, _ = reference(one)
+        if not kind or (kind == "any" and word != "LATEST"):
+            known = one.partition("=")[0] in ("msgid", "timestamp")
+            return "INVALID_PARAMS" if known else "INVALID_MSGREFTYPE", one.split(" ")[0] or "*"
+    return None
+
+
 def conversation(door: IrcDoor, word: str, target: str, references: list[str], limit: int) -> Steps:
-    marks = [reference(one) for one in references]
-    if any(not kind for kind, _ in marks) or (word != "LATEST" and any(kind == "any" for kind, _ in marks)):
-        door.fail("CHATHISTORY", "INVALID_MSGREFTYPE", word, references[0].split(" ")[0], text="Unknown reference")
+    wrong = unusable(word, references)
+    if wrong is not None:
+        door.fail("CHATHISTORY", wrong[0], word, wrong[1], text="Unknown reference")
         return
+    marks = [reference(one) for one in references]
     if target.startswith("#") and (events.hidden(door, target) or door.network.fold(target) not in door.rooms):
         door.fail("CHATHISTORY", "INVALID_TARGET", word, target, text="You are not in this room")
         return

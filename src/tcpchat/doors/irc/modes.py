@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHANGES_MAX = 20  # switches of one MODE line (MODES in 005)
 SETTABLE = "BRTiw"  # user modes that people set themselves; +o comes from OPER, r and Z are facts
+EXTENDED = ("a", "m", "~a", "~account", "~q", "~quiet")  # kinds of bans that are no mask, written "kind:..."
 LISTS = {
     "b": ("RPL_BANLIST", "RPL_ENDOFBANLIST"),
     "e": ("RPL_EXCEPTLIST", "RPL_ENDOFEXCEPTLIST"),
@@ -252,7 +253,7 @@ def fault(door: IrcDoor, letter: str, on: bool, word: str) -> str:
         return "" if fine and " " not in word and "," not in word and word[0] != ":" else "Invalid key"
     if letter == "l":
         return "" if word.isascii() and word.isdigit() and 0 < int(word) < 1_000_000 else "Invalid limit"
-    if not word or " " in word:
+    if not word or " " in word or (letter in LIST_MODES and word[-1] == ":" and word[:-1] in EXTENDED):
         return "Invalid mask" if letter in LIST_MODES else "Invalid name"
     return ""
 
@@ -260,7 +261,7 @@ def fault(door: IrcDoor, letter: str, on: bool, word: str) -> str:
 def ban_mask(word: str) -> str:
     """A mask in its full form; extended bans keep theirs."""
     kind, colon, rest = word.partition(":")
-    if colon and kind in ("a", "m", "~a", "~account", "~q", "~quiet"):
+    if colon and kind in EXTENDED:
         return f"{kind}:{wire.full_mask(rest)}" if kind in ("m", "~q", "~quiet") else word
     return wire.full_mask(word)
 

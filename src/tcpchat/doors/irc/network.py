@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 import time
 import weakref
@@ -227,6 +228,10 @@ class Network:
                     if heir == ghost.device and name[0] == key:
                         self.heirs[name] = other.device
                 return
+
+    def opens(self, password: str) -> bool:
+        """Is this the password of the server, if it has one?"""
+        return not self.password or hmac.compare_digest(password.encode(), self.password.encode())
 
     def rename(self, old: str, new: str) -> None:
         """A login has another name; everything else about it stays."""

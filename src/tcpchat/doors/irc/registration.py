@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from itertools import count
 from typing import TYPE_CHECKING
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 VERSION = "tcpchat-1"
 COUNTED_SECONDS = 30.0  # age of the number of rooms shown in the welcome
 GHOST_SECONDS = 150.0  # without a word; a living client is asked sooner (half of irc_dead_after)
-LS_BYTES = 400  # of capabilities in one line of CAP LS
 
 
 @command("CAP", "LS [302] | REQ :names | LIST | END", "Agree on capabilities of IRCv3.", least=1, early=True)
@@ -46,30 +44,44 @@ def cap(door: IrcDoor, line: Line) -> Steps | None:
     return handler(door, line)
 
 
-def say_cap(door: IrcDoor, word: str, text: str, more: bool = False) -> None:
-    door.put(f":{door.network.server} CAP {door.nick or '*'} {word}{' *' if more else ''} :{text}")
+def cap_head(door: IrcDoor, word: str) -> str:
+    return f":{door.network.server} CAP {door.nick or '*'} {word}"
+
+
+def cap_room(door: IrcDoor, word: str) -> int:
+    """Bytes of capabilities that fit one line."""
+    return wire.MAX_LINE - 2 - len(cap_head(door, word + " * :").encode())
+
+
+def say_caps(door: IrcDoor, word: str, names: list[str], several: bool, mark: str = " *") -> None:
+    """Capabilities in one line, or in ``several`` with a mark on all but the last."""
+    rows = [""]
+    for name in names:
+        if several and rows[-1] and len(rows[-1]) + len(name) >= cap_room(door, word):
+            rows.append("")
+        rows[-1] += (" " if rows[-1] else "") + name
+    for row in rows[:-1]:
+        door.put(f"{cap_head(door, word)}{mark} :{row}")
+    door.put(f"{cap_head(door, word)} :{rows[-1]}")
 
 
 def cap_ls(door: IrcDoor, line: Line) -> None:
     """https://ircv3.net/specs/extensions/capability-negotiation#the-cap-ls-subcommand"""
     if not door.registered:
         door.negotiating = True
-    version = line.params[1] if len(line.params) > 1 else ""
-    door.version = max(door.version, int(version) if version.isascii() and version.isdigit() else 301)
+    digits = line.params[1] if len(line.params) > 1 else ""
+    version = int(digits) if digits.isascii() and digits.isdigit() else 301
+    door.version = max(door.version, version)  # the answer is for what is asked now, the higher one is remembered
     if door.version >= 302:
         door.caps.add("cap-notify")
-    rows = [""]
-    for word in caps.shown(door.network, door.secure, door.version, door.certfp):
-        if door.version >= 302 and len(rows[-1]) + len(word) > LS_BYTES:
-            rows.append("")
-        rows[-1] += (" " if rows[-1] else "") + word
-    for row in rows[:-1]:
-        say_cap(door, "LS", row, more=True)
-    say_cap(door, "LS", rows[-1])
+    names = caps.shown(door.network, door.secure, version, door.certfp)
+    if version < 302:
+        names = caps.fitting(names, cap_room(door, "LS"))
+    say_caps(door, "LS", names, several=version >= 302)
 
 
 def cap_list(door: IrcDoor, line: Line) -> None:
-    say_cap(door, "LIST", " ".join(sorted(door.caps)))
+    say_caps(door, "LIST", sorted(door.caps), several=door.version >= 302)
 
 
 def cap_req(door: IrcDoor, line: Line) -> None:
@@ -82,10 +94,10 @@ def cap_req(door: IrcDoor, line: Line) -> None:
     for word in text.split():
         off, name = word.startswith("-"), word.lstrip("-")
         if name not in known or name == "sts" or (off and name in caps.PINNED and door.version >= 302):
-            say_cap(door, "NAK", text)
+            door.put(f"{cap_head(door, 'NAK')} :{wire.cut(text, cap_room(door, 'NAK'))}")
             return
         (wanted.discard if off else wanted.add)(name)
-    say_cap(door, "ACK", text)
+    say_caps(door, "ACK", text.split(), several=True, mark="")
     door.recap(wanted)
 
 
@@ -167,7 +179,7 @@ def complete(door: IrcDoor) -> Steps | None:
     if door.exchange is not None:  # whoever ends the talks ends the login too (sasl-3.1, "The AUTHENTICATE command")
         door.exchange = None
         door.reply("ERR_SASLABORTED")
-    if door.network.password and not hmac.compare_digest(door.password_given.encode(), door.network.password.encode()):
+    if not door.network.opens(door.password_given):
         door.reply("ERR_PASSWDMISMATCH")
         door.error("Closing link: Bad password")
         return None
@@ -176,7 +188,7 @@ def complete(door: IrcDoor) -> Steps | None:
 
 def hello(door: IrcDoor) -> Hello:
     account = door.proved.get("account", "")
-    device = door.device = device_of(door, account) if account else ""
+    device = door.device = device_of(door) if account else ""
     return Hello(
         login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
         device=device,
@@ -187,12 +199,12 @@ def hello(door: IrcDoor) -> Hello:
     )
 
 
-def device_of(door: IrcDoor, account: str) -> str:
+def device_of(door: IrcDoor) -> str:
     """The device this client is: the same when it comes back, another one while its like is heard elsewhere.
 
     Whoever has not been heard for a while is a ghost: the chat ends it when the same device says hello.
     """
-    key, heirs = door.network.fold(account), door.network.heirs
+    key, heirs = door.network.fold(door.nick), door.network.heirs  # an account may be here under another nick
     face = door.network.people.get(key)
     taken = {one.device for one in face.doors if door.now - one.heard < GHOST_SECONDS} if face is not None else set()
     for number in count(1):
@@ -224,10 +236,10 @@ def register(door: IrcDoor) -> Steps:
         if answer.code in ("claimed", "wrong_password", "wrong_proof"):
             claimed(door)
         else:
-            refusals.refuse(door, answer, refusals.NICK, door.nick, command="NICK")
+            refused, door.nick = door.nick, ""  # it never was this client's: it is addressed as "*"
+            refusals.refuse(door, answer, refusals.NICK, refused, command="NICK")
             if answer.fatal:
                 door.error(f"Closing link: {answer.text}")
-        door.nick = ""
 
 
 def claimed(door: IrcDoor) -> None:

@@ -167,8 +167,12 @@ def refusal(door: IrcDoor, account: str, wanted: str, email: str, password: str)
         return "INVALID_EMAIL", "An email address is needed"
     if door.account or door.proved:
         return "ALREADY_AUTHENTICATED", "You are logged in already"
-    if not wanted or (door.registered and network.fold(wanted) != network.fold(door.login)):
+    if not door.nick:
+        return "NEED_NICK", "Take a nick first"
+    if network.fold(wanted) not in (network.fold(door.login), network.fold(door.nick)):
         return "ACCOUNT_NAME_MUST_BE_NICK", "The account has the name that you wear"
+    if not (door.registered or network.opens(door.password_given)):  # accounts are for those who may come in
+        return "TEMPORARILY_UNAVAILABLE", "Give the password of the server first"
     if len(password) < PASSWORD_LEAST:
         return "WEAK_PASSWORD", "This password is too short"
     return None
@@ -191,4 +195,7 @@ def make(door: IrcDoor, account: str, password: str) -> Steps:
 
 @command("VERIFY", "account code", "Nothing has to be verified here.", least=2, early=True, missing="FAIL")
 def verify(door: IrcDoor, line: Line) -> None:
-    door.fail("VERIFY", "INVALID_CODE", line.params[0], text="No account waits for a code here")
+    if door.account or door.proved:
+        door.fail("VERIFY", "ALREADY_AUTHENTICATED", line.params[0], text="You are logged in already")
+    else:
+        door.fail("VERIFY", "INVALID_CODE", line.params[0], text="No account waits for a code here")
