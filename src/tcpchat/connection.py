@@ -7,6 +7,7 @@ end; it knows nothing of any protocol.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -33,6 +34,7 @@ logger = logging.getLogger("tcpchat.server")
 FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
 COPIED_MAX = 16_384  # bytes: bigger pieces, which many others get too, are not copied for each
 LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
+LINGER_SECONDS = 1  # a peer that was told that it has to go has this long to go itself
 CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
 
 
@@ -368,7 +370,7 @@ class Connection(asyncio.Protocol):
             self._write_all(out)
             out.clear()
         if door.closing:
-            self._close()
+            self._close(linger=self.irc is not None and self.irc.overlong)
         elif not door.ready and not self.waiting:
             self.waiting = True
             if self.session is not None:
@@ -450,8 +452,17 @@ class Connection(asyncio.Protocol):
         if not self.closing:
             self._close()
 
-    def _close(self) -> None:
+    def _close(self, linger: bool = False) -> None:
+        """End the connection. ``linger``: the peer is in the middle of a word, and what it sends to a closed socket
+        makes its machine throw away the last words that it was told; so it is the one who closes, if it does soon."""
         self.closing = True
+        if linger and self.layer is None:
+            self.end = self.server.ticks + LINGER_SECONDS * TICKS_PER_SECOND
+            if self.held:
+                self.transport.resume_reading()
+            with contextlib.suppress(OSError):  # it has gone itself
+                self.transport.write_eof()
+                return
         self.end = self.server.ticks + CLOSE_SECONDS * TICKS_PER_SECOND
         if self.layer is not None:
             self.layer.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
     AnyEffect,
+    AnyEvent,
     Append,
     Check,
     Entry,
@@ -48,8 +49,7 @@ class Parcel:
 
     __slots__ = ("ends", "joined", "last", "late", "own", "pieces", "places")
 
-    def __init__(self, members: list[tuple[int, FanOut]], sender: Connection) -> None:
-        encode = sender.door.encode
+    def __init__(self, members: list[tuple[int, FanOut]], encode: Callable[[AnyEvent], bytes | None]) -> None:
         self.places = members
         self.pieces = [encode(fan.event) for _, fan in members]
         self.own: dict[Session | None, list[int]] = {}  # whose pieces these are: they are not told them
@@ -194,7 +194,31 @@ class Pipe:
             if carrier is None or carrier.closed:
                 continue
             if parcel is None:
-                parcel = Parcel(members, carrier)
+                parcel = Parcel(members, carrier.door.encode)
+                if parcel.joined is None:
+                    self._address_each(members, parcel, sessions, touched)
+                    return
+            if not carrier.parcels:
+                touched.append(session)
+            carrier.parcels.append(parcel)
+
+    def _address_each(
+        self, members: list[tuple[int, FanOut]], plain: Parcel, sessions: dict[Session, None], touched: list[Session]
+    ) -> None:
+        """The same where some events do not look alike for all of a dialect: each is given what its outlook sees."""
+        parcels: dict[Hashable, Parcel] = {None: plain}
+        for session in sessions:
+            if not session.live:
+                continue
+            carrier = session.carrier
+            if carrier is None or carrier.closed:
+                continue
+            outlook = carrier.door.outlook(members, session in plain.own)
+            parcel = parcels.get(outlook)
+            if parcel is None:
+                parcel = parcels[outlook] = Parcel(members, carrier.door.view)
+            if parcel.joined == b"" and not parcel.last:
+                continue  # nothing of it is seen from there
             if not carrier.parcels:
                 touched.append(session)
             carrier.parcels.append(parcel)

@@ -19,6 +19,7 @@ from tcpchat.core.model import (
     Keep,
     Load,
     Message,
+    Presence,
     Query,
     Refused,
     Result,
@@ -31,15 +32,25 @@ from tcpchat.trust import passwords
 
 
 class FakeDoor:
-    """Encodes an event as its seq; dialect "alone" encodes nothing for others."""
+    """Encodes an event as its seq; dialect "alone" encodes nothing for others, "seen" as its outlook is."""
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
+        self.seen_from: str | None = None
         self.encoded = 0
+
+    def outlook(self, members: Any, own: bool) -> str | None:
+        return self.seen_from
+
+    def view(self, event: Any) -> bytes | None:
+        self.encoded += 1
+        if self.seen_from == "blind":
+            return b""
+        return None if event.seq == 9 else f"{self.seen_from}{event.seq} ".encode()
 
     def encode(self, event: Any) -> bytes | None:
         self.encoded += 1
-        return None if self.dialect == "alone" else f"{event.seq} ".encode()
+        return None if self.dialect in ("alone", "seen") else f"{event.seq} ".encode()
 
 
 class Carrier:
@@ -244,6 +255,34 @@ async def test_a_door_that_shares_nothing_is_told_event_by_event(rig: Rig) -> No
     alone = Carrier(rig.pipe, "alone")
     rig.pipe._fan_out([FanOut(message(n), rig.audience(alone)) for n in (1, 2)])
     assert alone.got == [message(1), message(2)]
+
+
+async def test_doors_of_one_outlook_share_what_they_see(rig: Rig) -> None:
+    left, too, right, alone = (Carrier(rig.pipe, "seen") for _ in range(4))
+    left.door.seen_from = too.door.seen_from = "l"
+    right.door.seen_from = "r"
+    audience = rig.audience(left, too, right, alone)
+    rig.pipe._fan_out([FanOut(message(n), audience, too.session if n == 2 else None) for n in (1, 2)])
+    assert left.got == [b"l1 l2 "]
+    assert b"".join(too.got) == b"l1 "  # its own is left out of what they share
+    assert right.got == [b"r1 r2 "]
+    assert alone.got == [message(1), message(2)]
+    assert left.door.encoded + too.door.encoded == 4  # twice to learn that the dialect does not decide, twice for both
+
+
+async def test_what_an_outlook_cannot_encode_is_told_in_its_place(rig: Rig) -> None:
+    one = Carrier(rig.pipe, "seen")
+    one.door.seen_from = "l"
+    audience = rig.audience(one)
+    rig.pipe._fan_out([FanOut(message(n), audience) for n in (2, 9, 3)])
+    assert one.got == [b"l2 ", message(9), b"l3 "]
+
+
+async def test_who_sees_nothing_of_it_is_left_in_peace(rig: Rig) -> None:
+    one = Carrier(rig.pipe, "seen")
+    one.door.seen_from = "blind"
+    rig.pipe._fan_out([FanOut(Presence("duck", "online"), rig.audience(one))])
+    assert one.got == []
 
 
 async def test_answers_of_messages_go_first_and_others_keep_their_order(rig: Rig) -> None:

@@ -34,6 +34,7 @@ Effects = list[m.AnyEffect]
 EARLY_MAX = WINDOW + 16  # commands that may be sent behind Hello before it is answered: a window and a little
 MISSED_MAX = 1_024  # receipts and the like kept for a session that is not live
 RECENT = 512  # newest entries kept at hand, so that a reader that is nearly there catches up without the log
+SHOWN_SECONDS = 1.0  # what others are shown of somebody is kept: in a class that comes everybody asks for everybody
 
 
 class Chat:
@@ -61,7 +62,9 @@ class Chat:
         self.told_at = 0.0  # when the window ends
         self.untold: list[tuple[User, m.Presence, Session | None]] = []
         self.online = 0
-        self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for in this tick, by role
+        self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for, by role
+        self.crowds: dict[int, people.Crowd] = {}  # who is here, by room number, for those who ask
+        self.reshow_at = 0.0  # when both are forgotten, to save their memory
         self.started = 0.0
         self.ready = WAITING
         self._numbers = 0
@@ -226,7 +229,7 @@ class Chat:
             state.seq = entry.seq
             fact = entry.fact
             if self.shown and type(fact) not in QUIET:
-                self.shown.clear()
+                self.reshow()
             APPLY[type(fact)](self, entry, fact, out)
             recent.append(entry)
         return out
@@ -273,7 +276,9 @@ class Chat:
     def tick(self, now: float) -> Effects:
         """About ten times a second: receipts of rooms, guests that stayed away, connections that never said hello."""
         out: Effects = []
-        self.shown.clear()
+        if now >= self.reshow_at:
+            self.reshow_at = now + SHOWN_SECONDS
+            self.reshow()
         receipts.tick(self, now, out)
         entering.tick(self, now, out)
         presence.tick(self, now, out)
@@ -281,6 +286,16 @@ class Chat:
         return out
 
     # -- for the modules -------------------------------------------------------------------------------------
+
+    def reshow(self, user: User | None = None) -> None:
+        """Something has changed that others are shown of a login (of any, without one)."""
+        if user is None:
+            self.shown.clear()
+            self.crowds.clear()
+        else:
+            self.shown.pop(user.uid, None)
+            for crowd in self.crowds.values():
+                crowd.stale.add(user.uid)
 
     def tell_user(self, user: User, event: m.AnyEvent, out: Effects, but: Session | None = None) -> None:
         """Tell every session of a user; who is not live is told when it is."""

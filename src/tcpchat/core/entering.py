@@ -442,7 +442,7 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     """Count it as present, and let it hear its rooms."""
     was = user.online
     user.sessions.append(session)
-    chat.shown.pop(user.uid, None)
+    chat.reshow(user)
     if session.door == "irc" and session.hello and sum(one.door == "irc" for one in user.sessions) == 1:
         user.host = session.hello.host
     user.seen = int(now * 1000)

@@ -10,7 +10,7 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
-from tcpchat.core.state import User, default_role
+from tcpchat.core.state import Room, User, default_role
 from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
@@ -389,7 +389,7 @@ def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects
         why = why[: chat.limits.max_why // 4]
     before = away_text(user)
     session.away = why
-    chat.shown.clear()
+    chat.reshow()
     after = away_text(user)
     out.append(m.Tell(session, m.Done(command.ref, data={"away": why})))
     if before != after:
@@ -407,7 +407,7 @@ def away_text(user: User) -> str:
 
 
 def shown(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
-    """``person``, made once for all who ask in this tick: a class that comes asks for everybody, everybody."""
+    """``person``, made once for all who ask soon after each other."""
     known = chat.shown.get(user.uid)
     found = known.get(role) if known is not None else None
     if found is None:
@@ -434,6 +434,45 @@ def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: 
     )  # fmt: skip
 
 
+class Crowd:
+    """Who of a room is here, kept for all who ask soon after each other; whoever changes is looked at again."""
+
+    __slots__ = ("answer", "people", "stale")
+
+    def __init__(self, stale: set[int]) -> None:
+        self.people: dict[int, m.Person] = {}
+        self.stale = stale  # numbers of logins
+        self.answer: tuple[m.Person, ...] = ()
+
+    def look(self, chat: Chat, room: Room, asker: User) -> bool:
+        """Bring it up to date. False: what is told of somebody depends on who asks, so this is for the asker alone."""
+        alike = True
+        for uid in self.stale:
+            user = chat.state.users.get(uid)
+            if user is None or not user.sessions or not chat.state.is_member(user, room):
+                self.people.pop(uid, None)
+                continue
+            person = shown(chat, user, asker, room.role(uid))
+            alike = alike and uid in chat.shown
+            if person.online:
+                self.people[uid] = person
+            else:
+                self.people.pop(uid, None)
+        self.stale.clear()
+        self.answer = tuple(self.people.values())
+        return alike
+
+
+def crowd(chat: Chat, room: Room, asker: User) -> tuple[m.Person, ...]:
+    """Who of a room is here."""
+    found = chat.crowds.get(room.number)
+    if found is None:
+        found = chat.crowds[room.number] = Crowd({user.uid for user in chat.state.members(room) if user.sessions})
+    if found.stale and not found.look(chat, room, asker):
+        del chat.crowds[room.number]
+    return found.answer
+
+
 def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) -> None:
     """Everybody online, a room's members, or one login."""
     asker, to = session.user, command.to
@@ -443,22 +482,20 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
         if room is None or ("secret" in room.modes and not chat.state.is_member(asker, room)):
             _refuse(session, command, "no_such_room", out, to)
             return
-        found = [
-            one
-            for user in chat.state.members(room)
-            if (user.sessions or command.all)
-            and ((one := shown(chat, user, asker, room.role(user.uid))).online or command.all)
-        ]
+        if command.all:
+            found = tuple(shown(chat, user, asker, room.role(user.uid)) for user in chat.state.members(room))
+        else:
+            found = crowd(chat, room, asker)
     elif to:
         user = chat.state.find(to.removeprefix("@"))
         if user is None:
             _refuse(session, command, "no_such_login", out, to)
             return
-        found = [person(chat, user, asker, ranks=True)]
+        found = (person(chat, user, asker, ranks=True),)
     else:
-        found = [
+        found = tuple(
             one
             for user in chat.state.users.values()
             if (user.sessions or command.all) and ((one := shown(chat, user, asker)).online or command.all)
-        ]
-    out.append(m.Tell(session, m.People(to, tuple(found), command.ref)))
+        )
+    out.append(m.Tell(session, m.People(to, found, command.ref)))

@@ -16,10 +16,10 @@ from tcpchat.core.text import fold
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
-CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end
+CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end,
+WORDS = 4_000  # and what is more than so many writes: each is one for everybody who is here
 WINDOW, WINDOW_MAX = 0.1, 3.0  # seconds; it grows with those who have to be told,
 PER_WINDOW = 200  # by its own length for so many
-THRONG = 2_000  # people online from which nobody is told at once: each word is a write for each of them
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
@@ -27,11 +27,11 @@ def announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Sessi
     """Tell everybody what is new about a login. When many come and go at once (a class begins, a server is back) that
     is n times n words: past a few they are gathered, so that each receiver gets them in one piece."""
     chat.told += 1
-    chat.shown.pop(user.uid, None)
+    chat.reshow(user)
     if event.what == "renamed":  # what is said next names the new login: what waits names the old one and goes first
         tell_gathered(chat, out)
         _announce(chat, user, event, out, but)
-    elif chat.told > CROWD or chat.online > THRONG:
+    elif chat.told > CROWD or chat.told * chat.online > WORDS:
         chat.untold.append((user, event, but))
     else:
         _announce(chat, user, event, out, but)
@@ -79,7 +79,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         return
     was = user.online
     user.sessions.remove(session)
-    chat.shown.pop(user.uid, None)
+    chat.reshow(user)
     for audience in chat.audiences(session):
         audience.remove(session)
     for number in user.directs:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import Any, Protocol
 
 from tcpchat.core.model import AnyEvent, Command
 
@@ -44,6 +44,16 @@ class Door(Protocol):
 
         The result is valid for every door of the same dialect. None: this kind of event needs ``deliver``.
         """
+        ...
+
+    def outlook(self, members: Sequence[Any], own: bool) -> Hashable:
+        """Where ``encode`` gives None: doors of one outlook are shown the same of these (place, FanOut), as ``view``
+        encodes it. None: this door has to be told each by ``deliver``. ``own``: some are this session's doing, and it
+        is not told those."""
+        ...
+
+    def view(self, event: AnyEvent) -> bytes | None:
+        """Encode an event for all doors of this outlook. None: this kind of event needs ``deliver``."""
         ...
 
     def mark(self, seq: int) -> bytes:

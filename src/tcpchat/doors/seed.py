@@ -192,6 +192,14 @@ class SeedDoor:
         """Nothing can be shared: every client is told at its own pace."""
         return
 
+    def outlook(self, members: object, own: bool) -> None:
+        """Nothing: see encode."""
+        return
+
+    def view(self, event: AnyEvent) -> None:
+        """Nothing: see encode."""
+        return
+
     def mark(self, seq: int) -> bytes:
         """Nothing: MESSACC comes without being asked for."""
         return b""

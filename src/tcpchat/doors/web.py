@@ -7,7 +7,7 @@ which becomes one chat session and ends with the answer, or a WebSocket with a n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
@@ -316,6 +316,19 @@ class WebDoor:
             return None
         inner = self._inner.encode(event)
         return None if inner is None else _framed(inner, self._socket.binary)
+
+    def outlook(self, members: Sequence[Any], own: bool) -> Hashable:
+        """What the door inside has, in frames of this kind; None for plain HTTP."""
+        if self._inner is None or self._socket is None:
+            return None
+        inner = self._inner.outlook(members, own)
+        return None if inner is None else (self._socket.binary, inner)
+
+    def view(self, event: AnyEvent) -> bytes | None:
+        """What the door inside is shown, as a frame."""
+        assert self._inner is not None
+        inner = self._inner.view(event)
+        return None if inner is None else _framed(inner, self._binary)
 
     def mark(self, seq: int) -> bytes:
         """The receipt request of the door inside, as a frame."""

@@ -21,7 +21,7 @@ from tcpchat.core.model import (
     Topic,
     Who,
 )
-from tcpchat.doors.irc import events, metadata, refusals, wire
+from tcpchat.doors.irc import arrivals, events, metadata, refusals, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
 
+NAMES_MAX = 380  # bytes of names in one line
 MARKS = {"op": "@", "voice": "+", "op,voice": "@+"}
 
 
@@ -97,13 +98,13 @@ def join_one(door: IrcDoor, room: str, key: str) -> Steps:
     if isinstance(answer, Refused) and answer.code != "already_member":
         refusals.refuse(door, answer, refusals.JOIN, room, command="JOIN")
         return
-    events.entered(door, room)
-    yield from describe(door, door.rooms.get(network.fold(room), room), joining=True)
+    arrivals.entered(door, room)
+    yield from describe(door, door.rooms.get(network.fold(room), room))
 
 
-def describe(door: IrcDoor, room: str, joining: bool = False) -> Steps:
-    """Topic, read mark and names, as behind every JOIN."""
-    row = yield from info(door, room)
+def describe(door: IrcDoor, room: str, row: RoomInfo | None = None) -> Steps:
+    """Topic, read mark and names, as behind every JOIN. ``row``: what is known of the room already."""
+    row = row or (yield from info(door, room))
     if row is not None and row.topic:
         door.reply("RPL_TOPIC", room, text=row.topic)
         door.reply("RPL_TOPICWHOTIME", room, topic_by(door, row), row.topic_at // 1000)
@@ -199,22 +200,28 @@ def names_lines(door: IrcDoor, room: str, row: RoomInfo | None) -> Steps:
     people = yield from members(door, room, here=True)
     if people is None:
         return
-    network = door.network
     symbol = "@" if switch(row, "secret") else "="
-    words: list[str] = []
-    size = 0
-    for person in people:
-        if not person.online:
-            continue
-        shown = network.mask(person.login) if "userhost-in-names" in door.caps else nick_of(person.login)
-        word = marks(person, door.caps) + shown
-        if words and size + len(word.encode()) > 380:
-            door.reply("RPL_NAMREPLY", symbol, room, text=" ".join(words))
-            words, size = [], 0
-        words.append(word)
-        size += len(word.encode()) + 1
-    if words:
-        door.reply("RPL_NAMREPLY", symbol, room, text=" ".join(words))
+    key = (room, "multi-prefix" in door.caps, "userhost-in-names" in door.caps)
+    known = door.network.rolls.get(key)
+    if known is None or known[0] is not people:  # the chat makes a new list when somebody has come, gone or changed
+        known = door.network.rolls[key] = people, roll(door, people)
+    door.rows([("353", f"{symbol} {room} :{names}") for names in known[1]])
+
+
+def roll(door: IrcDoor, people: tuple[Person, ...]) -> list[str]:
+    """The names of people, in pieces that fit a line each."""
+    mask, caps = door.network.mask, door.caps
+    shown = [mask(one.login) for one in people] if "userhost-in-names" in caps else [one.login for one in people]
+    words = [marks(one, caps) + name if one.role else name for one, name in zip(people, shown, strict=True)]
+    data = nick_of("\n".join(words)).replace("\n", " ").encode(errors="replace")
+    rows: list[str] = []
+    while len(data) > NAMES_MAX:
+        end = data.rindex(b" ", 0, NAMES_MAX + 1)
+        rows.append(data[:end].decode())
+        data = data[end + 1 :]
+    if data:
+        rows.append(data.decode())
+    return rows
 
 
 @command(

@@ -7,13 +7,13 @@ so that PONG means "all that was before is done". Messages are the exception: ma
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, TypingNotice
-from tcpchat.doors.irc import caps, encode, events, refusals, talking, wire
+from tcpchat.doors.irc import arrivals, caps, encode, events, refusals, talking, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
@@ -119,6 +119,14 @@ class IrcDoor:
         if type(event) is TypingNotice:
             return encode.typing(self.network, event, self.dialect)
         return None
+
+    def outlook(self, members: Sequence[Any], own: bool) -> Hashable:
+        """What decides how this door is shown who comes and goes."""
+        return arrivals.outlook(self, members, own)
+
+    def view(self, event: AnyEvent) -> bytes | None:
+        """Who comes and goes, as all doors of this outlook are shown it."""
+        return arrivals.view(self, event)
 
     def mark(self, seq: int) -> bytes:
         """The PING whose PONG says that this client has everything up to ``seq``."""
@@ -325,6 +333,17 @@ class IrcDoor:
         else:
             self.put(wire.join(numeric.code, words, self.network.server))
 
+    def rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Send many numerics: (code, what follows the nick)."""
+        nick = self.nick or "*"
+        if self.answer is not None:
+            for code, rest in rows:
+                self.put(f":{self.network.server} {code} {nick} {rest}")
+            return
+        tags = wire.format_tags([("time", encode.stamp(int(self.now * 1000)))]) if "server-time" in self.caps else ""
+        head = f"{tags}:{self.network.server}"
+        self.out.append("".join([f"{head} {code} {nick} {rest}\r\n" for code, rest in rows]).encode(errors="replace"))
+
     def standard(self, kind: str, command: str, code: str, *context: str, text: str) -> None:
         """Send a standard reply: FAIL, WARN or NOTE."""
         self.put(wire.join(kind, [command, code, *context], self.network.server) + f" :{text}")
@@ -399,6 +418,7 @@ def nothing() -> None:
 WAITS = {
     "hello": ("Welcome", "Challenge", "Refused"),
     "rooms": ("RoomList",),
+    "state": ("State",),
 }
 
 

@@ -21,12 +21,12 @@ from tcpchat.core.model import (
     RoomEvent,
     TypingNotice,
 )
-from tcpchat.doors.irc import encode, metadata, returning, wire
+from tcpchat.doors.irc import encode, wire
+from tcpchat.doors.irc.arrivals import on_joined, on_left, on_offline, on_online, seq_tags, shared, show_join
 from tcpchat.doors.irc.network import LETTERS, PROPS, nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
-    from tcpchat.doors.irc.network import Network
 
 
 def deliver(door: IrcDoor, event: AnyEvent) -> None:
@@ -127,7 +127,7 @@ def on_accepted(door: IrcDoor, event: Accepted) -> None:
 
 def hidden(door: IrcDoor, room: str) -> bool:
     """True for the room of everybody when the lobby is switched off for IRC."""
-    return room == "#all" and door.network.lobby != "#all"
+    return door.network.hides(room)
 
 
 def on_room(door: IrcDoor, event: RoomEvent) -> None:
@@ -137,61 +137,6 @@ def on_room(door: IrcDoor, event: RoomEvent) -> None:
     if handler is not None:
         handler(door, event)
     door.receipts.tell(event.seq)
-
-
-def on_joined(door: IrcDoor, event: RoomEvent) -> None:
-    network = door.network
-    face = network.face(event.login)
-    if event.account:
-        face.account = event.account
-    if event.name and not face.doors:
-        face.real = event.name
-    if door.is_me(event.login):
-        entered(door, event.room, event.at)
-    elif network.fold(event.room) in door.rooms and face.online:
-        show_join(door, event.login, event.room, event.at, event.seq)
-        metadata.came(door, event.login)
-
-
-def entered(door: IrcDoor, room: str, at: int = 0) -> None:
-    """This client is in a room now: its own JOIN line, once."""
-    key = door.network.fold(room)
-    if key not in door.rooms:
-        door.rooms[key] = room
-        show_join(door, door.login, room, at, 0)
-
-
-def show_join(door: IrcDoor, login: str, room: str, at: int = 0, seq: int = 0) -> None:
-    face = door.network.face(login)
-    tags = seq_tags(door, seq)
-    if "extended-join" in door.caps:
-        account = nick_of(face.account) if face.account else "*"
-        mask = face.mask
-        door.put(
-            f":{mask} JOIN {room} {account} :{face.real or nick_of(face.login)}",
-            door.author_tags(login, tags),
-            at,
-        )
-    else:
-        door.relay(login, "JOIN", room, tags=tags, at=at)
-    if face.away and "away-notify" in door.caps and not door.is_me(login):
-        door.relay(login, "AWAY", face.away, at=at)
-
-
-def seq_tags(door: IrcDoor, seq: int) -> list[tuple[str, str]]:
-    return [("msgid", encode.msgid(seq))] if seq and "message-tags" in door.caps else []
-
-
-def on_left(door: IrcDoor, event: RoomEvent) -> None:
-    key = door.network.fold(event.room)
-    if key not in door.rooms:
-        return
-    face = door.network.face(event.login)
-    if not door.is_me(event.login) and not face.online:
-        return  # gone already: its QUIT has been shown
-    why = [event.text] if event.text else []
-    door.relay(event.login, "PART", event.room, *why, tags=seq_tags(door, event.seq), at=event.at)
-    forget(door, event.login, key)
 
 
 def on_kicked(door: IrcDoor, event: RoomEvent) -> None:
@@ -297,11 +242,6 @@ def show_again(door: IrcDoor, room: str) -> None:
 # -- people --------------------------------------------------------------------------------------------------
 
 
-def shared(door: IrcDoor, rooms: tuple[str, ...]) -> list[str]:
-    """The rooms of these that this client is in too."""
-    return [door.rooms[key] for room in rooms if (key := door.network.fold(room)) in door.rooms]
-
-
 def on_presence(door: IrcDoor, event: Presence) -> None:
     handler = PRESENCE.get(event.what)
     if handler is not None:
@@ -318,75 +258,6 @@ def watches(door: IrcDoor, event: Presence, cap: str) -> bool:
         return False
     extended = {"extended-monitor", "draft/extended-monitor"} & door.caps
     return bool(shared(door, event.rooms)) or (bool(extended) and monitors(door, event.login))
-
-
-def on_online(door: IrcDoor, event: Presence) -> None:
-    network = door.network
-    news = network.news.get(id(event))
-    if news is None:  # every door of this server is told: the first one notes it for all
-        news = network.news[id(event)] = arrival(network, event)
-    if news.key == network.fold(door.login):
-        return
-    if news.key in door.monitored:
-        door.reply("RPL_MONONLINE", text=network.mask(event.login))
-    for key, room in news.rooms:
-        if key in door.rooms:
-            show_arrival(door, news, room)
-            if room in event.ranks:  # clients have forgotten it at the QUIT, and JOIN does not say it
-                on_mode(door, returning.rank(event.login, room, event.ranks[room]))
-
-
-class News:
-    """Somebody who has come, and the lines that say so: one for all doors with the same capabilities."""
-
-    __slots__ = ("event", "key", "lines", "rooms")
-
-    def __init__(self, event: Presence, key: str, rooms: list[tuple[str, str]]) -> None:
-        self.event, self.key, self.rooms = event, key, rooms
-        self.lines: dict[tuple[str, frozenset[str]], list[bytes]] = {}
-
-
-def arrival(network: Network, event: Presence) -> News:
-    """Note in the directory that somebody is here."""
-    face = network.face(event.login)
-    face.account = event.account
-    if not face.doors:
-        face.login, face.real = event.login, event.name or face.real
-        if event.bot:
-            face.modes.add("B")
-    network.arrive(event.login)
-    return News(event, network.fold(event.login), [(network.fold(room), room) for room in event.rooms])
-
-
-def show_arrival(door: IrcDoor, news: News, room: str) -> None:
-    """The JOIN of somebody who has come."""
-    if door.answer is not None:
-        show_join(door, news.event.login, room)
-        return
-    key = (room, door.wants)
-    lines = news.lines.get(key)
-    if lines is None:
-        kept, door.out = door.out, []
-        show_join(door, news.event.login, room)
-        lines, door.out = door.out, kept
-        news.lines[key] = lines
-    door.out += lines
-
-
-def on_offline(door: IrcDoor, event: Presence) -> None:
-    network = door.network
-    mask = network.mask(event.login)
-    network.leave(event.login)
-    if door.is_me(event.login):
-        return
-    if monitors(door, event.login):
-        door.reply("RPL_MONOFFLINE", text=nick_of(network.face(event.login).login))
-    if shared(door, event.rooms):
-        why = event.text or "Quit"
-        door.put(
-            f":{mask} QUIT :{why if why.startswith('Quit') else 'Quit: ' + why}",
-            door.author_tags(event.login),
-        )
 
 
 def on_away(door: IrcDoor, event: Presence) -> None:

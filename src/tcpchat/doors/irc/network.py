@@ -17,8 +17,9 @@ from tcpchat.core.rules import Limits
 from tcpchat.doors.irc import wire
 
 if TYPE_CHECKING:
+    from tcpchat.core.model import Person
+    from tcpchat.doors.irc.arrivals import About, News
     from tcpchat.doors.irc.door import IrcDoor
-    from tcpchat.doors.irc.events import News
 
 PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
 WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
@@ -125,6 +126,9 @@ class Network:
         self.secret = secrets.token_bytes(16)
         self.people: OrderedDict[str, Face] = OrderedDict()
         self.sources: dict[str, str] = {}
+        # Lists of names: (room, all marks, masks) -> who was in it, and the pieces of their line.
+        self.rolls: dict[tuple[str, bool, bool], tuple[tuple[Person, ...], list[str]]] = {}
+        self.worn = (0, 0, -1)  # people who are invisible, operators, and the beat in which they were counted
         self.gone: deque[Gone] = deque(maxlen=WHOWAS_MAX)
         self.keeping = False  # somebody writes down what follows
         self.went: deque[Gone] = deque(maxlen=WHOWAS_MAX)  # of WHOWAS, not written yet
@@ -134,9 +138,11 @@ class Network:
         self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
         self.peak = 0
+        self.greeting: list[tuple[str, str]] = []  # code and words of what follows 001, the same for all
         self.channels = 0
         self.counted = 0.0  # when the channels were counted
         self.news: dict[int, News] = {}  # who has come in this beat, by the id of the event, which it keeps alive
+        self.about: About | None = None  # of what is told to many doors just now
         self.here = 0  # people who are here
         self.beat = self.asks = 0  # tenths of a second; PINGs for receipts in the present one
         self.due: dict[IrcDoor, None] = {}  # doors whose next PING waits for the next beat
@@ -154,6 +160,8 @@ class Network:
     def tick(self) -> None:
         """Ten times a second: whose PING has waited may send it."""
         self.news.clear()
+        self.rolls.clear()
+        self.about = None
         self.beat += 1
         self.asks = 0
         due, self.due = self.due, {}
@@ -168,6 +176,10 @@ class Network:
     # -- the directory ---------------------------------------------------------------------------------------
 
     fold = staticmethod(text.fold)
+
+    def hides(self, room: str) -> bool:
+        """True for the room of everybody when the lobby is switched off for IRC."""
+        return room == "#all" and self.lobby != "#all"
 
     def face_online(self, nick: str) -> bool:
         """True when somebody of this name is here."""
@@ -196,10 +208,22 @@ class Network:
             source = self.sources[login] = self.face(login).mask
         return source
 
+    def unmask(self) -> None:
+        """Somebody's mask may be another now."""
+        self.sources.clear()
+        self.rolls.clear()
+
+    def count_worn(self, fresh: bool) -> tuple[int, int]:
+        """People who are invisible, and operators; up to a tenth of a second old unless ``fresh``."""
+        if fresh or self.worn[2] != self.beat:
+            modes = [face.modes for face in self.people.values() if face.modes and face.online]
+            self.worn = sum("i" in one for one in modes), sum("o" in one for one in modes), self.beat
+        return self.worn[:2]
+
     def arrive(self, login: str) -> None:
         """This login is here now."""
         face = self.face(login)
-        self.sources.clear()
+        self.unmask()
         if not face.online:
             face.online, face.signon = True, time.time()
             self.here += 1
@@ -235,7 +259,7 @@ class Network:
 
     def rename(self, old: str, new: str) -> None:
         """A login has another name; everything else about it stays."""
-        self.sources.clear()
+        self.unmask()
         face = self.people.pop(self.fold(old), None)
         if face is None or (self.fold(new) in self.people and self.fold(old) != self.fold(new)):
             if face is not None:

@@ -21,12 +21,14 @@ from tcpchat.core.model import (
     Status,
     Welcome,
 )
-from tcpchat.doors.irc import caps, channels, events, lasting, metadata, modes, refusals, returning, wire
+from tcpchat.doors.irc import arrivals, caps, channels, events, lasting, metadata, modes, refusals, returning, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
+from tcpchat.doors.irc.numerics import NUMERICS
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.network import Network
     from tcpchat.doors.irc.wire import Line
 
 VERSION = "tcpchat-1"
@@ -275,7 +277,8 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     rooms = yield Wait("rooms")
     if seen:
         returning.changed_host(door, seen, [room.to for room in rooms.rooms if room.member])
-    yield from lusers(door, fresh=False)
+    state = yield Wait("state")
+    yield from lusers(door, state)
     motd(door)
     worn = face.modes & (lasting.LASTING_MODES | set("rZ"))
     if worn:
@@ -296,21 +299,34 @@ def away_early(door: IrcDoor) -> Steps:
 
 def greet(door: IrcDoor) -> None:
     network = door.network
-    made = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(network.started))
-    door.reply("RPL_WELCOME", text=f"Welcome to the {network.name} network, {network.mask(door.login)}")
-    door.reply("RPL_YOURHOST", text=f"Your host is {network.server}, running version {VERSION}")
-    door.reply("RPL_CREATED", text=f"This server was created {made}")
-    letters = "".join(sorted(CHANNEL_MODES))
-    door.reply("RPL_MYINFO", network.server, VERSION, "".join(sorted(USER_MODES)), letters, "Ibeklov")
-    isupport(door)
+    if not network.greeting:
+        network.greeting = greeting(network)
+    door.rows([("001", f":Welcome to the {network.name} network, {network.mask(door.login)}"), *network.greeting])
     if door.version:  # plain clients would show their users two lines they cannot read
         modes.list_props(door)
 
 
+def greeting(network: Network) -> list[tuple[str, str]]:
+    """What everybody is told behind the welcome."""
+    made = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(network.started))
+    letters = f"{''.join(sorted(USER_MODES))} {''.join(sorted(CHANNEL_MODES))}"
+    return [
+        ("002", f":Your host is {network.server}, running version {VERSION}"),
+        ("003", f":This server was created {made}"),
+        ("004", f"{network.server} {VERSION} {letters} Ibeklov"),
+        *features(network),
+    ]
+
+
+def features(network: Network) -> list[tuple[str, str]]:
+    """The lines of 005."""
+    tokens, text = network.isupport(), NUMERICS["RPL_ISUPPORT"].text
+    pieces = [tokens[start : start + 12] for start in range(0, len(tokens), 12)]  # at most 13 tokens fit 15 parameters
+    return [("005", f"{' '.join(piece)} :{text}") for piece in pieces]
+
+
 def isupport(door: IrcDoor) -> None:
-    tokens = door.network.isupport()
-    for start in range(0, len(tokens), 12):  # at most 13 tokens fit 15 parameters
-        door.reply("RPL_ISUPPORT", *tokens[start : start + 12])
+    door.rows(features(door.network))
 
 
 @command("ISUPPORT", "", "The features of this server.", early=True)
@@ -323,28 +339,29 @@ def lusers_command(door: IrcDoor, line: Line) -> Steps:
     return lusers(door)
 
 
-def lusers(door: IrcDoor, fresh: bool = True) -> Steps:
-    """The numbers; at the welcome the number of rooms may be some seconds old, counting them is not for free."""
+def lusers(door: IrcDoor, known: State | None = None) -> Steps:
+    """The numbers; at the welcome some may be seconds old, counting them is not for free."""
     network = door.network
-    state = yield Status()
+    state = known or (yield Status())
     online = state.online if isinstance(state, State) else network.here
-    worn = [face.modes for face in network.people.values() if face.modes and face.online]
-    invisible = sum("i" in one for one in worn)
-    opers = sum("o" in one for one in worn)
+    invisible, opers = network.count_worn(fresh=known is None)
     network.peak = peak = max(network.peak, online)
-    text = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
-    door.reply("RPL_LUSERCLIENT", text=text)
-    door.reply("RPL_LUSEROP", opers)
-    door.reply("RPL_LUSERUNKNOWN", len(network.strangers))
-    if fresh or door.now - network.counted > COUNTED_SECONDS:
+    if known is None or door.now - network.counted > COUNTED_SECONDS:
         rooms = yield channels.every_room()
-        known = rooms.rooms if isinstance(rooms, RoomList) else ()
-        shown = [room for room in known if room.to.startswith("#") and not events.hidden(door, room.to)]
+        found = rooms.rooms if isinstance(rooms, RoomList) else ()
+        shown = [room for room in found if room.to.startswith("#") and not events.hidden(door, room.to)]
         network.channels, network.counted = len(shown), door.now
-    door.reply("RPL_LUSERCHANNELS", network.channels)
-    door.reply("RPL_LUSERME", text=f"I have {online} clients and 0 servers")
-    door.reply("RPL_LOCALUSERS", online, peak, text=f"Current local users {online}, max {peak}")
-    door.reply("RPL_GLOBALUSERS", online, peak, text=f"Current global users {online}, max {peak}")
+    users = f"There are {max(online - invisible, 0)} users and {min(invisible, online)} invisible on 1 server(s)"
+    table = (
+        ("RPL_LUSERCLIENT", "", users),
+        ("RPL_LUSEROP", f"{opers} ", ""),
+        ("RPL_LUSERUNKNOWN", f"{len(network.strangers)} ", ""),
+        ("RPL_LUSERCHANNELS", f"{network.channels} ", ""),
+        ("RPL_LUSERME", "", f"I have {online} clients and 0 servers"),
+        ("RPL_LOCALUSERS", f"{online} {peak} ", f"Current local users {online}, max {peak}"),
+        ("RPL_GLOBALUSERS", f"{online} {peak} ", f"Current global users {online}, max {peak}"),
+    )
+    door.rows([(NUMERICS[name].code, f"{words}:{text or NUMERICS[name].text}") for name, words, text in table])
 
 
 def motd(door: IrcDoor) -> None:
@@ -379,15 +396,14 @@ def door_is_meant(door: IrcDoor, line: Line, place: int = 0) -> bool:
 def enter_rooms(door: IrcDoor, rooms: RoomList) -> Steps:
     """Show the rooms this login is in, and go where everybody goes."""
     network = door.network
-    here = [room.to for room in rooms.rooms if room.to.startswith("#") and room.member]
-    for room in here:
-        if not events.hidden(door, room):
-            events.entered(door, room)
-            yield from channels.describe(door, room)
+    for row in rooms.rooms:
+        if row.to.startswith("#") and row.member and not events.hidden(door, row.to):
+            arrivals.entered(door, row.to)
+            yield from channels.describe(door, row.to, row)
     if network.lobby and network.fold(network.lobby) not in door.rooms:
         answer = yield Join(room=network.lobby)
         if not isinstance(answer, Refused):
-            events.entered(door, network.lobby)
+            arrivals.entered(door, network.lobby)
             yield from channels.describe(door, network.lobby)
 
 
