@@ -19,7 +19,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -162,7 +162,7 @@ class Server:
         await self.log.replay(seq, self.chat.replay)
         self._snapshot_seq = seq
 
-    def _preferences(self, target: str) -> dict[str, str]:
+    def _preferences(self, target: str) -> Mapping[str, str]:
         """What the log keeps of a room or login."""
         state = self.chat.state
         found = state.room(target) if target.startswith("#") else state.find(target)

@@ -131,6 +131,10 @@ class World:
             if self.pending:
                 batch, self.pending = self.pending, []
                 self.append(batch)
+        users = self.chat.state.users
+        for room in self.chat.state.rooms.values():
+            assert room.here == sum(users[uid].online for uid in room.members), f"{room.name} miscounts who is here"
+        assert self.chat.online == sum(user.online for user in users.values())
 
     def append(self, batch: list[m.Append]) -> None:
         at = int(self.now * 1000)

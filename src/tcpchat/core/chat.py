@@ -22,6 +22,7 @@ from tcpchat.core import (
     rooms,
     scram,
     talking,
+    who,
 )
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
@@ -63,7 +64,7 @@ class Chat:
         self.untold: list[tuple[User, m.Presence, Session | None]] = []
         self.online = 0
         self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for, by role
-        self.crowds: dict[int, people.Crowd] = {}  # who is here, by room number, for those who ask
+        self.crowds: dict[int, who.Crowd] = {}  # who is here, by room number, for those who ask
         self.reshow_at = 0.0  # when both are forgotten, to save their memory
         self.started = 0.0
         self.ready = WAITING
@@ -441,7 +442,7 @@ RECEIVE: dict[type, Handler] = {
     m.Set: people.prefer,
     m.Away: people.away,
     m.Key: people.key,
-    m.Who: people.who,
+    m.Who: who.who,
     m.Rooms: queries.rooms,
     m.History: queries.history,
     m.Search: queries.search,

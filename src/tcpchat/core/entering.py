@@ -452,7 +452,7 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     if was or not user.online:
         return
     user.online_since = int(now * 1000)
-    chat.online += 1
+    presence.count(chat, user, 1)
     account = user.account or (session.account.login if session.account else "")
     event = m.Presence(user.login, "online", account=account, name=user.name, bot=session.bot)
     presence.announce(chat, user, event, out, session)

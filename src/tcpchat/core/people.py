@@ -10,7 +10,7 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
-from tcpchat.core.state import Room, User, default_role
+from tcpchat.core.state import User, default_role
 from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
     user.name = fact.name or user.name
     user.password = fact.password or user.password
     if fact.key:
-        user.keys[fact.key] = fact.label
+        user.own("keys")[fact.key] = fact.label
     chat.guests.pop(user.uid, None)
 
 
@@ -153,7 +153,7 @@ def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None)
     user = chat.state.users.get(fact.user)
     if user is None:
         return
-    user.keys[fact.key] = fact.label
+    user.own("keys")[fact.key] = fact.label
     if out is None:
         return
     if entry.origin is not None and entry.origin.session.stage == ARRIVING:  # a device that was linked to the login
@@ -167,7 +167,7 @@ def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None)
 def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
     if user is not None:
-        user.keys.pop(fact.key, None)
+        user.own("keys").pop(fact.key, None)
         if out is not None:
             _done(entry, out)
             presence.lock_out(chat, user, fact.key, entry.at / 1000, out)
@@ -362,7 +362,7 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
 def preferred(chat: Chat, entry: m.Entry, fact: m.Preferred, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
     room = chat.state.rooms.get(fact.room) if fact.room else None
-    prefs = room.prefs if room is not None else user.prefs if user is not None else None
+    prefs = room.prefs if room is not None else user.own("prefs") if user is not None else None
     if prefs is None:
         return
     if fact.value:
@@ -401,101 +401,3 @@ def away_text(user: User) -> str:
     """Why the login is away; "" while one of its sessions is here."""
     texts = [session.away for session in user.sessions if not session.quiet]
     return texts[-1] if texts and all(texts) else ""
-
-
-# -- who -------------------------------------------------------------------------------------------------------------
-
-
-def shown(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
-    """``person``, made once for all who ask soon after each other."""
-    known = chat.shown.get(user.uid)
-    found = known.get(role) if known is not None else None
-    if found is None:
-        found = person(chat, user, asker, role)
-        if not any("secret" in chat.state.rooms[number].modes for number in user.rooms):  # else it depends on who asks
-            chat.shown.setdefault(user.uid, {})[role] = found
-    return found
-
-
-def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: bool = False) -> m.Person:
-    """One login as others may see it."""
-    rooms = [
-        room for room in chat.state.rooms_of(user) if "secret" not in room.modes or chat.state.is_member(asker, room)
-    ]
-    shown = tuple(room.name for room in rooms)
-    sessions = user.sessions
-    account = user.account
-    return m.Person(
-        user.login, user.online, account, user.name, away_text(user), user.role if role is None else role,
-        tuple(dict.fromkeys(session.label or session.door for session in sessions)),
-        user.online_since if sessions else 0, user.seen, shown, any(session.bot for session in sessions),
-        bool(sessions) and all(session.secure for session in sessions),
-        tuple(room.role(user.uid) for room in rooms) if ranks else (),
-    )  # fmt: skip
-
-
-class Crowd:
-    """Who of a room is here, kept for all who ask soon after each other; whoever changes is looked at again."""
-
-    __slots__ = ("answer", "people", "stale")
-
-    def __init__(self, stale: set[int]) -> None:
-        self.people: dict[int, m.Person] = {}
-        self.stale = stale  # numbers of logins
-        self.answer: tuple[m.Person, ...] = ()
-
-    def look(self, chat: Chat, room: Room, asker: User) -> bool:
-        """Bring it up to date. False: what is told of somebody depends on who asks, so this is for the asker alone."""
-        alike = True
-        for uid in self.stale:
-            user = chat.state.users.get(uid)
-            if user is None or not user.sessions or not chat.state.is_member(user, room):
-                self.people.pop(uid, None)
-                continue
-            person = shown(chat, user, asker, room.role(uid))
-            alike = alike and uid in chat.shown
-            if person.online:
-                self.people[uid] = person
-            else:
-                self.people.pop(uid, None)
-        self.stale.clear()
-        self.answer = tuple(self.people.values())
-        return alike
-
-
-def crowd(chat: Chat, room: Room, asker: User) -> tuple[m.Person, ...]:
-    """Who of a room is here."""
-    found = chat.crowds.get(room.number)
-    if found is None:
-        found = chat.crowds[room.number] = Crowd({user.uid for user in chat.state.members(room) if user.sessions})
-    if found.stale and not found.look(chat, room, asker):
-        del chat.crowds[room.number]
-    return found.answer
-
-
-def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) -> None:
-    """Everybody online, a room's members, or one login."""
-    asker, to = session.user, command.to
-    assert asker is not None
-    if to.startswith("#"):
-        room = chat.state.room(to)
-        if room is None or ("secret" in room.modes and not chat.state.is_member(asker, room)):
-            _refuse(session, command, "no_such_room", out, to)
-            return
-        if command.all:
-            found = tuple(shown(chat, user, asker, room.role(user.uid)) for user in chat.state.members(room))
-        else:
-            found = crowd(chat, room, asker)
-    elif to:
-        user = chat.state.find(to.removeprefix("@"))
-        if user is None:
-            _refuse(session, command, "no_such_login", out, to)
-            return
-        found = (person(chat, user, asker, ranks=True),)
-    else:
-        found = tuple(
-            one
-            for user in chat.state.users.values()
-            if (user.sessions or command.all) and ((one := shown(chat, user, asker)).online or command.all)
-        )
-    out.append(m.Tell(session, m.People(to, found, command.ref)))

@@ -67,6 +67,13 @@ def _with(event: m.Presence, user: User, rooms: list[Room]) -> m.Presence:
     return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)), ranks={**event.ranks, **ranks})
 
 
+def count(chat: Chat, user: User, change: int) -> None:
+    """A login is online now (+1), or is no more (-1)."""
+    chat.online += change
+    for number in user.rooms:
+        chat.state.rooms[number].here += change
+
+
 def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
     """A session ends: nobody is online by it any more."""
     session.early = ()
@@ -92,7 +99,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         if session.door == "irc" and not user.claimed:
             forget(user, out)  # nobody can come back as this guest: its device was the connection
     if was and not user.online:
-        chat.online -= 1
+        count(chat, user, -1)
         announce(chat, user, m.Presence(user.login, "offline", text=why, account=user.account), out)
         chat.update_ready(out)
 

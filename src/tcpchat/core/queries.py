@@ -321,10 +321,8 @@ def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomIn
 
 
 def _online(chat: Chat, room: Room) -> int:
-    """How many of a room are here; of #all without counting thousands for each who enters."""
-    if room.number == ALL:
-        return chat.online
-    return sum(1 for uid in room.members if chat.state.users[uid].online)
+    """How many of a room are here."""
+    return chat.online if room.number == ALL else room.here
 
 
 def outside(chat: Chat, room: Room) -> m.RoomInfo:

@@ -35,7 +35,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
     elif place.startswith("r:"):
         number = int(place[2:])
         if seq > user.reads.get(number, 0):
-            user.reads[number], user.reads_at[number] = seq, at
+            user.own("reads")[number], user.own("reads_at")[number] = seq, at
     elif place.startswith("d:"):
         name = place[2:]
         device = user.devices.get(name)
@@ -89,7 +89,7 @@ def _confirmed(user: User, seq: int) -> list[tuple[int, int]]:
     told = []
     for number, seqs in list(user.awaiting.items()):
         if seqs[-1] <= seq:
-            del user.awaiting[number]
+            del user.own("awaiting")[number]
             told.append((number, seqs[-1]))
         elif seqs[0] <= seq:
             place = bisect_right(seqs, seq)
@@ -118,9 +118,9 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
         out.append(m.Tell(session, m.Done(command.ref, max(seq, user.reads.get(number, 0)))))
     if seq <= user.reads.get(number, 0):
         return
-    user.reads[number], user.reads_at[number] = seq, at
+    user.own("reads")[number], user.own("reads_at")[number] = seq, at
     if mentions := user.mentions.get(number):
-        user.mentions[number] = [one for one in mentions if one > seq]
+        user.own("mentions")[number] = [one for one in mentions if one > seq]
     out.append(m.Keep(user.uid, f"r:{number}", seq, at))
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)  # what was seen has arrived

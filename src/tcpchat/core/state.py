@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -57,41 +58,21 @@ class Device:
         return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
 
 
+EMPTY: Mapping[Any, Any] = MappingProxyType({})  # what most logins have in most of their tables
+
+
 class User:
-    """Somebody the chat knows: a guest, or the owner of a claimed login."""
+    """Somebody the chat knows: a guest, or the owner of a claimed login.
+
+    Most tables of most logins are empty, and there are tens of thousands of them: an empty one is EMPTY, and who wants
+    to write asks for the ``own`` one.
+    """
 
     __slots__ = (
-        "awaiting",
-        "byte_tokens",
-        "claimed",
-        "commands",
-        "delivered",
-        "delivered_at",
-        "device",
-        "devices",
-        "directs",
-        "fold",
-        "host",
-        "keys",
-        "leaving",
-        "login",
-        "mentions",
-        "muted",
-        "name",
-        "offline_since",
-        "online_since",
-        "password",
-        "prefs",
-        "reads",
-        "reads_at",
-        "role",
-        "rooms",
-        "seen",
-        "sessions",
-        "since",
-        "tokens",
-        "tokens_at",
-        "uid",
+        "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
+        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "offline_since",
+        "online_since", "password", "prefs", "reads", "reads_at", "role", "rooms", "seen", "sessions",
+        "since", "tokens", "tokens_at", "uid",
     )  # fmt: skip
 
     def __init__(self, uid: int, login: str, since: int) -> None:
@@ -102,21 +83,21 @@ class User:
         self.name = ""
         self.role = ""
         self.muted = 0  # ms until when, -1 = for good
-        self.keys: dict[str, str] = {}  # public key -> label
+        self.keys: Mapping[str, str] = EMPTY  # public key -> label
         self.password = ""
-        self.prefs: dict[str, str] = {}
-        self.rooms: dict[int, None] = {}  # besides #all
-        self.directs: dict[int, int] = {}  # direct conversation -> the other user
+        self.prefs: Mapping[str, str] = EMPTY
+        self.rooms: Mapping[int, None] = EMPTY  # besides #all
+        self.directs: Mapping[int, int] = EMPTY  # direct conversation -> the other user
         self.devices: dict[str, Device] = {}
-        self.mentions: dict[int, list[int]] = {}
+        self.mentions: Mapping[int, list[int]] = EMPTY
         # cursors: merged by max, kept outside the log
         self.delivered = 0
         self.delivered_at = 0
-        self.reads: dict[int, int] = {}
-        self.reads_at: dict[int, int] = {}
+        self.reads: Mapping[int, int] = EMPTY
+        self.reads_at: Mapping[int, int] = EMPTY
         # of this run only
         self.sessions: list[Session] = []
-        self.awaiting: dict[int, list[int]] = {}  # direct conversation -> seqs in it that this user has not confirmed
+        self.awaiting: Mapping[int, list[int]] = EMPTY  # direct conversation -> seqs in it not confirmed by this user
         self.online_since = 0
         self.seen = 0
         self.offline_since = 0.0
@@ -127,11 +108,19 @@ class User:
         self.tokens_at = 0.0
         self.commands = Bucket()
 
+    def own(self, table: str) -> dict[Any, Any]:
+        """One of its tables, to be written."""
+        found = getattr(self, table)
+        if found is EMPTY:
+            found = {}
+            setattr(self, table, found)
+        return found  # type: ignore[no-any-return]
+
     def await_receipt(self, number: int, seq: int) -> None:
         """Remember that somebody waits for this user to have ``seq``."""
         seqs = self.awaiting.get(number)
         if seqs is None:
-            self.awaiting[number] = [seq]
+            self.own("awaiting")[number] = [seq]
             return
         seqs.append(seq)
         if len(seqs) > AWAITING:
@@ -170,7 +159,7 @@ class Room:
     """A room: who is in it, its switches, and the newest messages whose receipts are still counted."""
 
     __slots__ = (
-        "audience", "created", "head", "invited", "lists", "members", "modes", "name", "number", "outstanding",
+        "audience", "created", "head", "here", "invited", "lists", "members", "modes", "name", "number", "outstanding",
         "prefs", "topic", "topic_at", "topic_by", "unread_by",
     )  # fmt: skip
 
@@ -180,6 +169,7 @@ class Room:
         self.topic_at = 0
         self.head = 0
         self.members: dict[int, Member] = {}
+        self.here = 0  # members who are online; of this run only
         self.modes: dict[str, str] = {}
         self.lists: dict[str, list[Change]] = {}
         self.invited: set[int] = set()
@@ -361,8 +351,8 @@ class State:
             # The other side keeps the conversation: what was said in it may still be waiting there.
             peer = self.users.get(other)
             if peer is not None:
-                for table in (peer.awaiting, peer.reads, peer.reads_at):
-                    table.pop(number, None)
+                for table in ("awaiting", "reads", "reads_at"):
+                    peer.own(table).pop(number, None)
 
     def add_room(self, name: str, created: int) -> Room:
         room = Room(self.next_room, name, created)
@@ -389,12 +379,14 @@ class State:
     def join(self, user: User, room: Room, since: int, role: str = "") -> None:
         room.members[user.uid] = Member(since, role)
         room.invited.discard(user.uid)
-        user.rooms[room.number] = None
+        user.own("rooms")[room.number] = None
+        room.here += user.online
 
     def leave(self, user: User, room: Room) -> None:
-        room.members.pop(user.uid, None)
-        user.rooms.pop(room.number, None)
-        user.mentions.pop(room.number, None)
+        if room.members.pop(user.uid, None) is not None:
+            room.here -= user.online
+        user.own("rooms").pop(room.number, None)
+        user.own("mentions").pop(room.number, None)
         for session in user.sessions:
             room.audience.remove(session)
         # Who comes first to a closed room that all have left must not read what was said in it.
@@ -441,8 +433,9 @@ class State:
         user.claimed, user.device, user.name, user.role, user.muted = (
             row.claimed, row.device, row.name, row.role, row.muted,
         )  # fmt: skip
-        user.keys, user.password, user.prefs = dict(row.keys), row.password, dict(row.prefs)
-        user.rooms, user.directs, user.mentions = dict.fromkeys(row.rooms), dict(row.directs), dict(row.mentions)
+        user.keys, user.password, user.prefs = dict(row.keys) or EMPTY, row.password, dict(row.prefs) or EMPTY
+        user.rooms, user.directs = dict.fromkeys(row.rooms) or EMPTY, dict(row.directs) or EMPTY
+        user.mentions = dict(row.mentions) or EMPTY
         for name, last, places in row.devices:
             device = user.devices[name] = Device(last)
             for n, seq in enumerate(places, last - len(places) + 1):
@@ -471,7 +464,7 @@ def _user_record(user: User) -> UserRecord:
     )  # fmt: skip
 
 
-def _pairs(table: dict[K, V]) -> Pairs[K, V]:
+def _pairs(table: Mapping[K, V]) -> Pairs[K, V]:
     return sorted(table.items()) if table else NOTHING
 
 

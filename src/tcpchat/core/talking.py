@@ -211,7 +211,7 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
             return
         to, audience = room.name, room.audience
         if user.reads.get(number, 0) >= room.head:
-            user.reads[number] = seq  # who had read everything has read the own words too
+            user.own("reads")[number] = seq  # who had read everything has read the own words too
         room.head = seq
         if "@" in fact.text:
             _note_mentions(chat, room, user, fact.text, seq)
@@ -253,10 +253,10 @@ def _said_directly(
         return "", None
     heads = chat.state.heads
     if number not in user.directs:
-        user.directs[number] = peer.uid
-        peer.directs[number] = user.uid
+        user.own("directs")[number] = peer.uid
+        peer.own("directs")[number] = user.uid
     if user.reads.get(number, 0) >= heads.get(number, 0):
-        user.reads[number] = seq
+        user.own("reads")[number] = seq
     heads[number] = seq
     if peer is not user:
         if seq > peer.delivered:
@@ -287,7 +287,7 @@ def _note_mentions(chat: Chat, room: Room, author: User, text: str, seq: int) ->
         word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
         user = chat.state.by_fold.get(fold(word)) if word else None
         if user is not None and user is not author and chat.state.is_member(user, room):
-            seqs = user.mentions.setdefault(room.number, [])
+            seqs = user.own("mentions").setdefault(room.number, [])
             if len(seqs) < MENTIONS_MAX:
                 seqs.append(seq)
 

@@ -124,16 +124,8 @@ def test_where_many_are_asked_each_has_one_question_a_beat() -> None:
     assert b"PING :tc-14\r\n" in doors[0].data_to_send()
 
 
-class Speaks:
-    """A connection whose door writes the text of a message, for Parcel."""
-
-    door: Any
-
-    def __init__(self) -> None:
-        self.door = self
-
-    def encode(self, event: Message) -> bytes:
-        return event.text.encode()
+def text_of(event: Message) -> bytes:
+    return event.text.encode()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=3)), min_size=1, max_size=12))
@@ -143,7 +135,7 @@ def test_everybody_gets_all_but_the_own_words(said: list[tuple[int, str]]) -> No
         (place, FanOut(Message(place + 1, 0, "x", "#a", text), audience=None, skip=sessions[who]))  # type: ignore[arg-type]
         for place, (who, text) in enumerate(said)
     ]
-    parcel = Parcel(fans, Speaks())  # type: ignore[arg-type]
+    parcel = Parcel(fans, text_of)  # type: ignore[arg-type]
     assert parcel.last == len(said)
     for number, session in enumerate(sessions):
         if session in parcel.own:

@@ -38,7 +38,7 @@ def arrival(network: Network, event: Presence) -> News:
         if not face.doors:
             face.login, face.real = event.login, event.name or face.real
             if event.bot:
-                face.modes.add("B")
+                face.wear("B")
         network.arrive(event.login)
     return news
 
@@ -189,7 +189,7 @@ def outlook(door: IrcDoor, members: Sequence[Any], own: bool) -> Hashable:
     if door.monitored and not about.keys.isdisjoint(door.monitored):
         return None
     rooms = door.rooms
-    return door.wants, tuple([room for room in about.rooms if room in rooms])
+    return door.caps, tuple([room for room in about.rooms if room in rooms])
 
 
 def view(door: IrcDoor, event: AnyEvent) -> bytes | None:

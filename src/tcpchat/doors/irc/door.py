@@ -6,8 +6,8 @@ so that PONG means "all that was before is done". Messages are the exception: ma
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
 SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
+NO_CAPS: frozenset[str] = frozenset()
+NOTHING: Mapping[str, str] = MappingProxyType({})
 BYTES_MAX = wire.MAX_TAGS + wire.MAX_LINE  # of one line with its tags
 
 
@@ -37,18 +39,27 @@ class IrcDoor:
 
     name = "irc"
 
+    # There are thousands of these, and most of what is in one is empty: an empty tuple or string costs it nothing.
+    __slots__ = (
+        "__weakref__", "account", "address", "answer", "awaiting", "away", "batches", "buffer", "caps", "certfp",
+        "closing", "commands", "device", "dialect", "entering", "exchange", "gathering", "head", "heard", "local",
+        "login", "me", "monitored", "negotiating", "network", "nick", "now", "out", "overlong", "password_given",
+        "pre_metadata", "proved", "queue", "quits", "real", "receipts", "refs", "registered", "renaming", "replay",
+        "replayed", "rooms", "running", "says", "secure", "subscribed", "user", "version", "wake",
+    )  # fmt: skip
+
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.network = Network.of(settings)
         self.address, self.secure, self.local = address, secure, local
         self.certfp = ""  # SHA-256 of the client's certificate, set by the driver
-        self.dialect: frozenset[str] = frozenset()
+        self.dialect = NO_CAPS
         self.closing = False
         self.now = self.network.started
         self.buffer = b""
         self.overlong = False
         self.out: list[bytes] = []
         self.commands: list[Command] = []
-        self.queue: deque[Line | Any] = deque()
+        self.queue: list[Line | Any] = []  # short: its peer is not read while it is long
         self.running: Steps | None = None
         self.awaiting: int | str = 0
         self.refs = 0
@@ -60,24 +71,22 @@ class IrcDoor:
         self.nick = self.login = self.account = self.user = self.real = self.away = ""
         self.registered = self.entering = False
         self.version = 0  # of CAP LS
-        self.caps: set[str] = set()
-        self.wants: frozenset[str] = frozenset()  # the same, as a key: who wants the same is shown the same
+        self.caps: frozenset[str] = NO_CAPS  # one object for all doors that want the same
         self.negotiating = self.quits = False
         self.password_given = self.device = ""
         self.heard = 0.0  # when the last bytes came
-        self.renaming: list[str] = []  # real names of SETNAME that the chat has not told yet
-        self.proved: dict[str, str] = {}  # account and password that SASL has proved, for Hello
+        self.renaming: tuple[str, ...] = ()  # real names of SETNAME that the chat has not told yet
+        self.proved = ""  # the account that SASL has proved, for Hello
         self.exchange: Exchange | None = None
         self.gathering: Gathering | None = None
         # where this is
         self.rooms: dict[str, str] = {}  # folded room -> its name
-        self.ranks: dict[str, str] = {}  # folded room -> own marks
-        self.monitored: dict[str, str] = {}
-        self.subscribed: list[str] = []
+        self.monitored: Mapping[str, str] = NOTHING  # folded nick -> as it was written
+        self.subscribed: tuple[str, ...] = ()
         self.replay: list[AnyEvent] = []
         self.replayed = 0  # missed messages shown so far
         self.head = 0
-        self.pre_metadata: dict[str, str] = {}  # set before registration
+        self.pre_metadata: Mapping[str, str] = NOTHING  # set before registration
         self.receipts = Receipts(self)
         self.wake: Callable[[], None] = nothing  # the driver's: this door has bytes although nobody told it anything
         self.network.strangers.add(self)
@@ -98,7 +107,7 @@ class IrcDoor:
         """Commands that became possible by what was delivered since."""
         self.now = now
         while self.queue and self._free(self.queue[0]) and not self.closing:
-            self._handle(self.queue.popleft())
+            self._handle(self.queue.pop(0))
         commands, self.commands = self.commands, []
         return commands
 
@@ -404,11 +413,11 @@ class IrcDoor:
 
     def recap(self, names: Iterable[str]) -> None:
         """Have exactly these capabilities from now on."""
-        self.caps = set(names)
-        for name in list(self.caps):
-            self.caps.update(caps.IMPLIED.get(name, ()))
-        self.dialect = caps.dialect(self.caps)
-        self.wants = frozenset(self.caps)
+        wanted = set(names)
+        for name in list(wanted):
+            wanted.update(caps.IMPLIED.get(name, ()))
+        self.caps = self.network.one_of(frozenset(wanted))
+        self.dialect = self.network.one_of(caps.dialect(wanted))
 
 
 def nothing() -> None:

@@ -290,9 +290,15 @@ def on_renamed(door: IrcDoor, event: Presence) -> None:
 def on_name(door: IrcDoor, event: Presence) -> None:
     door.network.face(event.login).real = event.text
     if event.text in door.renaming and door.is_me(event.login):
-        door.renaming.remove(event.text)  # its own doing is answered by SETNAME itself
+        door.renaming = without(door.renaming, event.text)  # its own doing is answered by SETNAME itself
     elif (door.is_me(event.login) and "setname" in door.caps) or watches(door, event, "setname"):
         show_name(door, event.login, event.text)
+
+
+def without(words: tuple[str, ...], word: str) -> tuple[str, ...]:
+    """These words without the first that is this one."""
+    place = words.index(word)
+    return words[:place] + words[place + 1 :]
 
 
 def show_name(door: IrcDoor, login: str, real: str) -> None:

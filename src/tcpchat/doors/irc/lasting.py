@@ -37,7 +37,7 @@ def keep(door: IrcDoor, target: str, key: str, value: str) -> Asks[Refused | Non
 
 def keep_modes(door: IrcDoor) -> Steps:
     """Keep the user modes worth keeping, if they have changed."""
-    letters = "".join(sorted(LASTING_MODES & door.network.face(door.login).modes))
+    letters = "".join(sorted(LASTING_MODES.intersection(door.network.face(door.login).modes)))
     if owns(door) and letters != door.network.preferences(door.login).get(MODES, ""):
         yield Set(key=MODES, value=letters)
 
@@ -45,7 +45,7 @@ def keep_modes(door: IrcDoor) -> Steps:
 def wear_modes(door: IrcDoor) -> None:
     """Put on at the welcome what the owner of this login wore."""
     if owns(door):
-        door.network.face(door.login).modes.update(door.network.preferences(door.login).get(MODES, ""))
+        door.network.face(door.login).wear(door.network.preferences(door.login).get(MODES, ""))
 
 
 def owns(door: IrcDoor) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Person, RoomInfo
@@ -51,7 +51,7 @@ def shown(door: IrcDoor, target: str) -> str:
     return face.login.replace(" ", "_") if face is not None else target
 
 
-def table(door: IrcDoor, target: str) -> dict[str, str]:
+def table(door: IrcDoor, target: str) -> Mapping[str, str]:
     """The facts about a target; written to only by its owner."""
     if target == "*" and not door.registered:
         return door.pre_metadata
@@ -207,9 +207,8 @@ def refused(door: IrcDoor, target: str, key: str, value: str) -> Asks[bool]:
 def change(door: IrcDoor, target: str, key: str, value: str) -> None:
     """A key is set or unset: tell those who subscribed to it; before the welcome only note it."""
     if not door.registered:
-        door.pre_metadata[key] = value
-        if not value:
-            del door.pre_metadata[key]
+        rest = {name: one for name, one in door.pre_metadata.items() if name != key}
+        door.pre_metadata = {**rest, key: value} if value else rest
         return
     name = shown(door, target)
     for other in hearers(door, target):
@@ -269,7 +268,7 @@ def sub(door: IrcDoor, target: str, keys: list[str]) -> Steps | None:
             fail(door, "TOO_MANY_SUBS", key, text="There are too many subscriptions")
             break
         else:
-            door.subscribed.append(key)
+            door.subscribed += (key,)
             added.append(key)
     if added:
         words(door, "770", added)
@@ -287,7 +286,7 @@ def catch_up(door: IrcDoor, keys: list[str]) -> Steps:
 
 def unsub(door: IrcDoor, target: str, keys: list[str]) -> None:
     keys = good_keys(door, keys)
-    door.subscribed[:] = [key for key in door.subscribed if key not in keys]
+    door.subscribed = tuple(key for key in door.subscribed if key not in keys)
     words(door, "771", keys)
 
 
@@ -297,13 +296,13 @@ def subs(door: IrcDoor, target: str, rest: list[str]) -> None:
     end_rows(door, reference)
 
 
-def words(door: IrcDoor, code: str, keys: list[str], batch: str = "") -> None:
+def words(door: IrcDoor, code: str, keys: Sequence[str], batch: str = "") -> None:
     tags = [("batch", batch)] if batch else []
     for start in range(0, len(keys), 10):
         door.put(f":{door.network.server} {code} {door.nick or '*'} {' '.join(keys[start : start + 10])}", tags)
 
 
-def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: list[str] | None = None) -> None:
+def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: Sequence[str] | None = None) -> None:
     """What is known about a room and those in it, for one who subscribed."""
     keys = door.subscribed if keys is None else keys
     if not keys:

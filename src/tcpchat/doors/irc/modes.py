@@ -15,6 +15,7 @@ from tcpchat.doors.irc.network import (
     RANKS,
     USER_MODES,
     USER_PROPS,
+    Face,
     nick_of,
 )
 
@@ -49,11 +50,11 @@ def user_mode(door: IrcDoor, target: str, words: list[str]) -> Steps | None:
         known = network.face_online(target)
         door.reply("ERR_USERSDONTMATCH" if known else "ERR_NOSUCHNICK", *([] if known else [target]))
         return None
-    modes = network.face(door.login).modes
+    face = network.face(door.login)
     if not words:
-        door.reply("RPL_UMODEIS", "+" + "".join(sorted(modes)))
+        door.reply("RPL_UMODEIS", "+" + "".join(sorted(face.modes)))
         return None
-    changes, unknown = turn(modes, words[0])
+    changes, unknown = turn(face, words[0])
     if unknown:
         door.reply("ERR_UMODEUNKNOWNFLAG")
     shown = signed(changes)
@@ -62,8 +63,8 @@ def user_mode(door: IrcDoor, target: str, words: list[str]) -> Steps | None:
     return lasting.keep_modes(door)
 
 
-def turn(modes: set[str], word: str) -> tuple[list[tuple[bool, str]], bool]:
-    """Apply ``+iw-B`` to a set of modes; returns what changed, and whether a letter was unknown."""
+def turn(face: Face, word: str) -> tuple[list[tuple[bool, str]], bool]:
+    """Apply ``+iw-B`` to the modes of somebody; returns what changed, and whether a letter was unknown."""
     on, unknown = True, False
     changes: list[tuple[bool, str]] = []
     for letter in word:
@@ -71,8 +72,8 @@ def turn(modes: set[str], word: str) -> tuple[list[tuple[bool, str]], bool]:
             on = letter == "+"
         elif letter not in USER_MODES:
             unknown = True
-        elif (letter in SETTABLE or (letter == "o" and not on)) and (letter in modes) != on:
-            (modes.add if on else modes.discard)(letter)
+        elif (letter in SETTABLE or (letter == "o" and not on)) and (letter in face.modes) != on:
+            face.wear(letter, on)
             changes.append((on, letter))
     return changes, unknown
 

@@ -8,7 +8,7 @@ import secrets
 import time
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,9 @@ EXTBANS = {"a": "account", "m": "mute"}
 HEIRS_MAX = 10_000  # ghosts remembered; of one forgotten its owner may see some lines twice
 
 
+ALIKE_MAX = 1_000  # sets of capabilities kept to be shared
+
+
 def nick_of(login: str) -> str:
     """How a login is written on IRC."""
     return login.replace(" ", "_") if " " in login else login
@@ -74,11 +77,22 @@ class Face:
     def __init__(self, login: str, user: str = "", host: str = "") -> None:
         self.login, self.user, self.host = login, user, host
         self.real = self.account = self.away = ""
-        self.modes: set[str] = set()
-        self.accepted: set[str] = set()  # folded logins that may write in spite of +R
+        self.modes = ""  # letters
+        self.accepted: set[str] | None = None  # folded logins that may write in spite of +R, once there are some
         self.online = self.secure = False
         self.signon = self.spoke = 0.0
         self.doors: list[IrcDoor] = []
+
+    def wear(self, letters: str, on: bool = True) -> None:
+        """Put modes on, or take them off."""
+        rest = self.modes.translate(dict.fromkeys(map(ord, letters)))
+        self.modes = rest + letters if on else rest
+
+    def accept(self, key: str) -> None:
+        """Let this folded login write in spite of +R."""
+        if self.accepted is None:
+            self.accepted = set()
+        self.accepted.add(key)
 
     @property
     def mask(self) -> str:
@@ -134,9 +148,10 @@ class Network:
         self.went: deque[Gone] = deque(maxlen=WHOWAS_MAX)  # of WHOWAS, not written yet
         self.moved: dict[tuple[str, str], int] = {}  # read marks, not written yet; 0 = forget it
         self.heirs: dict[tuple[str, str], str] = {}  # folded login and device of a ghost -> device of who came back
-        self.preferences: Callable[[str], dict[str, str]] = nothing_kept  # of a login or room, as the chat has them
+        self.preferences: Callable[[str], Mapping[str, str]] = nothing_kept  # of a login or room, as the chat has them
         self.marks: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.strangers: weakref.WeakSet[IrcDoor] = weakref.WeakSet()
+        self.alike: dict[frozenset[str], frozenset[str]] = {}  # sets of capabilities, each once
         self.peak = 0
         self.greeting: list[tuple[str, str]] = []  # code and words of what follows 001, the same for all
         self.channels = 0
@@ -172,6 +187,12 @@ class Network:
     def of(cls, settings: Any) -> Network:
         """The network itself, or one of these settings (the server makes one for all its doors)."""
         return settings if isinstance(settings, Network) else cls(settings)
+
+    def one_of(self, names: frozenset[str]) -> frozenset[str]:
+        """The same set of capabilities, as one object for all who have it."""
+        if len(self.alike) >= ALIKE_MAX:
+            self.alike.clear()
+        return self.alike.setdefault(names, names)
 
     # -- the directory ---------------------------------------------------------------------------------------
 
@@ -235,7 +256,7 @@ class Network:
         if face.online:
             face.online = False
             self.here -= 1
-            face.modes.clear()
+            face.modes = ""
             face.away = ""
             self._was(face)
 

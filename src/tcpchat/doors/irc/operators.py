@@ -47,7 +47,7 @@ def own_role(door: IrcDoor, password: str) -> Steps:
 def become(door: IrcDoor) -> Steps:
     # The chat trusts this session from now on as it trusts a moderator: KILL and REDACT go through the same gate.
     yield Admin(do="oper")
-    door.network.face(door.login).modes.add("o")
+    door.network.face(door.login).wear("o")
     door.reply("RPL_YOUREOPER")
     door.put(f":{door.network.mask(door.login)} MODE {door.nick} +o")
 

@@ -28,7 +28,7 @@ def learn(door: IrcDoor, person: Person) -> Face:
     if person.online:
         door.network.arrive(person.login)
     if person.bot:
-        face.modes.add("B")
+        face.wear("B")
     if person.since and not face.doors:
         face.signon, face.spoke = person.since / 1000, person.seen / 1000
     return face
@@ -301,10 +301,10 @@ def monitor(door: IrcDoor, line: Line) -> Steps | None:
     if word == "S":
         return monitor_status(door, list(door.monitored.values()))
     if word == "-":
-        for nick in nicks:
-            door.monitored.pop(door.network.fold(nick), None)
+        gone = set(map(door.network.fold, nicks))
+        door.monitored = {key: nick for key, nick in door.monitored.items() if key not in gone}
     elif word == "C":
-        door.monitored.clear()
+        door.monitored = {}
     elif word == "L":
         for row in rows_of(list(door.monitored.values())):
             door.reply("RPL_MONLIST", text=row)
@@ -327,7 +327,7 @@ def monitor_add(door: IrcDoor, nicks: list[str]) -> Steps:
             door.reply("ERR_MONLISTFULL", door.network.monitor_max, ",".join(nicks[place:]))
             return
         else:
-            door.monitored[door.network.fold(nick)] = nick
+            door.monitored = {**door.monitored, door.network.fold(nick): nick}
             added.append(nick)
     for nick in refused:
         door.reply("RPL_MONOFFLINE", text=nick)

@@ -22,6 +22,8 @@ SENT_MAX = 512  # own messages whose fate /RECEIPTS and "/msg Receipts last" can
 class Receipts:
     """What this client has been told, has been asked about, and has confirmed."""
 
+    __slots__ = ("answers", "asked", "beat", "begun", "confirmed", "door", "order", "sent", "told", "waiting")
+
     def __init__(self, door: IrcDoor) -> None:
         self.door = door
         self.told = 0  # last entry sent
@@ -33,7 +35,7 @@ class Receipts:
         self.begun = 0.0  # when the welcome was
         # Conversation -> places of own messages that wait for receipts; kept for those who can be sent TAGMSG.
         self.sent: dict[str, deque[int]] = {}
-        self.order: deque[tuple[int, str]] = deque(maxlen=SENT_MAX)
+        self.order: deque[tuple[int, str]] | None = None  # own messages, once there are some
 
     # -- as a receiver ---------------------------------------------------------------------------------------
 
@@ -93,6 +95,8 @@ class Receipts:
 
     def said(self, to: str, seq: int) -> None:
         """An own message was accepted."""
+        if self.order is None:
+            self.order = deque(maxlen=SENT_MAX)
         self.order.append((seq, to))
         if "message-tags" in self.door.caps:
             key = self.door.network.fold(to.lstrip("@"))

@@ -75,7 +75,7 @@ def cap_ls(door: IrcDoor, line: Line) -> None:
     version = int(digits) if digits.isascii() and digits.isdigit() else 301
     door.version = max(door.version, version)  # the answer is for what is asked now, the higher one is remembered
     if door.version >= 302:
-        door.caps.add("cap-notify")
+        door.recap({*door.caps, "cap-notify"})
     names = caps.shown(door.network, door.secure, version, door.certfp)
     if version < 302:
         names = caps.fitting(names, cap_room(door, "LS"))
@@ -189,7 +189,7 @@ def complete(door: IrcDoor) -> Steps | None:
 
 
 def hello(door: IrcDoor) -> Hello:
-    account = door.proved.get("account", "")
+    account = door.proved
     device = door.device = device_of(door) if account else ""
     return Hello(
         login=account if account and door.network.fold(account) == door.network.fold(door.nick) else door.nick,
@@ -269,9 +269,9 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
         face.doors.append(door)
     network.arrive(event.login)
     if door.account:
-        face.modes.add("r")
+        face.wear("r")
     if door.secure:
-        face.modes.add("Z")
+        face.wear("Z")
     lasting.wear_modes(door)
     greet(door)
     rooms = yield Wait("rooms")
@@ -280,7 +280,7 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     state = yield Wait("state")
     yield from lusers(door, state)
     motd(door)
-    worn = face.modes & (lasting.LASTING_MODES | set("rZ"))
+    worn = set(face.modes) & (lasting.LASTING_MODES | set("rZ"))
     if worn:
         modes = "".join(sorted(worn))
         door.put(f":{face.mask} MODE {door.nick} +{modes}")
@@ -449,10 +449,10 @@ def setname(door: IrcDoor, line: Line) -> Steps | None:
 
 
 def rename_real(door: IrcDoor, real: str) -> Steps:
-    door.renaming.append(real)
+    door.renaming += (real,)
     answer = yield Set(key="name", value=real)
     if isinstance(answer, Refused):
-        door.renaming.remove(real)
+        door.renaming = events.without(door.renaming, real)
         door.fail("SETNAME", "CANNOT_CHANGE_REALNAME", text=answer.text)
         return
     door.real = door.network.face(door.login).real = real

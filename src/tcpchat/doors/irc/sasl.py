@@ -118,7 +118,7 @@ def scram(door: IrcDoor, exchange: Exchange, payload: str) -> Steps:
 
 def logged_in(door: IrcDoor, account: str) -> None:
     door.exchange = None
-    door.proved["account"] = account
+    door.proved = account
     say_logged_in(door, account)
     door.reply("RPL_SASLSUCCESS")
 
@@ -133,7 +133,7 @@ def say_logged_in(door: IrcDoor, account: str) -> None:
         door.account = account
         face = door.network.face(door.login)
         face.account = account
-        face.modes.add("r")
+        face.wear("r")
 
 
 # -- making accounts -----------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def make(door: IrcDoor, account: str, password: str) -> Steps:
     if isinstance(answer, Done):
         name = str(answer.data.get("login", account))
         door.put(f":{door.network.server} REGISTER SUCCESS {nick_of(name)} :Account created")
-        door.proved["account"] = name
+        door.proved = name
         say_logged_in(door, name)
         return
     codes = {"exists": "USERNAME_EXISTS", "claimed": "USERNAME_EXISTS", "in_use": "USERNAME_EXISTS",

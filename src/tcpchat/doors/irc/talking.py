@@ -179,7 +179,7 @@ def say_plain(door: IrcDoor, target: str, text: str) -> bool:
         face = door.network.people.get(key)
         if face is None or face.modes or key in services.SERVICES:
             return False
-        door.me.accepted.add(key)
+        door.me.accept(key)
         to, shown = "@" + face.login, nick_of(face.login)
     door.me.spoke = door.now
     door.refs = ref = door.refs + 1
@@ -247,14 +247,14 @@ def admitted(door: IrcDoor, verb: str, nick: str, ctcp: bool) -> bool:
     """False, and an answer, when the other does not want this kind of message."""
     face = door.network.people.get(door.network.fold(nick))
     mine = door.me
-    mine.accepted.add(door.network.fold(nick))
+    mine.accept(door.network.fold(nick))
     if face is None or door.is_me(nick) or "o" in mine.modes:
         return True
     if "T" in face.modes and ctcp:
         if verb == "PRIVMSG":
             door.reply("ERR_CANNOTSENDTOUSER", nick, text="This person takes no CTCP")
         return False
-    if "R" in face.modes and not door.account and door.network.fold(door.login) not in face.accepted:
+    if "R" in face.modes and not door.account and door.network.fold(door.login) not in (face.accepted or ()):
         if verb != "NOTICE":
             text = "This person takes messages only from people with an account"
             door.reply("ERR_NEEDREGGEDNICK", nick, text=text)
@@ -270,10 +270,12 @@ def typing(door: IrcDoor, target: str, state: str) -> None:
 
 @command("ACCEPT", "[-]nick{,[-]nick}", "Let somebody write to you although you have +R.", least=1)
 def accept(door: IrcDoor, line: Line) -> None:
-    accepted = door.network.face(door.login).accepted
+    face = door.network.face(door.login)
     for word in line.params[0].split(","):
         key = door.network.fold(word.lstrip("-"))
-        (accepted.discard if word.startswith("-") else accepted.add)(key)
+        face.accept(key)
+        if word.startswith("-") and face.accepted:
+            face.accepted.discard(key)
 
 
 # -- taking back ---------------------------------------------------------------------------------------------
