@@ -15,7 +15,7 @@ from tcpchat.core.chat import Chat
 from tcpchat.core.feed import Session
 from tcpchat.core.model import Command, Confirm, FanOut, Message
 from tcpchat.doors.irc.door import IrcDoor
-from tcpchat.doors.irc.network import ASKS_FREE, Network
+from tcpchat.doors.irc.network import ASKS_BEATS, ASKS_FREE, Network
 from tcpchat.pipe import Parcel
 
 TARGETS = ["#room", "#nowhere", "foo", "bar", "NickServ", "#all", "@#room", "a,b", "nobody", "*", "żółw"]
@@ -101,27 +101,39 @@ def test_a_pong_that_answers_nothing_confirms_nothing(line: bytes) -> None:
     assert rig.door.receipts.waiting
 
 
-def test_where_many_are_asked_each_has_one_question_a_beat() -> None:
+def test_where_many_are_asked_they_take_turns() -> None:
     network = Network()
     doors = []
-    for number in range(ASKS_FREE + 5):
+    woken: list[IrcDoor] = []
+    for number in range(2 * ASKS_FREE + 5):
         rig = Rig(network, Chat())
         rig.feed(PLAIN.replace(b"foo", b"f%d" % number))
         rig.door.receipts.answers = True
+        rig.door.wake = lambda door=rig.door: woken.append(door)  # type: ignore[misc]
         doors.append(rig.door)
     network.tick()
-    first = [door.mark(10) for door in doors]
-    assert all(first)  # the first of a beat is free for everybody
-    for door in doors:
-        door.receive(b"PONG :tc-a\r\n", NOW)
-    second = [door.mark(20) for door in doors]
-    assert second == [b""] * len(doors)
+    asked = [bool(door.mark(10)) for door in doors]
+    assert asked == [True] * ASKS_FREE + [False] * (ASKS_FREE + 5)
+    assert [bool(door.mark(20)) for door in doors] == [False] * len(doors)  # waits, or is asked already
+    for rest in (doors[ASKS_FREE : 2 * ASKS_FREE], doors[2 * ASKS_FREE :], []):
+        woken.clear()
+        network.tick()
+        assert woken == rest
+        for door in woken:
+            assert b"PING :tc-14\r\n" in door.data_to_send()
+
+
+def test_no_turn_is_further_away_than_a_second() -> None:
+    network = Network()
+    count = (ASKS_BEATS + 5) * ASKS_FREE
+    doors = [IrcDoor(network) for _ in range(count)]
     woken: list[IrcDoor] = []
     for door in doors:
         door.wake = lambda door=door: woken.append(door)  # type: ignore[misc]
-    network.tick()
-    assert woken == doors
-    assert b"PING :tc-14\r\n" in doors[0].data_to_send()
+        network.may_ask(door)
+    for _ in range(ASKS_BEATS):
+        network.tick()
+    assert len(woken) == count - ASKS_FREE
 
 
 def text_of(event: Message) -> bytes:

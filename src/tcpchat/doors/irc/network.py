@@ -9,6 +9,7 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
 WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep
-ASKS_FREE = 100  # PINGs of all doors in a tenth of a second; from then on each door has one
+ASKS_FREE = 100  # PINGs of all doors in a tenth of a second; what is more waits,
+ASKS_BEATS = 10  # at most so many tenths of a second
 MARKS_MAX = 100_000  # read marks remembered with their exact time; older ones fall back to the cursor
 CHANNEL_MODES = {  # letter -> name in core.model.Change
     "b": "ban", "e": "except", "I": "invex", "k": "key", "l": "limit", "C": "no_ctcp", "i": "invite_only",
@@ -159,14 +161,16 @@ class Network:
         self.news: dict[int, News] = {}  # who has come in this beat, by the id of the event, which it keeps alive
         self.about: About | None = None  # of what is told to many doors just now
         self.here = 0  # people who are here
-        self.beat = self.asks = 0  # tenths of a second; PINGs for receipts in the present one
-        self.due: dict[IrcDoor, None] = {}  # doors whose next PING waits for the next beat
+        self.beat = self.asks = 0  # tenths of a second; PINGs for receipts in the present one,
+        self.asks_most = ASKS_FREE  # and how many there may be
+        self.due: dict[IrcDoor, None] = {}  # doors whose next PING waits for a beat to come
 
     # -- the pace of receipts --------------------------------------------------------------------------------
 
-    def may_ask(self, door: IrcDoor, last: int) -> bool:
-        """May this door send its PING now? Where many do, each has one a tenth of a second: a PONG is cumulative."""
-        if last == self.beat and self.asks >= ASKS_FREE:
+    def may_ask(self, door: IrcDoor) -> bool:
+        """May this door send its PING now? Where many want to they take turns: a PONG is cumulative, so what waits is
+        told by the next, only later."""
+        if self.asks >= self.asks_most:
             self.due[door] = None
             return False
         self.asks += 1
@@ -179,9 +183,13 @@ class Network:
         self.about = None
         self.beat += 1
         self.asks = 0
-        due, self.due = self.due, {}
-        for door in due:
-            door.wake()
+        if not self.due:
+            self.asks_most = ASKS_FREE
+        else:
+            self.asks_most = max(self.asks_most, -(-len(self.due) // ASKS_BEATS))
+            for door in list(islice(self.due, self.asks_most)):
+                del self.due[door]
+                door.wake()
 
     @classmethod
     def of(cls, settings: Any) -> Network:

@@ -22,7 +22,7 @@ SENT_MAX = 512  # own messages whose fate /RECEIPTS and "/msg Receipts last" can
 class Receipts:
     """What this client has been told, has been asked about, and has confirmed."""
 
-    __slots__ = ("answers", "asked", "beat", "begun", "confirmed", "door", "order", "sent", "told", "waiting")
+    __slots__ = ("answers", "asked", "begun", "confirmed", "door", "order", "sent", "told", "waiting")
 
     def __init__(self, door: IrcDoor) -> None:
         self.door = door
@@ -30,7 +30,6 @@ class Receipts:
         self.asked = 0  # entry of the last token sent
         self.confirmed = 0
         self.waiting = False  # a token is out
-        self.beat = -1  # of the network, when the last token was sent
         self.answers = False  # this client has answered one
         self.begun = 0.0  # when the welcome was
         # Conversation -> places of own messages that wait for receipts; kept for those who can be sent TAGMSG.
@@ -49,11 +48,7 @@ class Receipts:
         self.tell(seq)
         if self.waiting or self.told <= self.asked or not self.door.registered or not self.answers:
             return b""
-        network = self.door.network
-        if not network.may_ask(self.door, self.beat):
-            return b""
-        self.beat = network.beat
-        return self._ask()
+        return self._ask() if self.door.network.may_ask(self.door) else b""
 
     def _ask(self) -> bytes:
         self.asked, self.waiting = self.told, True
