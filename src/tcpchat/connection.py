@@ -367,7 +367,10 @@ class Connection(asyncio.Protocol):
             if mark:
                 out.append(mark)
         if out:
-            self._write_all(out)
+            if len(out) == 1 and self.layer is None:
+                self.transport.write(out[0])
+            else:
+                self._write_all(out)
             out.clear()
         if door.closing:
             self._close(linger=self.irc is not None and self.irc.overlong)

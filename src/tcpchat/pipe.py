@@ -47,20 +47,23 @@ BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of mi
 class Parcel:
     """What one audience gets of a batch in one dialect: encoded once, joined once."""
 
-    __slots__ = ("ends", "joined", "last", "late", "own", "pieces", "places")
+    __slots__ = ("ends", "joined", "last", "own", "pieces", "places")
 
     def __init__(self, members: list[tuple[int, FanOut]], encode: Callable[[AnyEvent], bytes | None]) -> None:
         self.places = members
-        self.pieces = [encode(fan.event) for _, fan in members]
+        self.pieces = pieces = [encode(fan.event) for _, fan in members]
         self.own: dict[Session | None, list[int]] = {}  # whose pieces these are: they are not told them
+        own, last = self.own, 0
         for index, (_, fan) in enumerate(members):
-            if fan.skip in self.own:
-                self.own[fan.skip].append(index)
+            skip, seq = fan.skip, getattr(fan.event, "seq", 0)
+            if skip in own:
+                own[skip].append(index)
             else:
-                self.own[fan.skip] = [index]
-        self.last = max([getattr(fan.event, "seq", 0) for _, fan in members])
-        self.joined = None if None in self.pieces else b"".join(self.pieces)  # type: ignore[arg-type]
-        self.late = next((index for index, (_, fan) in enumerate(members) if fan.late), 0)  # where they begin
+                own[skip] = [index]
+            if seq > last:
+                last = seq
+        self.last = last
+        self.joined = None if None in pieces else b"".join(pieces)  # type: ignore[arg-type]
         self.ends: list[int] = []  # where the pieces end in ``joined``, once somebody needs it
 
     def without(self, session: Session) -> list[memoryview]:
@@ -71,13 +74,17 @@ class Parcel:
         whole, start = memoryview(self.joined), 0
         rest: list[memoryview] = []
         for index in self.own[session]:
-            end = self._before(self.late if self.places[index][1].late else index)
+            end = self._before(self._late() if self.places[index][1].late else index)
             if end > start:
                 rest.append(whole[start:end])
             start = self.ends[index]
         if start < len(whole):
             rest.append(whole[start:])
         return rest
+
+    def _late(self) -> int:
+        """Where those begin that have waited to be told together."""
+        return next(index for index, (_, fan) in enumerate(self.places) if fan.late)
 
     def _before(self, index: int) -> int:
         return self.ends[index - 1] if index else 0
@@ -292,6 +299,8 @@ class Pipe:
             except Exception:
                 logger.exception("! entries %d to %d could not be applied", run[0].seq, run[-1].seq)
                 self._apologise(run)
+        for entry in entries:
+            entry.origin = None  # the newest entries stay in memory; sessions that are long gone need not
 
     def _apologise(self, entries: list[Entry]) -> None:
         for entry in entries:

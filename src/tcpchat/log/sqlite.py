@@ -135,22 +135,20 @@ class SqliteLog:
         at = max(at, self._at)
         entries = [Entry(seq, at, item.fact, item.origin) for seq, item in enumerate(batch, self.head + 1)]
         values: list[object] = []
-        kept: list[Entry] = []  # without origins: the tail shall not keep sessions that are long gone
         for entry in entries:
-            seq, fact = entry.seq, entry.fact
-            values += (seq, at, fact.room, encode(fact))
-            kept.append(Entry(seq, at, fact))
+            fact = entry.fact
+            values += (entry.seq, at, fact.room, encode(fact))
         cursors = self._take_cursors() if self._cursors and self._now() >= self._cursors_from else {}
         self._appending = True
         try:
-            await self._worker.run(lambda: self._store.append(kept, values, cursors))
+            await self._worker.run(lambda: self._store.append(entries, values, cursors))
         except LogUnavailable:
             self._appending = False
             self._merge(cursors)
             raise
         self._appending = False
         self.head, self._at = entries[-1].seq, at
-        self._tail.add(kept)
+        self._tail.add(entries)
         return entries
 
     async def snapshot(self, seq: int, state: bytes) -> None:
