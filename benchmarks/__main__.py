@@ -9,7 +9,8 @@ import sys
 
 FIGURES: dict[str, tuple[list[str], list[str], str]] = {
     "against": (["--rounds", "3"], ["--rounds", "1", "--seconds", "2"], "tcpchat, InspIRCd, ngIRCd on the same loads"),
-    "growth": ([], ["--quick"], "cost over the length of the log, the size of rooms, the number of logins"),
+    "doors": ([], ["--quick"], "the same loads by IRC, the native protocol and WebSocket, plain and over TLS"),
+    "growth": ([], ["--quick"], "cost over the length of the log, the size and number of rooms, the number of logins"),
     "crash": (["--rounds", "50"], ["--rounds", "5"], "kill -9 under load: nothing lost, doubled or out of order"),
     "tui": ([], ["--quick"], "the full-screen client: first paint, keys under load, memory"),
     "web": ([], ["--quick"], "the page: first message, long tasks under load"),

@@ -1,6 +1,6 @@
 """What growth costs: figures over the length of the log, the size of rooms and the number of logins.
 
-python -m benchmarks.growth [--quick | --full] [--keep FOLDER] [--only log,logins,rooms,irc,held]
+python -m benchmarks.growth [--quick | --full] [--keep FOLDER] [--only log,logins,rooms,irc,held,manyrooms] [--markdown]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks import rig
 from benchmarks.log import START_MS, cpu, direct, messages, timed, words
+from benchmarks.manyrooms import many_rooms_figures, markdown
 from tcpchat.background import collecting_nothing
 from tcpchat.core.chat import Chat
 from tcpchat.core.model import Arrived, Entry, Query
@@ -34,6 +35,7 @@ PLOTS = (
     ("logins", "logins", "logins", ["snapshot_ms", "restore_ms"]),
     ("rooms", "rooms", "members", ["cpu_us_per_delivery", "cpu_us_per_message"]),
     ("held", "held", "held", ["cpu_us_per_connection", "connections_per_s", "rss_kib_per_connection"]),
+    ("manyrooms", "manyrooms", "rooms", ["welcome_cpu_ms", "welcome_ms", "message_cpu_us", "bytes_per_membership"]),
 )
 
 
@@ -190,14 +192,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes only: to see that it works")
     parser.add_argument("--full", action="store_true", help="10^7 messages too: a quarter of an hour, 4 GB of disk")
     parser.add_argument("--keep", type=Path, help="keep the logs in this folder, and use those that are there")
-    parser.add_argument("--only", default="log,logins,rooms,irc,held", help="some of the parts; the others stay")
+    every = "log,logins,rooms,irc,held,manyrooms"
+    parser.add_argument("--only", default=every, help="some of the parts; the others stay")
+    parser.add_argument("--markdown", action="store_true", help="show manyrooms as last measured; measures nothing")
     args = parser.parse_args()
+    out = rig.HERE / "out" / "growth.json"
+    if args.markdown:
+        print(markdown(json.loads(out.read_text())["manyrooms"]))
+        return
     if args.keep is not None:
         args.keep.mkdir(parents=True, exist_ok=True)
     lengths = [10_000, 100_000] if args.quick else [10_000, 100_000, 1_000_000] + [10_000_000] * args.full
     rooms = [10, 100] if args.quick else [10, 30, 100, 300, 1_000, 3_000] + [10_000] * args.full
     logins = [10, 100, 1_000, 10_000] + [50_000] * (not args.quick)
     held = [200, 500] if args.quick else [1_000, 2_000, 4_000] + [19_000] * args.full
+    many = [1, 10, 100] if args.quick else [1, 10, 100, 1_000]
     seconds = 1.5 if args.quick else 3.0
     parts: dict[str, Callable[[], list[Row]]] = {
         "log": lambda: [asyncio.run(log_figures(entries, args.keep)) for entries in lengths],
@@ -205,8 +214,8 @@ def main() -> None:
         "rooms": lambda: [room_figures(members, seconds) for members in rooms],
         "irc": lambda: [room_figures(members, seconds, "") for members in rooms if members <= IRC_MEMBERS],
         "held": lambda: [held_figures(connections) for connections in held],
+        "manyrooms": lambda: [many_rooms_figures(count, args.quick) for count in many],
     }
-    out = rig.HERE / "out" / "growth.json"
     out.parent.mkdir(exist_ok=True)
     found = json.loads(out.read_text()) if out.exists() else {}
     found["machine"] = rig.machine()

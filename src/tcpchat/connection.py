@@ -205,10 +205,11 @@ class Connection(asyncio.Protocol):
         self.door, self.first, self.heard = door, None, self.server.ticks
         if door.name in PINGLESS:
             keep_alive(self.transport)
+        random = secrets.token_urlsafe(36)
         self.session = self.server.chat.open(
             time.time(),
-            nonce=secrets.token_urlsafe(24),
-            device=secrets.token_urlsafe(12),
+            nonce=random[:32],
+            device=random[32:],
             door=door.name,
             dialect=door.dialect,
             secure=secure,

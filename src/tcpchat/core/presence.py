@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end,
-WORDS = 4_000  # and what is more than so many writes: each is one for everybody who is here
+WORDS = 1_000  # and what is more than so many writes: each is one for everybody who is here
 WINDOW, WINDOW_MAX = 0.1, 3.0  # seconds; it grows with those who have to be told,
 PER_WINDOW = 200  # by its own length for so many
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
