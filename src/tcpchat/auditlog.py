@@ -58,7 +58,7 @@ class AuditLog:
 
     def __init__(self, sink: TextIO | None = None, console: Callable[[str], None] | None = None) -> None:
         self.sink, self.console = sink, console
-        self.online: dict[int, tuple[User, int]] = {}  # uid -> the user, its sessions
+        self.online: dict[int, int] = {}  # uid -> its sessions
         self.state = "WAIT4CLIENTS"
         self.login_of: Callable[[int], str] = lambda uid: ""
         self.blots: set[Blot] = set()  # what is erased in the chat and still stands in the file
@@ -119,7 +119,7 @@ class AuditLog:
 
     def _who(self, login: str, command: Who) -> None:
         if not command.to:
-            logins = [user.login for user, _ in self.online.values()]
+            logins = list(map(self.login_of, self.online))
             self.write(f"{login} asks server about active connections - {logins}")
 
     def refused(self, session: Session, event: Refused) -> None:
@@ -146,11 +146,9 @@ class AuditLog:
 
     def came(self, user: User) -> None:
         """A session of this user is open."""
-        known = self.online.get(user.uid)
-        if known is not None:
-            self.online[user.uid] = (user, known[1] + 1)
+        sessions = self.online[user.uid] = self.online.get(user.uid, 0) + 1
+        if sessions > 1:
             return
-        self.online[user.uid] = (user, 1)
         self.write(f"Accepted new user {user.login}")
         self._console(f"{user.login} has joined --- len users {len(self.online)}")
         self._notify(0, user)
@@ -158,9 +156,9 @@ class AuditLog:
 
     def left(self, user: User) -> None:
         """A session of this user has ended."""
-        sessions = self.online[user.uid][1] - 1
+        sessions = self.online[user.uid] - 1
         if sessions:
-            self.online[user.uid] = (user, sessions)
+            self.online[user.uid] = sessions
             return
         del self.online[user.uid]
         self.write(f"User {user.login} has left ...")

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
@@ -55,12 +56,13 @@ class Connection(asyncio.Protocol):
         self.layer: Layer | None = None
         self.address, self.local = "", False
         self.first: bytes | None = b""  # first bytes until the door is chosen; None from then on
-        self.out: list[bytes | memoryview] = []  # what leaves at the end of this turn
-        self.parcels: list[Parcel] = []  # used by the pipe during a fan-out
+        # Lists while there is something in them: an empty tuple costs a connection nothing.
+        self.out: list[bytes | memoryview] | tuple[()] = ()  # what leaves at the end of this turn
+        self.parcels: list[Parcel] | tuple[()] = ()  # used by the pipe during a fan-out
         self.last = 0  # last entry among the shared events of this turn
         self.told = self.touched = False  # the door has bytes; the pipe will flush this connection
         self.full = self.waiting = False  # transport above its high-water mark; door not ready
-        # Mostly empty, and an empty tuple costs a connection nothing.
+        # Mostly empty, too.
         self.held: tuple[str, ...] = ()  # why this peer is not read just now
         self.loads: tuple[Load, ...] = ()  # its questions that wait
         self.loading = False
@@ -337,7 +339,10 @@ class Connection(asyncio.Protocol):
         """Tell this peer what others get too, already encoded."""
         if self.told:
             self._gather()
-        self.out.append(data)
+        if self.out:
+            self.out.append(data)
+        else:
+            self.out = [data]
         if last > self.last:
             self.last = last
         if not self.touched:
@@ -348,14 +353,20 @@ class Connection(asyncio.Protocol):
         self.told = False
         data = self.door.data_to_send()
         if data:
+            self._add(data)
+
+    def _add(self, data: bytes) -> None:
+        if self.out:
             self.out.append(data)
+        else:
+            self.out = [data]
 
     def flush(self) -> None:
         """Write what this turn brought, in one piece."""
         self.touched = False
         if self.closing:
             return
-        out, door = self.out, self.door
+        door = self.door
         if self.told:
             if self.irc is not None and self._stirred(self.irc):
                 self._go_on(self.irc)
@@ -366,13 +377,13 @@ class Connection(asyncio.Protocol):
             mark = door.mark(self.last)
             self.last = 0
             if mark:
-                out.append(mark)
-        if out:
+                self._add(mark)
+        if self.out:
+            out, self.out = self.out, ()
             if len(out) == 1 and self.layer is None:
                 self.transport.write(out[0])
             else:
                 self._write_all(out)
-            out.clear()
         if door.closing:
             self._close(linger=self.irc is not None and self.irc.overlong)
         elif not door.ready and not self.waiting:
@@ -383,7 +394,7 @@ class Connection(asyncio.Protocol):
             self.waiting = False
             self._resumed()
 
-    def _write_all(self, out: list[bytes | memoryview]) -> None:
+    def _write_all(self, out: Sequence[bytes | memoryview]) -> None:
         if len(out) == 1:
             self.write(out[0])
         elif self.layer is None and len(max(out, key=len)) > COPIED_MAX:

@@ -183,12 +183,11 @@ class Pipe:
                 self._address(members, sessions, touched)
         for session in touched:
             carrier: Connection = session.carrier
-            parcels = carrier.parcels
+            parcels, carrier.parcels = carrier.parcels, ()
             if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].own:
                 carrier.share(parcels[0].joined, parcels[0].last)
             else:
                 take(session, parcels)
-            parcels.clear()
 
     def _address(
         self, members: list[tuple[int, FanOut]], sessions: dict[Session, None], touched: list[Session]
@@ -205,9 +204,11 @@ class Pipe:
                 if parcel.joined is None:
                     self._address_each(members, parcel, sessions, touched)
                     return
-            if not carrier.parcels:
+            if carrier.parcels:
+                carrier.parcels.append(parcel)
+            else:
+                carrier.parcels = [parcel]
                 touched.append(session)
-            carrier.parcels.append(parcel)
 
     def _address_each(
         self, members: list[tuple[int, FanOut]], plain: Parcel, sessions: dict[Session, None], touched: list[Session]
@@ -226,9 +227,11 @@ class Pipe:
                 parcel = parcels[outlook] = Parcel(members, carrier.door.view)
             if parcel.joined == b"" and not parcel.last:
                 continue  # nothing of it is seen from there
-            if not carrier.parcels:
+            if carrier.parcels:
+                carrier.parcels.append(parcel)
+            else:
+                carrier.parcels = [parcel]
                 touched.append(session)
-            carrier.parcels.append(parcel)
 
     # -- the end of a turn -----------------------------------------------------------------------------------
 
@@ -445,7 +448,7 @@ def runs(entries: list[Entry]) -> Iterator[tuple[list[Entry], bool]]:
         yield (entries[start:] if start else entries), True
 
 
-def take(session: Session, parcels: list[Parcel]) -> None:
+def take(session: Session, parcels: Sequence[Parcel]) -> None:
     """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
     if len(parcels) == 1 and parcels[0].joined is not None:
         only = parcels[0]  # the usual case: somebody of one busy room, without the own words

@@ -71,6 +71,7 @@ def test_what_is_said(log: Fixture) -> None:
 def test_what_is_asked(log: Fixture) -> None:
     log.audit.came(log.duck)
     log.audit.came(log.brother)
+    log.audit.login_of = {user.uid: user.login for user in (log.duck, log.brother)}.__getitem__
     session = log.session(log.duck)
     for command in (Confirm(seq=1), Status(), Who(), Who(to="#pond"), Bye(), Say(to="@x", text="y")):
         log.audit.command(session, command)

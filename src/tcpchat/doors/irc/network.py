@@ -9,6 +9,7 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -309,7 +310,7 @@ class Network:
 
     def cloak(self, address: str) -> str:
         """A host name that is the same for one address and does not tell it."""
-        return hashlib.blake2s(address.encode(), key=self.secret, digest_size=6).hexdigest() + ".ip"
+        return _cloaked(self.secret, address)
 
     # -- read marks ------------------------------------------------------------------------------------------
 
@@ -360,6 +361,11 @@ class Network:
             "PART": "", "PRIVMSG": self.targets_max, "TAGMSG": self.targets_max, "WHOIS": 1, "WHOWAS": 10,
         }  # fmt: skip
         return ",".join(f"{name}:{limit}" for name, limit in limits.items())
+
+
+@lru_cache(maxsize=1_024)  # a class has one address
+def _cloaked(secret: bytes, address: str) -> str:
+    return hashlib.blake2s(address.encode(), key=secret, digest_size=6).hexdigest() + ".ip"
 
 
 def nothing_kept(target: str) -> dict[str, str]:
