@@ -28,7 +28,7 @@ from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
 from tcpchat.core.guesses import Guesses, Newcomers
-from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
+from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Bucket, Limits
 from tcpchat.core.state import Room, State, User
 
 Effects = list[m.AnyEffect]
@@ -210,6 +210,8 @@ class Chat:
             return False
         if user is None or session.trusted or not limits.commands_per_second or type(command) in UNLIMITED:
             return True
+        if user.commands is None:
+            user.commands = Bucket()
         wait = user.commands.take(now, limits.commands_per_second, limits.command_burst)
         if wait and type(command) is not m.Typing:  # a passing notice may pass unseen
             refuse(session, command, "too_fast", out, after=wait)

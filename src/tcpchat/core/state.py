@@ -106,7 +106,7 @@ class User:
         self.tokens = -1.0
         self.byte_tokens = -1.0
         self.tokens_at = 0.0
-        self.commands = Bucket()
+        self.commands: Bucket | None = None  # once one was counted
 
     def own(self, table: str) -> dict[Any, Any]:
         """One of its tables, to be written."""
