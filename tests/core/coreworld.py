@@ -174,9 +174,8 @@ class World:
         if query.kind == "count":
             cursors = query.cursors or {}
             said = [row for row in rows if isinstance(row.fact, m.Said)]
-            return m.Result(
-                counts={n: sum(r.fact.room == n and r.seq > after for r in said) for n, after in cursors.items()}
-            )
+            counts = {n: sum(r.fact.room == n and r.seq > after for r in said) for n, after in cursors.items()}
+            return m.Result(counts=counts, head=len(self.rows))
         rows = [row for row in rows if query.events or isinstance(row.fact, m.Said)]
         if query.kind == "search":
             rows = [row for row in rows if query.words in getattr(row.fact, "text", "") and not row.removed]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from coreworld import FREE, Peer, World
@@ -593,3 +595,39 @@ def test_numbers_that_no_log_has(number: int) -> None:
             query.limit,
         ):
             assert 0 <= value < 2**63
+
+
+def counted(world: World, peer: Peer, meanwhile: Callable[[], object]) -> dict[str, m.RoomInfo]:
+    """The rooms of a peer when something happens between the log's counting and the answer."""
+    world.hold_loads = True
+    peer.do(m.Rooms(ref=9))
+    (load,) = world.loads
+    result = world.ask(load.query)
+    meanwhile()
+    world.loads.clear()
+    world.hold_loads = False
+    world.run(world.chat.loaded(load, result, world.now))
+    return {info.to: info for info in peer.told(m.RoomList)[-1].rooms}
+
+
+def test_what_comes_while_the_log_counts_is_counted_once() -> None:
+    world = World()
+    duck, goose = world.enter("duck"), world.enter("goose")
+    goose.do(m.Say("#all", "one", n=1))
+    rooms = counted(world, duck, lambda: goose.do(m.Say("#all", "two", n=2)).do(m.Say("@duck", "first", n=3)))
+    assert (rooms["#all"].unread, rooms["#all"].head) == (2, world.chat.head - 1)
+    assert (rooms["@goose"].unread, rooms["@goose"].head) == (1, world.chat.head)
+    assert {to: info.unread for to, info in counted(world, duck, lambda: None).items()} == {"#all": 2, "@goose": 1}
+
+
+def test_what_is_read_while_the_log_counts_is_not_unread() -> None:
+    world = World()
+    duck, goose = world.enter("duck"), world.enter("goose")
+    goose.do(m.Say("#all", "one", n=1)).do(m.Say("#all", "two", n=2))
+    newest = world.chat.head
+
+    def meanwhile() -> None:
+        duck.do(m.Read("#all", newest))
+        goose.do(m.Say("#all", "three", n=3))
+
+    assert counted(world, duck, meanwhile)["#all"].unread == 1

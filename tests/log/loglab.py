@@ -99,7 +99,7 @@ class Oracle:
             counts[room] = min(
                 100, len(self._rows([room], lambda row, cursor=cursor: row.seq > cursor and _is_message(row)))
             )
-        return Result(counts=counts)
+        return Result(counts=counts, head=self.entries[-1].seq if self.entries else 0)
 
     def entry(self, query: Query) -> Result:
         return Result(tuple(self._row(entry) for entry in self.entries if entry.seq == query.seq))

@@ -88,7 +88,10 @@ def say(stage: Stage, *messages: tuple[str, str]) -> None:
 
 
 def seen(stage: Stage) -> None:
-    """Read what is unread elsewhere, so that the next proof begins with nothing."""
+    """Read what is unread elsewhere, so that the next proof begins with nothing.
+
+    Who leaves a room before the screen has stood still leaves its messages unread.
+    """
     stage.hands.press("alt+h")
     stage.hands.until(without("unread:"))
 
@@ -159,7 +162,7 @@ def _(stage: Stage, key: str) -> None:
     stage.hands.until(without("number 119"))
     if key == "pageup":
         stage.hands.press("pageup")
-        stage.hands.until("number 75")
+        stage.hands.until("number 55")  # on the second page and not on the first
         stage.hands.press("ctrl+end")
     else:
         stage.hands.press(key)
@@ -188,6 +191,7 @@ def _(stage: Stage, key: str) -> None:
     stage.hands.press("ctrl+end")
     stage.hands.until("line 59")
     home(stage)
+    seen(stage)
 
 
 @proof("mention.prev", "mention.next")
@@ -206,6 +210,7 @@ def _(stage: Stage, key: str) -> None:
     close(stage, "duck: @me")
     stage.hands.press("escape", "alt+1")
     room_is(stage, "#all")
+    seen(stage)
 
 
 @proof("back")
@@ -354,6 +359,7 @@ def _(stage: Stage, key: str) -> None:
         stage.hands.press("up", "up", key)
     chosen(stage, "duck: middle")
     home(stage)
+    seen(stage)
 
 
 @proof("msg.reply")
@@ -369,7 +375,7 @@ def _(stage: Stage, key: str) -> None:
 
 @proof("msg.info")
 def _(stage: Stage, key: str) -> None:
-    pick(stage, "who has this")
+    pick(stage, f"who has this by {key}")
     stage.hands.press(key)
     stage.hands.until("on the server's disk, number")
     stage.hands.until(matches("waiting|delivered"))

@@ -197,3 +197,20 @@ def test_texts_are_clean_before_they_are_rows(session: Session) -> None:
     event = session.row(m.RoomEvent(12, 1, "topic", "#all", by="e\x1b", text="t\x1b\n\x00"))
     assert event is not None
     assert not any(char in event.text for char in "\x1b\x00\n")
+
+
+def test_what_comes_while_the_server_counts_is_not_forgotten(session: Session) -> None:
+    asked = session.heads()
+    session.take(m.Message(11, 1, "carol", "@you", "psst"))
+    session.take(m.Message(12, 1, "duck", "#ops", "@you: look"))
+    before = (
+        m.RoomInfo("#all", head=10, read=10),
+        m.RoomInfo("#ops", head=12, read=5, unread=3, mentions=1),
+        m.RoomInfo("@carol", head=11),
+    )
+    session.take_rooms(before, asked)
+    carol, ops = session.get("@carol"), session.get("#ops")
+    assert (carol.unread, carol.mentions) == (1, 1)
+    assert (ops.unread, ops.mentions) == (4, 2)
+    session.take_rooms(before, session.heads())
+    assert (carol.unread, ops.unread, ops.mentions) == (0, 3, 1)

@@ -71,11 +71,13 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True):
-    """The log's answer. count: ``counts`` = room -> number of messages behind the cursor given (at most 100)."""
+    """The log's answer. count: ``counts`` = room -> number of messages behind the cursor given (at most 100), up to
+    ``head``."""
 
     rows: tuple[Row, ...] = ()
     more: bool = False
     counts: dict[int, int] = {}
+    head: int = 0
 
 
 class Load(Effect, frozen=True):

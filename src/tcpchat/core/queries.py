@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 NUMBER_MAX = (1 << 62) - 1
+UNREAD_MAX = 100  # unread messages of a conversation are counted up to here
 COUNTED_MAX = 1_000  # members of a room up to which a newcomer is told how far all others have it
 
 Shown = m.Message | m.Amended | m.RoomEvent
@@ -167,11 +168,11 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
             messages = _heard(chat, session, result)
             out.append(m.Tell(session, m.Page(command.to, messages, result.more, command.ref)))
         case m.Rooms():
-            out.append(m.Tell(session, room_list(chat, session, command, result.counts)))
+            out.append(m.Tell(session, room_list(chat, session, command, unread(chat, session, load.query, result))))
         case m.Hello():
             from tcpchat.core.entering import begin
 
-            begin(chat, session, result.counts, now, out)
+            begin(chat, session, unread(chat, session, load.query, result), now, out)
         case m.Admin():
             from tcpchat.core.operators import logged
 
@@ -283,6 +284,23 @@ def count_query(chat: Chat, user: User) -> m.Query:
         since = chat.state.rooms[number].members[user.uid].since
         cursors[number] = max(user.reads.get(number, 0), since)
     return m.Query(kind="count", rooms=tuple(cursors), cursors=cursors, user=user.uid)
+
+
+def unread(chat: Chat, session: Session, query: m.Query, result: m.Result) -> dict[int, int]:
+    """What the log has counted, as of now: with what has come since it did, and without what has been read since."""
+    user, counts = session.user, dict(result.counts)
+    assert user is not None
+    read = dict(count_query(chat, user).cursors or {})
+    for number, cursor in (query.cursors or {}).items():
+        if read.get(number, 0) > max(cursor, result.head - 1):
+            counts[number] = 0
+    for row in reversed(chat.recent):
+        if row.seq <= result.head:
+            break
+        fact = row.fact
+        if type(fact) is m.Said and fact.kind != "tag" and row.seq > read.get(fact.room, row.seq):
+            counts[fact.room] = min(counts.get(fact.room, 0) + 1, UNREAD_MAX)
+    return counts
 
 
 def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, int]) -> m.RoomList:

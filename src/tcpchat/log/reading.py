@@ -149,7 +149,7 @@ class Reading:
                 fresh = self.view.behind(room, max(cursor, self.followed))
                 there += sum(is_message(entry.fact) for entry in fresh)
             counts[room] = min(there, COUNT_MAX)
-        return Result(counts=counts)
+        return Result(counts=counts, head=self.view.head)
 
     def entry(self) -> Result:
         """One entry."""

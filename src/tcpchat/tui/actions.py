@@ -20,15 +20,25 @@ from tcpchat.tui.emoji import replace_names
 from tcpchat.tui.lines import Bar, Lines
 from tcpchat.tui.looking import Looking
 from tcpchat.tui.messages import MessageList, links
-from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel, text
+from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel
 from tcpchat.tui.panes import JOIN
 from tcpchat.tui.rows import Row
 from tcpchat.tui.search import Found
 from tcpchat.tui.session import Conversation, Session
-from tcpchat.tui.themes import Glyphs
+from tcpchat.tui.themes import Glyphs, text
 
-WITH_SELECTED = text("r reply  i info  y copy  o open link  e edit  d delete  R resend  Esc")
+WITH_SELECTED = (
+    ("msg.reply", text("reply")), ("msg.info", text("info")), ("msg.copy", text("copy")),
+    ("msg.open", text("open link")), ("msg.edit", text("edit")), ("msg.delete", text("delete")),
+    ("msg.resend", text("resend")), ("back", ""),
+)  # fmt: skip
 MESSAGE_MAX = 8_000  # bytes, when the server does not say
+
+
+def with_selected() -> str:
+    """What keys do with the selected message, for the status line."""
+    shown = ((keys.brief(name), _(words)) for name, words in WITH_SELECTED)
+    return "  ".join(f"{key} {words}".rstrip() for key, words in shown if key)
 
 
 class SelectedList(MessageList):
@@ -122,7 +132,8 @@ class ChatScreen(Looking):
     async def refresh_rooms(self) -> None:
         """Ask for the own conversations and their counts."""
         if self.client is not None:
-            self.session.take_rooms(await self.client.rooms())
+            asked = self.session.heads()
+            self.session.take_rooms(await self.client.rooms(), asked)
             self.chat.schedule()
 
     @property
@@ -190,7 +201,7 @@ class ChatScreen(Looking):
         while 0 <= at < len(rows):
             if rows[at].mention:
                 self.select(rows[at])
-                self.say(_(WITH_SELECTED))
+                self.say(with_selected())
                 return
             at += direction
         self.say(_("No more mentions among the messages in memory."))
@@ -227,7 +238,7 @@ class ChatScreen(Looking):
         if self.list.cursor is None:
             self.set_focus(self.composer)
         else:
-            self.say(_(WITH_SELECTED))
+            self.say(with_selected())
 
     def last_own(self) -> Row | None:
         """The newest own message in memory."""
@@ -389,7 +400,7 @@ class ChatScreen(Looking):
 
     def direct(self, event: events.Key) -> None:
         """A letter typed while the list has the keys goes to the input, and so does what is typed after it."""
-        if self.list.has_focus and event.is_printable and event.character and event.key not in keys.LETTERS:
+        if self.list.has_focus and event.is_printable and event.character and event.key not in keys.letters():
             self.set_focus(self.composer)
 
     def on_key(self, event: events.Key) -> None:
@@ -428,7 +439,7 @@ class ChatScreen(Looking):
         elif self.composer.text:
             self.composer.put("")
         else:
-            self.say(_("Ctrl+Q quits."))
+            self.say(_("%s quits.") % keys.brief("quit"))
 
     def action_quit(self) -> None:
         self.do(self.chat.leave())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import textual.screen
 from textual.binding import BindingType
 
 from tcpchat import i18n
@@ -40,6 +41,8 @@ logger = logging.getLogger("tcpchat.tui")
 
 FRAME = 1 / 30  # seconds from news to the update of the screen that shows it and what came meanwhile
 BUSY_FRAME = 1 / 15  # the same while news come all the time: a frame costs 20 ms, and keys wait for it
+KEY_FRAME = 1 / 120  # the same for what a key has done; Textual's own 1/60 can be missed twice in a row
+SWITCH = 0.001  # the threads that read keys and write the screen wait no longer for the interpreter
 TURN = 0.008  # seconds of taking events before keys get their turn
 SERVE_SECONDS = 10.0  # until a server started here must answer
 MENU = 77  # return code: go on in the menu client
@@ -75,7 +78,6 @@ class ChatApp(OrderedKeys):
         self.memory = memory or Memory()
         self.server, self.login = server, login
         self.connect, self.now = connect, now
-        self.glyphs = glyphs(self.settings.ticks)
         self.caller = Caller(self.write, self.environment)
         self.client: Client | None = None
         self.faults: list[Exception] = []
@@ -88,8 +90,10 @@ class ChatApp(OrderedKeys):
             self.register_theme(theme)
         self.set_theme("auto" if plain else self.settings.theme)
         speak(self.settings.language)
+        self.glyphs = glyphs(self.settings.ticks)
         keymap, unknown = keys.keymap(self.settings.keys)
         self.set_keymap(keymap)
+        keys.use(self.settings.keys)
         self.settings.problems += [f"[keys] {name}: " + _("there is no such action") for name in unknown]
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -391,6 +395,7 @@ class ChatApp(OrderedKeys):
     def speak(self, language: str) -> None:
         """Change the language."""
         speak(language)
+        self.set_ticks(self.settings.ticks)
 
     def set_ticks(self, ticks: str) -> None:
         """Change the glyphs."""
@@ -432,15 +437,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take them for the size, for ever; the terminal knows better
     app = ChatApp(server, login)
-    # What is loaded by now stays for good: a full collection would walk it all while somebody types.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 10, 50)  # many short pauses: a key waits for the longest one
+    _answer_fast()
     code = app.run(mouse=app.settings.mouse)
     if code == MENU:
         host, port = parse_address(app.server)
         os.execv(sys.executable, [sys.executable, "-m", "tcpchat", "client", host, str(port)])
     return code or 0
+
+
+def _answer_fast() -> None:
+    """What a key waits for is made short: pauses of the garbage collector, the next frame, the turn of the reader."""
+    # What is loaded by now stays for good: a full collection would walk it all while somebody types.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(1_000, 8, 100)  # many short pauses: a key waits for the longest one
+    setattr(textual.screen, "UPDATE_PERIOD", KEY_FRAME)  # noqa: B010  # a plain assignment is a Final for mypy
+    sys.setswitchinterval(SWITCH)
 
 
 def _log_to_file() -> None:

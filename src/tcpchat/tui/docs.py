@@ -15,11 +15,12 @@ PAGE = Path("docs/terminal.md")
 
 def key_table() -> str:
     """Keys, with the ids for the settings."""
+    ours = {key.id: key.keys for key in keys.ALL}
     lines = ["| keys | what they do | id |", "| --- | --- | --- |"]
     for group, name in keys.GROUPS.items():
         lines.append(f"| **{name}** | | |")
         ids = {key.help: key.id for key in keys.ALL if key.group == group}
-        for shown, text in key_rows(group):
+        for shown, text in key_rows(group, ours.__getitem__):
             known = ids.get(text, "room.1 ... room.10")
             lines.append(f"| {shown} | {text} | {f'`{known}`' if group != 'input' else ''} |")
     return "\n".join(lines)

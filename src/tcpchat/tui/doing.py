@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
+from tcpchat.tui import keys
 from tcpchat.tui import settings as settings_module
 from tcpchat.tui.commands import Command
 from tcpchat.tui.dates import parse_date, parse_length
@@ -155,7 +156,7 @@ class Doing:
             self._usage("goto")
         else:
             await self.screen.pages.to_time(self._open, ms)
-            self.screen.say(_("Esc: back to the newest message"))
+            self.screen.say(_("%s: back to the newest message") % keys.brief("back"))
 
     async def do_unread(self, rest: str) -> None:
         self.screen.action_first_unread()
@@ -390,7 +391,6 @@ class Doing:
             chat.use_mouse(settings.mouse)
         elif name == "language":
             chat.speak(settings.language)
-            self.screen.refresh_all()
         elif name == "receipts":
             await self._client.set("receipts", "" if settings.receipts else "off")
         self.screen.list.repaint()

@@ -21,7 +21,8 @@ from tcpchat.tui.actions import ChatScreen
 from tcpchat.tui.panels import Panel
 
 ANSWER_SECONDS = 0.2  # for a panel to go after Enter; keys wait so long for it
-KEY_SECONDS = 0.2  # for what a key does; the next one waits no longer, whatever has become of it
+KEY_SECONDS = 1.0  # for what a key does, on a busy computer; the next one waits no longer, whatever has become of it
+LOOK_SECONDS = 0.05  # until waiting keys are looked at again, when nothing else has set them going
 
 
 class OrderedKeys(App[int]):
@@ -33,6 +34,7 @@ class OrderedKeys(App[int]):
         self._answered: tuple[object, float] = (None, 0.0)  # the panel in which Enter was pressed, and until when
         self._at_work = 0.0  # until when the key before is waited for
         self._turn = 0
+        self._look: asyncio.TimerHandle | None = None
 
     async def on_event(self, event: events.Event) -> None:
         """Keys wait for the key before them, and for a panel that is being made: they go where they were meant to."""
@@ -54,15 +56,19 @@ class OrderedKeys(App[int]):
             event = self._early.popleft()
             if isinstance(event, events.Key):
                 self._before(event)
-            focused = self.focused
+            target = self.focused or self.screen
             await super().on_event(event)
-            if focused is not None:
-                self._turn += 1
-                self._at_work = time.monotonic() + KEY_SECONDS
-                # Its own messages come back to it once; then they go up to the screen.
-                self._follow([focused, *focused.ancestors_with_self], self._turn)
-        if self._early:
-            asyncio.get_running_loop().call_later(KEY_SECONDS, self.call_later, self._take_keys)
+            self._turn += 1
+            self._at_work = time.monotonic() + KEY_SECONDS
+            # A key goes up from its widget to the application, where what it is bound to is done; what the widget
+            # says about that (a new text, an answer) goes the same way after it.
+            self._follow([*target.ancestors_with_self] * 2, self._turn)
+        if self._early and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self.call_later(self._take_keys)
 
     def _before(self, event: events.Key) -> None:
         if event.key == "enter" and isinstance(self.screen, Panel):
@@ -75,7 +81,7 @@ class OrderedKeys(App[int]):
         if turn != self._turn:
             return
         for at, one in enumerate(way):
-            if one is not self and one.call_later(self._follow, way[at + 1 :], turn):
+            if one.call_later(self._follow, way[at + 1 :], turn):
                 return
         self._at_work = 0.0
         if self._early:

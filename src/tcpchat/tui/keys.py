@@ -111,8 +111,41 @@ def _spoken(part: str) -> str:
 def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The user's ``[keys]`` as a keymap for Textual, and the ids that mean nothing."""
     known = {key.id for key in (*CHAT, *SELECTED)}
-    good = {name: keys for name, keys in wanted.items() if name in known}
-    return good, [name for name in wanted if name not in known]
+    good = {name: both_layouts(",".join(_split(keys))) for name, keys in wanted.items() if name in known}
+    return {name: keys for name, keys in good.items() if keys}, [name for name in wanted if name not in known]
+
+
+def _split(keys: str) -> list[str]:
+    return [latin(key.strip()) for key in keys.split(",") if key.strip()]
+
+
+_in_force: dict[str, list[str]] = {}
+
+
+def use(wanted: Mapping[str, str]) -> None:
+    """From now on these ``[keys]`` of the user's are the ones that are shown."""
+    known = {key.id for key in (*CHAT, *SELECTED)}
+    chosen = {name: _split(keys) for name, keys in wanted.items() if name in known and _split(keys)}
+    _in_force.clear()
+    for key in ALL:
+        taken = set().union(*(keys for name, keys in chosen.items() if name != key.id and _above(name, key.id)))
+        _in_force[key.id] = chosen.get(key.id) or [one for one in key.keys.split(",") if one not in taken]
+
+
+def _above(one: str, other: str) -> bool:
+    """Does a key given to ``one`` take it from ``other``? Keys of a selected message are asked for last."""
+    selected = {key.id for key in SELECTED}
+    return one not in selected or other in selected
+
+
+def in_force(name: str) -> str:
+    """The keys of an action: the user's, or ours so far as they are not used for something else."""
+    return ",".join(_in_force[name])
+
+
+def brief(name: str) -> str:
+    """The shortest key of an action as people write it; "" when it has none."""
+    return min((spoken(key) for key in _in_force[name]), key=len, default="")
 
 
 class _Named(NamedTuple):
@@ -172,5 +205,9 @@ def both_layouts(keys: str) -> str:
     return ",".join(out)
 
 
-# Letters that do something with a selected message, and are not typed.
-LETTERS = frozenset(one for key in SELECTED for one in both_layouts(key.keys).split(",") if len(one) == 1)
+def letters() -> frozenset[str]:
+    """Letters that do something with a selected message, and are not typed."""
+    return frozenset(one for key in SELECTED for one in both_layouts(in_force(key.id)).split(",") if len(one) == 1)
+
+
+use({})

@@ -95,11 +95,14 @@ class Lines(ScrollView):
         self._palette: Palette | None = None
 
     def set_lines(self, lines: Sequence[Line], cursor: int | None = None) -> None:
-        """Show these lines."""
+        """Show these lines; painted only when something differs."""
+        before = self.lines, self.cursor
         self.lines = lines
         if self.pick:
             wanted = self.cursor if cursor is None else cursor
             self.cursor = min(max(wanted, 0), len(lines) - 1)
+        if (self.lines, self.cursor) == before:
+            return
         self.virtual_size = Size(self.scrollable_content_region.width, len(lines))
         self.refresh()
         self._show_cursor()

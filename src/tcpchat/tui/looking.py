@@ -5,6 +5,7 @@ from __future__ import annotations
 from tcpchat.client import ChatError
 from tcpchat.core import model as m
 from tcpchat.i18n import _
+from tcpchat.tui import keys
 from tcpchat.tui.chat import ChatBase
 from tcpchat.tui.doing import Doing
 from tcpchat.tui.messages import words_pattern
@@ -83,7 +84,8 @@ class Looking(ChatBase):
         self.hits = words_pattern(self.found.words)
         self.list.repaint()
         to = hit.to if hit.to.startswith("#") or self.session.is_me(hit.by) else "@" + hit.by
-        self.say(_("hit %d of %d; F3 next, Esc back") % (self.found.at + 1, len(self.found.hits)))
+        ways = keys.brief("search.next"), keys.brief("back")
+        self.say(_("hit %d of %d; %s next, %s back") % (self.found.at + 1, len(self.found.hits), *ways))
         self.do(self._go_to(self.session.get(to), hit.seq))
 
     async def _go_to(self, one: Conversation, seq: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -315,17 +315,36 @@ class MessageList(ScrollView, can_focus=True):
         return strips[line] if line < len(strips) else None
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
-        width = self._width()
+        """One line of the screen with the places of its characters: this is what the pointer asks for."""
         at = y + self.scroll_offset.y
+        strip = self._shown(y, at, self._width(), self.text_selection)
+        return strip.apply_offsets(0, at) if 0 <= at < self.window.height else strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines as they are painted.
+
+        There is no border, padding or tint here, and when messages come fast every line is a new one: Textual's cache
+        of finished lines would cost more than all of the painting.
+        """
+        width, top, selection = self._width(), self.scroll_offset.y, self.text_selection
+        strips = [self._shown(y, y + top, width, selection) for y in crop.line_range]
+        left, right = crop.column_span
+        if not self.show_vertical_scrollbar or left or right < width:  # else the scrollbar paints the last column
+            base = self._painter().palette.base
+            strips = [strip.crop_extend(left, right, base) for strip in strips]
+        for each in self.get_line_filters():
+            strips = [strip.apply_filter(each, self.background_colors[1]) for strip in strips]
+        return strips
+
+    def _shown(self, y: int, at: int, width: int, selection: Selection | None) -> Strip:
+        """Line ``y`` of the screen, which is line ``at`` of the window, in exactly this width."""
         strip = self._line(at)
         base = self._painter().palette.base
         if strip is None:
             return self._blank(y, width, base)
-        selection = self.text_selection
         if selection is not None and (span := selection.get_span(at)) is not None:
             strip = self._marked(strip, *span)
-        return strip.crop_extend(0, width, base).apply_offsets(0, at)
+        return strip if strip.cell_length == width else strip.crop_extend(0, width, base)
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
         if not len(self.window):

@@ -61,9 +61,14 @@ class Painter:
         self._lines.append(segments)
 
     def _strip(self, segments: list[Segment]) -> Strip:
-        base = self.palette.base
-        strip = Strip([Segment(text, style or base) for text, style, _ in segments if text])
-        return strip.adjust_cell_length(self.layout.width, base)
+        base, width = self.palette.base, self.layout.width
+        shown = [Segment(text, style or base) for text, style, _ in segments if text]
+        used = sum(cell_len(text) for text, _, _ in shown)
+        if used > width:
+            return Strip(shown, used).adjust_cell_length(width, base)
+        if used < width:
+            shown.append(Segment(" " * (width - used), base))
+        return Strip(shown, width)
 
     def _rule(self, text: str, style: Style) -> None:
         width = self.layout.width

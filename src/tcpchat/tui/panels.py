@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -19,14 +19,9 @@ from tcpchat.tui import commands, keys
 from tcpchat.tui.lines import Field, Line, Lines, Part
 from tcpchat.tui.panes import ago
 from tcpchat.tui.rows import Row, body, clock, wrap
-from tcpchat.tui.themes import STATES, UNICODE, Glyphs
+from tcpchat.tui.themes import STATES, UNICODE, Glyphs, text
 
 BOX_WIDTH = 86  # as in the style of Panel
-
-
-def text(words: str) -> str:
-    """Marks a text for translation; it is translated where it is shown."""
-    return words
 
 
 class Panel(ModalScreen[object]):
@@ -78,13 +73,17 @@ class Panel(ModalScreen[object]):
     def frame(self, box: Vertical) -> None:
         """The title above, what keys do below; in ASCII where nothing else can be shown."""
         box.border_title = self.heading()
-        box.border_subtitle = _(self.keys)
+        box.border_subtitle = self.footer()
         if self.drawn.rule == "-":
             box.styles.border = ("ascii", "ansi_default")
 
     def heading(self) -> str:
         """The title; ours, or cleaned (Textual would take brackets for markup: they are escaped)."""
         return self.title_text.replace("[", "\\[")
+
+    def footer(self) -> str:
+        """What keys do here."""
+        return _(self.keys)
 
     def above(self) -> ComposeResult:
         """What stands above the lines."""
@@ -122,7 +121,11 @@ class Panel(ModalScreen[object]):
 class HelpPanel(Panel):
     """Keys of the moment, commands, and what the ticks mean."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("f1", "close", ""), ("q", "close", ""), ("enter", "close", "")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "close", id="help"),
+        ("q", "close", ""),
+        ("enter", "close", ""),
+    ]
 
     def __init__(self, glyphs: Glyphs, *, operator: bool, selecting: bool, word: str = "") -> None:
         super().__init__()
@@ -150,11 +153,13 @@ def help_lines(glyphs: Glyphs, operator: bool = False, selecting: bool = False) 
         _("accepted: safe on the server"),
         _("delivered: everybody's client has it"),
         _("read: it was on everybody's screen"),
-        _("failed: not sent; R on it sends again"),
+        _("failed: not sent; %s on it sends again") % keys.brief("msg.resend"),
     )
     for at, word in enumerate(words):
         glyph = glyphs.ticks[at].rstrip()
-        lines.append(Line([("  ", ""), (glyph, STATES[at]), (" " * (6 - len(glyph)) + word, "text")]))
+        lines.append(
+            Line([("  ", ""), (glyph, STATES[at]), (f"{'':{_column(glyphs) + 1 - len(glyph)}}{word}", "text")])
+        )
     order = sorted(keys.GROUPS, key=lambda group: group != "selected") if selecting else keys.GROUPS
     for group in order:
         lines += [Line(), Line([(_(keys.GROUPS[group]), "primary")])]
@@ -170,18 +175,25 @@ def help_lines(glyphs: Glyphs, operator: bool = False, selecting: bool = False) 
     return lines
 
 
-def key_rows(group: str) -> list[tuple[str, str]]:
-    """Keys and what they do; the ten room keys in one row."""
+def key_rows(group: str, keys_of: Callable[[str], str] = keys.in_force) -> list[tuple[str, str]]:
+    """Keys and what they do; the ten room keys in one row, unless the person has others."""
     rows = []
+    ours = all(keys_of(key.id) == key.keys for key in keys.ALL if _number(key))
     for key in keys.ALL:
-        if key.group != group:
+        number = _number(key)
+        if key.group != group or (ours and number > 1):
             continue
-        if key.id.startswith("room.") and key.id[5:].isdigit():
-            if key.id == "room.1":
-                rows.append(("Alt+1 ... Alt+0", _("room 1 to 10")))
-            continue
-        rows.append((keys.spoken(key.keys), _(key.help)))
+        if ours and number:
+            rows.append(("Alt+1 ... Alt+0", _("room 1 to 10")))
+        elif shown := keys.spoken(keys_of(key.id)):
+            rows.append((shown, _("room %d") % number if number else _(key.help)))
     return rows
+
+
+def _number(key: keys.Key) -> int:
+    """Which room a key goes to; 0: it is no key of a room."""
+    number = key.id.removeprefix("room.")
+    return int(number) if number.isdigit() else 0
 
 
 class InfoPanel(Panel):
@@ -219,6 +231,11 @@ def info_lines(row: Row, state: str, receipts: m.ReceiptList | None, glyphs: Gly
     return lines
 
 
+def _column(glyphs: Glyphs) -> int:
+    """How wide states stand in a list: words may be longer in other languages."""
+    return max(5, *(len(glyph) + 1 for glyph in glyphs.ticks))
+
+
 def _when(row: Row) -> str:
     exact = f"{clock(row.at, '%Y-%m-%d %H:%M:%S')}.{row.at % 1000:03d}"
     return f"{exact}  " + _("on the server's disk, number %d") % row.seq if row.seq else exact
@@ -227,7 +244,7 @@ def _when(row: Row) -> str:
 def _fact(glyphs: Glyphs, state: str, text: str) -> Line:
     at = STATES.index(state)
     glyph = glyphs.ticks[at].rstrip()
-    return Line([(glyph, state), (" " * (5 - len(glyph)) + f"{_(state):<11}", "bold"), (text, "text")])
+    return Line([(glyph, state), (f"{'':{_column(glyphs) - len(glyph)}}{_(state):<11}", "bold"), (text, "text")])
 
 
 def _receipt_lines(receipts: m.ReceiptList, glyphs: Glyphs, now: float) -> list[Line]:
@@ -242,7 +259,7 @@ def _receipt_lines(receipts: m.ReceiptList, glyphs: Glyphs, now: float) -> list[
     for one in everybody:
         if one.state == "accepted":
             since = f"  {_('offline for %s') % ago(now - one.seen / 1000)}" if one.seen and not one.online else ""
-            parts: list[Part] = [(f"{glyphs.ticks[0]:<4} ", "muted"), (f"{_('waiting'):<11}", "bold")]
+            parts: list[Part] = [(f"{glyphs.ticks[0]:<{_column(glyphs)}}", "muted"), (f"{_('waiting'):<11}", "bold")]
             lines.append(Line([*parts, (clean_line(one.login) + since, "text")]))
     return lines
 

@@ -10,12 +10,19 @@ from rich.cells import cell_len
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _, plural
+from tcpchat.tui import keys
 from tcpchat.tui.lines import Line, Part
 from tcpchat.tui.rows import chop
 from tcpchat.tui.session import COUNTED, Conversation, Session
 from tcpchat.tui.themes import Glyphs
 
 JOIN = "join"  # value of the line that opens the switcher
+
+
+def _key(name: str, text: str = "") -> list[Part]:
+    """The key of an action, when it has one."""
+    key = keys.brief(name)
+    return [(f"{key} {text}", "muted")] if key else []
 
 
 def count(number: int) -> str:
@@ -25,14 +32,14 @@ def count(number: int) -> str:
 
 def rooms(session: Session, glyphs: Glyphs) -> list[Line]:
     """The pane of rooms and conversations, numbered as Alt+digit and /3 take them."""
-    lines = [Line([("  " + _("ROOMS"), "muted")], [("F7 ", "muted")])]
+    lines = [Line([("  " + _("ROOMS"), "muted")], _key("pane.rooms"))]
     direct = False
     for number, one in enumerate(session.ordered(), 1):
         if one.direct and not direct:
             lines += [Line(), Line([("  " + _("PEOPLE"), "muted")])]
             direct = True
         lines.append(_room_line(session, one, number, glyphs))
-    return [*lines, Line(), Line([("  " + _("+ join (Ctrl+K)"), "muted")], [], JOIN)]
+    return [*lines, Line(), Line([("  " + _("+ join (%s)") % keys.brief("goto"), "muted")], [], JOIN)]
 
 
 def _room_line(session: Session, one: Conversation, number: int, glyphs: Glyphs) -> Line:
@@ -63,7 +70,7 @@ def people(session: Session, glyphs: Glyphs) -> list[Line]:
     """The pane of people: who is here first."""
     everybody = sorted(session.people.values(), key=lambda one: (not one.online, fold(one.login)))
     now = session.now()
-    lines = [Line([(f"{_('HERE')} {here(session)}", "muted")], [("F8 ", "muted")])]
+    lines = [Line([(f"{_('HERE')} {here(session)}", "muted")], _key("pane.people"))]
     for person in everybody:
         name = clean_line(person.login)
         style = f"name:{name}" if person.online else "muted"
@@ -145,7 +152,7 @@ def strip(session: Session, width: int, glyphs: Glyphs) -> tuple[Line, list[tupl
         left.append(fits[one])
         places.append((used, used + size, one))
         used += size
-    right: list[Part] = [("F2 " + _("next"), "muted")] if session.next_unread() else []
+    right: list[Part] = _key("room.next_unread", _("next")) if session.next_unread() else []
     return Line(left, right), places
 
 
@@ -165,7 +172,7 @@ def _tiny_strip(session: Session) -> Line:
         left.append((f"  {mentions}@", "mention"))
     if unread:
         left.append((f" {_('%d elsewhere') % unread}", "muted"))
-    return Line(left, [("F2 " + _("next"), "muted")] if unread else [])
+    return Line(left, _key("room.next_unread", _("next")) if unread else [])
 
 
 @dataclass
@@ -245,17 +252,19 @@ def _typing(session: Session, glyphs: Glyphs, width: int) -> str:
 
 
 HINTS = (
-    ("F1", "help"), ("F2", "next unread"), ("Ctrl+K", "go to"), ("Ctrl+F", "search"), ("Ctrl+J", "new line"),
-    ("F7", "rooms"), ("F8", "people"), ("Ctrl+Q", "quit"),
-)  # fmt: skip
+    ("help", "help"), ("room.next_unread", "next unread"), ("goto", "go to"), ("search", "search"),
+    ("newline", "new line"), ("pane.rooms", "rooms"), ("pane.people", "people"), ("quit", "quit"),
+)  # fmt: skip  # ids of keys, and what to say of them
 
 
 def hints(width: int, pairs: tuple[tuple[str, str], ...] = HINTS) -> Line:
     """As many of the hints as fit, whole."""
     left: list[Part] = []
     used = 0
-    for key, text in pairs:
-        text = _(text)
+    for name, text in pairs:
+        key, text = keys.brief(name), _(text)
+        if not key:
+            continue
         size = len(key) + cell_len(text) + 4
         if used + size > width:
             break

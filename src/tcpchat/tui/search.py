@@ -13,9 +13,11 @@ from textual.widgets import Input
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
+from tcpchat.tui import keys
 from tcpchat.tui.lines import Field, Line, Part
-from tcpchat.tui.panels import Panel, text
+from tcpchat.tui.panels import Panel
 from tcpchat.tui.rows import clock
+from tcpchat.tui.themes import text
 
 WAIT = 0.12  # seconds without a key before the server is asked
 HITS = 50
@@ -56,10 +58,10 @@ class SearchPanel(Panel):
     """At the bottom of the screen, so that one sees where one is."""
 
     pick = True
-    keys = text("Up/Down choose   Enter go   Ctrl+F here/everywhere   Esc close")
+    keys = text("Up/Down choose   Enter go   %s here/everywhere   Esc close")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+f", "everywhere", priority=True),
-        Binding("f3", "move(1)", priority=True),
+        Binding("ctrl+f", "everywhere", id="search", priority=True),
+        Binding("f3", "move(1)", id="search.next", priority=True),
     ]
     DEFAULT_CSS = """
     SearchPanel { align: center bottom; background: transparent; }
@@ -75,8 +77,15 @@ class SearchPanel(Panel):
         self._looking: asyncio.Task[None] | None = None
         self._go = False  # Enter was faster than the server
 
+    @staticmethod
+    def _again() -> str:
+        return keys.brief("search")
+
+    def footer(self) -> str:
+        return _(self.keys) % self._again()
+
     def above(self) -> ComposeResult:
-        yield Field(self.words, id="words", placeholder=_("words; Ctrl+F: everywhere"))
+        yield Field(self.words, id="words", placeholder=_("words; %s: everywhere") % self._again())
 
     def on_mount(self) -> None:
         self.set_focus(self.query_one(Input))

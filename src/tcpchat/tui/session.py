@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tcpchat.client import Offline, Online, Sent, SentChanged
@@ -394,8 +394,15 @@ class Session:
     def _rooms(self, event: m.RoomList) -> None:
         self.take_rooms(event.rooms)
 
-    def take_rooms(self, rooms: Iterable[m.RoomInfo]) -> None:
-        """The server's list of own conversations, with its counts."""
+    def heads(self) -> dict[str, int]:
+        """The newest message known of each conversation."""
+        return {key: conversation.head for key, conversation in self.conversations.items()}
+
+    def take_rooms(self, rooms: Iterable[m.RoomInfo], asked: Mapping[str, int] | None = None) -> None:
+        """The server's list of own conversations, with its counts; ``asked`` are the heads when it was asked for.
+
+        The server counts for a moment, and what comes meanwhile may be in its answer or not: it is not forgotten.
+        """
         known = set()
         for info in rooms:
             if not info.member:
@@ -404,12 +411,15 @@ class Session:
             known.add(fold(info.to))
             conversation.to, conversation.topic, conversation.role = info.to, info.topic, info.role
             conversation.members, conversation.online, conversation.member = info.members, info.online, True
+            moved = asked is not None and conversation.head > asked.get(fold(info.to), 0)
+            least = (conversation.unread, conversation.mentions) if moved and info.read == conversation.read else (0, 0)
             conversation.head = max(conversation.head, info.head)
             conversation.delivered = max(conversation.delivered, info.delivered)
             conversation.seen = max(conversation.seen, info.seen)
             if info.read >= conversation.read:
                 conversation.read = info.read
-                conversation.unread, conversation.mentions = info.unread, info.mentions
+                conversation.unread = max(info.unread, least[0])
+                conversation.mentions = max(info.mentions, least[1])
         for key, conversation in list(self.conversations.items()):
             if key not in known and not conversation.direct and conversation is not self.open:
                 del self.conversations[key]

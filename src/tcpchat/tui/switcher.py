@@ -14,8 +14,9 @@ from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
 from tcpchat.tui import commands
 from tcpchat.tui.lines import Field, Line
-from tcpchat.tui.panels import Panel, text, unread_text
+from tcpchat.tui.panels import Panel, unread_text
 from tcpchat.tui.session import Conversation, Session
+from tcpchat.tui.themes import text
 
 SHOWN = 12
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 from textual.theme import Theme
 
 from tcpchat.core.text import fold
+from tcpchat.i18n import _
+
+
+def text(words: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return words
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Glyphs:
 UNICODE = Glyphs()
 ASCII = Glyphs("-", "|", "*", "o", "~", "x", "~", "-", ">", "v", ("..", "+ ", "++", "R ", "!!"))
 STATES = ("pending", "accepted", "delivered", "read", "failed")
-WORDS = ("wait", "sent", "dlvd", "read", "fail")
+WORDS = text("wait sent dlvd read fail")  # of STATES; one text, because elsewhere the same words mean other things
 
 
 def speaks_utf8() -> bool:
@@ -42,12 +48,11 @@ def speaks_utf8() -> bool:
 
 
 def glyphs(ticks: str = "unicode") -> Glyphs:
-    """The glyphs for this terminal; ``ticks`` is unicode, ascii or words."""
+    """The glyphs for this terminal; ``ticks`` is unicode, ascii or words (in the language of the moment)."""
     chosen = ASCII if ticks == "ascii" or not speaks_utf8() else UNICODE
     if ticks == "words":
-        return Glyphs(
-            **{name: getattr(chosen, name) for name in Glyphs.__dataclass_fields__ if name != "ticks"}, ticks=WORDS
-        )
+        pending, accepted, delivered, read, failed = _(WORDS).split()
+        return replace(chosen, ticks=(pending, accepted, delivered, read, failed))
     return chosen
 
 
