@@ -129,7 +129,7 @@ def test_a_settings_file_changes_keys_ticks_and_language(world: World) -> None:
         terminal.until("#all>")
         terminal.until("КОМНАТЫ")
         terminal.press("привет\r")
-        terminal.until(re.compile("привет +sent").search)
+        terminal.until(re.compile("привет +ушло").search)
         terminal.press("\x1b[15~")
         terminal.until("Справка")
         terminal.press("\x1b")
