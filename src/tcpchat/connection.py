@@ -20,7 +20,7 @@ from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
 from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
 from tcpchat.lifesigns import PINGLESS, TICKS_PER_SECOND, look
-from tcpchat.sockets import keep_alive, peer_address
+from tcpchat.sockets import keep_alive, peer_address, why_lost
 from tcpchat.trust.firstbytes import whole
 
 if TYPE_CHECKING:
@@ -494,8 +494,3 @@ class Connection(asyncio.Protocol):
                     self.server.audit.came(self.user)
         elif self.pipe.audit is not None:
             self.pipe.audit.refused(self.session, event)
-
-
-def why_lost(error: Exception | None) -> str:
-    """What others may be told about the end of a connection."""
-    return "" if error is None else "connection lost"

@@ -99,3 +99,8 @@ def machine_lost(transport: asyncio.BaseTransport) -> bool:
     except OSError:
         return True
     return bool(retransmits >= LOST_PROBES or probes >= LOST_PROBES)
+
+
+def why_lost(error: Exception | None) -> str:
+    """What others may be told about the end of a connection."""
+    return "" if error is None else "connection lost"
