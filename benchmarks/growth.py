@@ -26,6 +26,7 @@ from tcpchat.log.sqlite import SqliteLog
 PICTURES = rig.HERE.parent / "docs" / "pictures"
 ROOMS = 100  # conversations of the log: the smallest log has more than a page of each in its newer half
 GROUP = 1_000  # messages made durable together while the log is filled
+BURST = 2_000  # messages at once, after which it is looked how soon the indexes have them
 ASKED = 200  # questions of each kind
 IRC_MEMBERS = 3_000  # of a room on IRC: everybody is told of everybody who enters, so filling one takes n times n
 Row = dict[str, float]
@@ -34,6 +35,7 @@ PLOTS = (
     ("log", "log", "entries", ["page_p50_ms", "search_p50_ms", "send_p50_ms", "start_ms", "disk_bytes_per_message"]),
     ("logins", "logins", "logins", ["snapshot_ms", "restore_ms"]),
     ("rooms", "rooms", "members", ["cpu_us_per_delivery", "cpu_us_per_message"]),
+    ("irc", "irc", "members", ["cpu_us_per_delivery", "cpu_us_per_message"]),
     ("held", "held", "held", ["cpu_us_per_connection", "connections_per_s", "rss_kib_per_connection"]),
     ("manyrooms", "manyrooms", "rooms", ["welcome_cpu_ms", "welcome_ms", "message_cpu_us", "bytes_per_membership"]),
 )
@@ -64,6 +66,7 @@ async def log_figures(entries: int, kept: Path | None) -> Row:
         row["start_ms"] = (time.perf_counter() - start) * 1e3
         row["send_p50_ms"] = await median_ms(log, 1, messages(ROOMS))
         row |= await ask_figures(log)
+        row["words_lag_ms"] = await lag_ms(log)
         row["disk_bytes_per_message"] = os.stat(log.path).st_size / log.head
         await log.close()
         return row
@@ -75,6 +78,16 @@ async def median_ms(log: SqliteLog, size: int, pool: Sequence[object]) -> float:
     for place in range(ASKED):
         await timed(log.append(pool[place : place + size], START_MS + log.head), waits)  # type: ignore[arg-type]
     return rig.median(waits) * 1e3
+
+
+async def lag_ms(log: SqliteLog) -> float:
+    """How long after a burst of messages is durable the rooms' lists and the full text have all of them."""
+    pool = messages(ROOMS)[:BURST]
+    await log.settle()
+    await log.append(pool, START_MS + log.head)
+    start = time.perf_counter()
+    await log.settle()
+    return (time.perf_counter() - start) * 1e3
 
 
 async def ask_figures(log: SqliteLog) -> Row:

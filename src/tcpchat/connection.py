@@ -339,10 +339,7 @@ class Connection(asyncio.Protocol):
         """Tell this peer what others get too, already encoded."""
         if self.told:
             self._gather()
-        if self.out:
-            self.out.append(data)
-        else:
-            self.out = [data]
+        self._add(data)
         if last > self.last:
             self.last = last
         if not self.touched:
@@ -355,7 +352,7 @@ class Connection(asyncio.Protocol):
         if data:
             self._add(data)
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, data: bytes | memoryview) -> None:
         if self.out:
             self.out.append(data)
         else:
@@ -380,10 +377,7 @@ class Connection(asyncio.Protocol):
                 self._add(mark)
         if self.out:
             out, self.out = self.out, ()
-            if len(out) == 1 and self.layer is None:
-                self.transport.write(out[0])
-            else:
-                self._write_all(out)
+            self._write_all(out)
         if door.closing:
             self._close(linger=self.irc is not None and self.irc.overlong)
         elif not door.ready and not self.waiting:
@@ -471,17 +465,16 @@ class Connection(asyncio.Protocol):
         """End the connection. ``linger``: the peer is in the middle of a word, and what it sends to a closed socket
         makes its machine throw away the last words that it was told; so it is the one who closes, if it does soon."""
         self.closing = True
-        if linger and self.layer is None:
-            self.end = self.server.ticks + LINGER_SECONDS * TICKS_PER_SECOND
+        self.end = self.server.ticks + (LINGER_SECONDS if linger else CLOSE_SECONDS) * TICKS_PER_SECOND
+        if self.layer is not None:
+            self.layer.close()
+            self.transport.write(self.layer.data_to_send())
+        if linger:
             if self.held:
                 self.transport.resume_reading()
             with contextlib.suppress(OSError):  # it has gone itself
                 self.transport.write_eof()
                 return
-        self.end = self.server.ticks + CLOSE_SECONDS * TICKS_PER_SECOND
-        if self.layer is not None:
-            self.layer.close()
-            self.transport.write(self.layer.data_to_send())
         self.transport.close()
 
     def _note(self, event: Welcome | Refused) -> None:

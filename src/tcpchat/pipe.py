@@ -192,39 +192,19 @@ class Pipe:
     def _address(
         self, members: list[tuple[int, FanOut]], sessions: dict[Session, None], touched: list[Session]
     ) -> None:
-        parcel: Parcel | None = None
+        plain: Parcel | None = None
+        seen: dict[Hashable, Parcel] = {}  # by outlook, when the dialect alone does not decide
         for session in sessions:
             if not session.live:
                 continue
             carrier = session.carrier
             if carrier is None or carrier.closed:
                 continue
-            if parcel is None:
-                parcel = Parcel(members, carrier.door.encode)
-                if parcel.joined is None:
-                    self._address_each(members, parcel, sessions, touched)
-                    return
-            if carrier.parcels:
-                carrier.parcels.append(parcel)
-            else:
-                carrier.parcels = [parcel]
-                touched.append(session)
-
-    def _address_each(
-        self, members: list[tuple[int, FanOut]], plain: Parcel, sessions: dict[Session, None], touched: list[Session]
-    ) -> None:
-        """The same where some events do not look alike for all of a dialect: each is given what its outlook sees."""
-        parcels: dict[Hashable, Parcel] = {None: plain}
-        for session in sessions:
-            if not session.live:
-                continue
-            carrier = session.carrier
-            if carrier is None or carrier.closed:
-                continue
-            outlook = carrier.door.outlook(members, session in plain.own)
-            parcel = parcels.get(outlook)
-            if parcel is None:
-                parcel = parcels[outlook] = Parcel(members, carrier.door.view)
+            if plain is None:
+                plain = Parcel(members, carrier.door.encode)
+                if plain.joined is None:
+                    seen[None] = plain
+            parcel = self._seen(members, session, seen) if seen else plain
             if parcel.joined == b"" and not parcel.last:
                 continue  # nothing of it is seen from there
             if carrier.parcels:
@@ -232,6 +212,16 @@ class Pipe:
             else:
                 carrier.parcels = [parcel]
                 touched.append(session)
+
+    @staticmethod
+    def _seen(members: list[tuple[int, FanOut]], session: Session, seen: dict[Hashable, Parcel]) -> Parcel:
+        """What this session sees of events that do not look alike for all of its dialect."""
+        door = session.carrier.door
+        outlook = door.outlook(members, session in seen[None].own)
+        parcel = seen.get(outlook)
+        if parcel is None:
+            parcel = seen[outlook] = Parcel(members, door.view)
+        return parcel
 
     # -- the end of a turn -----------------------------------------------------------------------------------
 

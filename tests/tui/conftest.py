@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from fake_client import NOON, FakeClient
+from realterm import PtyTerminal
+from realworld import World
 from textual.pilot import Pilot
 from tuiworld import chat, fill, settle
 
@@ -79,3 +81,23 @@ def run(client: FakeClient, tmp_path: Path) -> Run:
             assert app.faults == []
 
     return running
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A real server and a home folder."""
+    made = World(tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def terminal(world: World) -> Iterator[PtyTerminal]:
+    """The client on a pty, online in that world."""
+    made = PtyTerminal(["chat", world.where], world.home)
+    try:
+        made.until("#all>")
+        made.until("WAIT4CLIENTS")
+        yield made
+    finally:
+        made.close()

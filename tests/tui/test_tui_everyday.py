@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from realterm import PtyTerminal
@@ -15,24 +13,6 @@ from realworld import World
 import tcpchat
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def terminal(world: World) -> Iterator[PtyTerminal]:
-    made = PtyTerminal(["chat", world.where], world.home)
-    try:
-        made.until("#all>")
-        made.until("WAIT4CLIENTS")
-        yield made
-    finally:
-        made.close()
 
 
 def test_every_room_has_its_draft(terminal: PtyTerminal) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from realterm import PtyTerminal, Tmux, need_tmux
@@ -15,24 +14,6 @@ from realworld import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 EVIL = "\x1b]2;pwned\x1b\\\x9b31m\u202e evil"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def terminal(world: World) -> Iterator[PtyTerminal]:
-    made = PtyTerminal(["chat", world.where], world.home)
-    try:
-        made.until("WAIT4CLIENTS")
-        made.until("#all>")
-        yield made
-    finally:
-        made.close()
 
 
 def test_scrolling_in_a_long_room(world: World, terminal: PtyTerminal) -> None:

@@ -389,7 +389,7 @@ def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects
         why = why[: chat.limits.max_why // 4]
     before = away_text(user)
     session.away = why
-    chat.reshow()
+    chat.reshow(user)
     after = away_text(user)
     out.append(m.Tell(session, m.Done(command.ref, data={"away": why})))
     if before != after:

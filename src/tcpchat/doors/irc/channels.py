@@ -215,12 +215,12 @@ def roll(door: IrcDoor, people: tuple[Person, ...]) -> list[str]:
     words = [marks(one, caps) + name if one.role else name for one, name in zip(people, shown, strict=True)]
     data = nick_of("\n".join(words)).replace("\n", " ").encode(errors="replace")
     rows: list[str] = []
-    while len(data) > NAMES_MAX:
-        end = data.rindex(b" ", 0, NAMES_MAX + 1)
+    while data:
+        end = len(data) if len(data) <= NAMES_MAX else data.rfind(b" ", 0, NAMES_MAX + 1)
+        if end < 0:  # one name alone is longer
+            end = data.find(b" ") if b" " in data else len(data)
         rows.append(data[:end].decode())
         data = data[end + 1 :]
-    if data:
-        rows.append(data.decode())
     return rows
 
 
