@@ -32,7 +32,9 @@ class Log(Protocol):
 
     async def append(self, batch: Sequence[Append], at: int) -> list[Entry]:
         """Give each fact the next seq and make them durable together. One call at a time (the driver gathers what
-        comes meanwhile). Raises LogUnavailable: then none of the batch was kept."""
+        comes meanwhile). Raises LogUnavailable: then none of the batch was kept.
+
+        The log may keep what it returns; the driver takes the ``origin`` off once an entry is applied."""
         ...
 
     def keep(self, cursors: Sequence[Keep]) -> None:
