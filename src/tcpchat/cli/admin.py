@@ -222,18 +222,15 @@ def _open(args: argparse.Namespace) -> sqlite3.Connection:
 
 def _backup(args: argparse.Namespace) -> int:
     """A consistent copy, put in place only when it is whole."""
+    from tcpchat.log import LogError
+    from tcpchat.log.copying import copy
+
+    _open(args).close()
     target = Path(args.file)
-    partial = target.with_name(target.name + ".partial")
-    source, copy = _open(args), sqlite3.connect(partial)
     try:
-        source.backup(copy)
-    except sqlite3.Error as error:
-        partial.unlink(missing_ok=True)
-        raise Ended(FAILED, f"The copy failed: {error}. Nothing was changed.") from None
-    finally:
-        copy.close()
-        source.close()
-    partial.replace(target)
+        copy(Path(args.data) / "tcpchat.db", target)
+    except LogError as error:
+        raise Ended(FAILED, f"The copy failed: {error} Nothing was changed.") from None
     how = "To restore, put it in place of tcpchat.db while the server is stopped."
     tell(args, f"{target}: {target.stat().st_size} bytes. {how}")
     return 0

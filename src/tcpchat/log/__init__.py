@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tcpchat.core.model import Append, Entry, Keep, Query, Result
 
@@ -16,6 +16,13 @@ class LogUnavailable(LogError):
     """A write failed (disk full, I/O error). Nothing of the batch is in the log; writing may work again later."""
 
 
+class Lineage(NamedTuple):
+    """A name for what a log holds. Two logs that have a lineage in common agree in all entries of it that both have."""
+
+    id: str  # 128 random bits as 32 hexadecimal digits
+    since: int  # entries with a greater seq belong to it; those up to here are shared with the lineage before it
+
+
 class Log(Protocol):
     """The chat's memory. Single writer; all methods are called on the event loop's thread."""
 
@@ -24,6 +31,18 @@ class Log(Protocol):
     async def open(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
         """Open or make the log. Returns (seq, state) of the last snapshot (0, None without one) and the cursors kept
         as (user, place, seq, at). Raises LogError."""
+        ...
+
+    def lineages(self) -> tuple[Lineage, ...]:
+        """Whose entries these are, oldest first; the last one is what is appended to. Known once the log is open.
+
+        A new log has one, with a random id. A copy that is written to, and a log that went back in time, has one more:
+        a cursor behind its ``since`` that was given out under an older id means other entries than those here."""
+        ...
+
+    async def new_lineage(self) -> Lineage:
+        """Begin a new lineage behind the head: somebody proved that this log once had entries that it has no longer.
+        Durable when it returns. Raises LogUnavailable."""
         ...
 
     async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:

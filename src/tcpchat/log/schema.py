@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tcpchat.log import LogError, LogUnavailable
+from tcpchat.log import Lineage, LogError, LogUnavailable
 
 APPLICATION_ID = 0x74637074  # "tcpt": in the file's header, so that no other program's database is taken for a log
 PART_BITS = 18  # messages of 2**18 places share one full-text index: merges, searches and deletions stay small
@@ -38,6 +38,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE cursors (user INTEGER, place TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (user, place)) WITHOUT ROWID",
         "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+    ),
+    (
+        # The last is what is appended to; those before it end where the next one begins.
+        "CREATE TABLE lineages (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, since INTEGER NOT NULL)",
+        "INSERT INTO lineages (id, since) VALUES (lower(hex(randomblob(16))), 0)",
     ),
 )
 
@@ -91,6 +96,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         for pragma in PRAGMAS:
             db.execute(pragma).fetchall()
         _migrate(db)
+        _leave_the_source(db)
         db.execute("BEGIN IMMEDIATE")  # what cannot be written shows here and not with the first message
         db.execute("UPDATE marks SET value = value WHERE name = 'followed'")
         db.execute("COMMIT")
@@ -122,6 +128,34 @@ def _migrate(db: sqlite3.Connection) -> None:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def lineages(db: sqlite3.Connection) -> tuple[Lineage, ...]:
+    """All lineages, oldest first."""
+    return tuple(Lineage(*row) for row in db.execute("SELECT id, since FROM lineages ORDER BY number"))
+
+
+def begin_lineage(db: sqlite3.Connection) -> None:
+    """What is appended from here on belongs to a lineage of its own. Works inside the caller's transaction."""
+    db.execute(
+        "INSERT INTO lineages (id, since)"
+        " SELECT lower(hex(randomblob(16))), (SELECT coalesce(max(seq), 0) FROM entries)"
+    )
+
+
+def mark_copy(db: sqlite3.Connection) -> None:
+    """Make one file, on disk, of a copy, and note in it that it is one."""
+    db.execute("PRAGMA journal_mode = DELETE").fetchall()
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("INSERT OR REPLACE INTO marks VALUES ('copy', 1)")
+
+
+def _leave_the_source(db: sqlite3.Connection) -> None:
+    """A copy that is written to goes its own way from here."""
+    if db.execute("SELECT 1 FROM marks WHERE name = 'copy'").fetchone():
+        with transaction(db):
+            begin_lineage(db)
+            db.execute("DELETE FROM marks WHERE name = 'copy'")
 
 
 @contextmanager

@@ -8,8 +8,6 @@ holds up no feed, and neither holds up the writer.
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from tcpchat.core.model import Append, Entry, Keep, Query, Result
-from tcpchat.log import LogError, LogUnavailable
+from tcpchat.log import Lineage, LogError, LogUnavailable
+from tcpchat.log.copying import copy
 from tcpchat.log.facts import encode
 from tcpchat.log.lock import FolderLock
 from tcpchat.log.reading import Reader
-from tcpchat.log.schema import advised, connect
+from tcpchat.log.schema import advised
 from tcpchat.log.tail import Tail
 from tcpchat.log.writing import Cursors, Store, Worker, call
 
@@ -45,6 +44,7 @@ class SqliteLog:
         self._at = 0  # of the newest entry
         self._lock = FolderLock(self.path.with_name(self.path.name + ".lock"))
         self._tail = Tail()
+        self._lineages: tuple[Lineage, ...] = ()
         self._cursors: Cursors = {}
         self._cursors_due: asyncio.TimerHandle | None = None
         self._cursors_from = 0.0  # loop time from which they go with the next append
@@ -78,6 +78,7 @@ class SqliteLog:
                 self._tail.add(self._store.open())
                 self._tail.erasing |= self._store.erasing()
                 self.head, self._at = self._store.head, self._store.last_at()
+                self._lineages = self._store.lineages()
                 self._readers += [Reader(self.path), Reader(self.path)]
                 return self._store.restore()
         except BaseException:
@@ -85,6 +86,15 @@ class SqliteLog:
                 self._store.close()
             self._lock.release()
             raise
+
+    def lineages(self) -> tuple[Lineage, ...]:
+        """Whose entries these are; see Log.lineages."""
+        return self._lineages
+
+    async def new_lineage(self) -> Lineage:
+        """Begin one behind the head; see Log.new_lineage. Raises LogUnavailable."""
+        self._lineages = await self._job(self._store.new_lineage)
+        return self._lineages[-1]
 
     async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:
         """Hand over all entries behind a seq; see Log.replay. Raises LogError."""
@@ -242,7 +252,7 @@ class SqliteLog:
     async def backup(self, target: Path | str) -> None:
         """Copy the whole log into another file while it is in use. Raises LogError."""
         await self._write_cursors()
-        await asyncio.get_running_loop().run_in_executor(None, _copy, self.path, Path(target))
+        await asyncio.get_running_loop().run_in_executor(None, copy, self.path, Path(target))
 
     async def forget(self, before_ms: int) -> int:
         """Delete entries from before a time and give the disk back; returns how many went. Raises LogUnavailable.
@@ -266,20 +276,3 @@ class SqliteLog:
             except LogError:
                 pass  # no disk space to delete in: the next time, perhaps
             await asyncio.sleep(RETENTION_SECONDS)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """One state of the source, on disk, under the target's name only when it is whole."""
-    part = target.with_name(target.name + ".part")
-    with advised(target, LogError):
-        try:
-            part.unlink(missing_ok=True)
-            reader, copy = connect(source, read_only=True), sqlite3.connect(part)
-            try:
-                reader.backup(copy)
-            finally:
-                reader.close()
-                copy.close()
-            os.replace(part, target)
-        except OSError as error:
-            raise LogError(f"{target} cannot be written: {error.strerror}.") from None

@@ -19,17 +19,19 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from tcpchat.core.model import Entry
-from tcpchat.log import LogUnavailable
+from tcpchat.log import Lineage, LogUnavailable
 from tcpchat.log.facts import decode
 from tcpchat.log.follow import erase_some, follow, forget_some
 from tcpchat.log.schema import (
     BUSY_SECONDS,
     advice,
     advised,
+    begin_lineage,
     first_at,
     followed,
     insert_many,
     lazily,
+    lineages,
     open_for_writing,
     transaction,
 )
@@ -175,6 +177,10 @@ class Store:
         """Users whose texts are still being erased, and before which seq."""
         return dict(self.db.execute("SELECT user, before FROM erasures").fetchall())
 
+    def lineages(self) -> tuple[Lineage, ...]:
+        """All lineages, oldest first."""
+        return lineages(self.db)
+
     def last_at(self) -> int:
         """The time of the newest entry."""
         row = self.db.execute("SELECT at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
@@ -233,6 +239,12 @@ class Store:
             sql = "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)"
             self.db.execute(sql, (SNAPSHOTS,))
         self._pages += 2 + len(state) // 4096
+
+    def new_lineage(self) -> tuple[Lineage, ...]:
+        """Begin a lineage behind the head; returns all. Raises LogUnavailable."""
+        with advised(self.path), transaction(self.db):
+            begin_lineage(self.db)
+        return self.lineages()
 
     def forget(self, before: int) -> int:
         """Delete some of the entries before a seq; returns how many. Only what a snapshot has, never the newest."""
