@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from tcpchat.core.masks import matches
 from tcpchat.core.text import INVISIBLE, fold, is_clean, skeleton
 
 ALL = 1  # the number of #all, to which everyone belongs
@@ -114,18 +114,13 @@ def mask_matches(mask: str, login: str, account: str, host: str = "") -> bool:
     """Does a ban mask fit? ``nick!user@host`` with ``*`` and ``?``, or the extbans ``a:ACCOUNT`` and ``~a:ACCOUNT``."""
     kind, colon, rest = mask.partition(":")
     if colon and kind in ("a", "~a", "~account"):
-        return bool(account) and fnmatchcase(fold(account), literal(fold(rest)))
+        return bool(account) and matches(fold(rest), fold(account))
     if colon and kind in MUTES:
         return False  # a mute: asked for by muting_mask
     nick, bang, rest = mask.partition("!")
     full = mask if bang else f"*!{mask}" if "@" in mask else f"{nick}!*@*"
     shown = f"{login.replace(' ', '_')}!{host or '~u@tcpchat'}"
-    return fnmatchcase(fold(shown), literal(fold(full)))
-
-
-def literal(mask: str) -> str:
-    """The mask as a pattern in which only * and ? are wild."""
-    return mask.replace("[", "[[]")
+    return matches(fold(full), fold(shown))
 
 
 MUTES = ("m", "~q", "~quiet", "~m")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
+
+from tcpchat.core import masks
 
 MAX_LINE = 512  # bytes with CR LF, without tags (RFC 1459, 2.3)
 MAX_TAGS = 4096  # bytes of client tags, with "@" and the blank behind (message-tags, "Size limit")
@@ -114,26 +115,9 @@ def lower(text: str, mapping: str = "ascii") -> str:
     return text.translate(_RFC1459_LOWER if mapping == "rfc1459" else _ASCII_LOWER)
 
 
-@lru_cache(maxsize=1024)
-def mask(pattern: str) -> re.Pattern[str]:
-    """Compile an IRC mask: ``*`` any text, ``?`` one character, a backslash before them takes them literally."""
-    out = []
-    chars = iter(lower(pattern))
-    for char in chars:
-        if char == "\\":
-            char = next(chars, "")
-            out.append(re.escape(char if char in "*?" else "\\" + char))
-        elif char == "*":
-            if out[-1:] != [".*"]:  # many stars in a row would make matching slow, and mean the same
-                out.append(".*")
-        else:
-            out.append("." if char == "?" else re.escape(char))
-    return re.compile("".join(out) + r"\Z", re.DOTALL)
-
-
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether a mask fits a text, whatever the case."""
-    return mask(pattern).match(lower(text)) is not None
+    """Tell whether a mask fits a text, whatever the case (ASCII)."""
+    return masks.matches(lower(pattern), lower(text))
 
 
 def full_mask(text: str) -> str:
