@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
-from tcpchat.core.model import AnyEvent, Command, Goodbye, Load, Refused, Welcome
+from tcpchat.core.model import Amended, AnyEvent, Command, Goodbye, Load, Message, Refused, RoomEvent, Welcome
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
 from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
+from tcpchat.fanout import faulty
 from tcpchat.lifesigns import PINGLESS, TICKS_PER_SECOND, look
 from tcpchat.sockets import keep_alive, peer_address, why_lost
 from tcpchat.trust.firstbytes import whole
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tcpchat.core.feed import Session
     from tcpchat.core.state import User
     from tcpchat.doors.irc.door import IrcDoor
-    from tcpchat.pipe import Parcel
+    from tcpchat.fanout import Parcel
     from tcpchat.server import Server
 
 logger = logging.getLogger("tcpchat.server")
@@ -36,6 +37,7 @@ FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
 COPIED_MAX = 16_384  # bytes: bigger pieces, which many others get too, are not copied for each
 LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
 LINGER_SECONDS = 1  # a peer that was told that it has to go has this long to go itself
+KEPT = frozenset({Message, Amended, RoomEvent})  # events of entries: a reader must not be held up for good by one
 CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
 
 
@@ -328,8 +330,10 @@ class Connection(asyncio.Protocol):
         try:
             self.door.deliver(event)
         except Exception:
-            self.bug()
-            return
+            if type(event) not in KEPT:
+                self.bug()
+                return
+            faulty(event)  # stepped over: what stands behind it in the log is told
         self.told = True
         if not self.touched:
             self.touched = True

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
+    Accepted,
     AnyEffect,
     AnyEvent,
     Append,
@@ -30,6 +30,7 @@ from tcpchat.core.model import (
     Said,
     Tell,
 )
+from tcpchat.fanout import EVERYTHING, Parcel, runs, take
 from tcpchat.log import Log, LogError, LogUnavailable
 
 if TYPE_CHECKING:
@@ -44,57 +45,12 @@ PENDING_MAX = 4096  # facts that wait for the log; who adds more is not read unt
 BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of milliseconds
 
 
-class Parcel:
-    """What one audience gets of a batch in one dialect: encoded once, joined once."""
-
-    __slots__ = ("ends", "joined", "last", "own", "pieces", "places")
-
-    def __init__(self, members: list[tuple[int, FanOut]], encode: Callable[[AnyEvent], bytes | None]) -> None:
-        self.places = members
-        self.pieces = pieces = [encode(fan.event) for _, fan in members]
-        self.own: dict[Session | None, list[int]] = {}  # whose pieces these are: they are not told them
-        own, last = self.own, 0
-        for index, (_, fan) in enumerate(members):
-            skip, seq = fan.skip, getattr(fan.event, "seq", 0)
-            if skip in own:
-                own[skip].append(index)
-            else:
-                own[skip] = [index]
-            if seq > last:
-                last = seq
-        self.last = last
-        self.joined = None if None in pieces else b"".join(pieces)  # type: ignore[arg-type]
-        self.ends: list[int] = []  # where the pieces end in ``joined``, once somebody needs it
-
-    def without(self, session: Session) -> list[memoryview]:
-        """What is joined, but for a session's own pieces: in parts, nothing is copied for one receiver."""
-        assert self.joined is not None
-        if not self.ends:
-            self.ends = list(accumulate(map(len, self.pieces)))  # type: ignore[arg-type]
-        whole, start = memoryview(self.joined), 0
-        rest: list[memoryview] = []
-        for index in self.own[session]:
-            end = self._before(self._late() if self.places[index][1].late else index)
-            if end > start:
-                rest.append(whole[start:end])
-            start = self.ends[index]
-        if start < len(whole):
-            rest.append(whole[start:])
-        return rest
-
-    def _late(self) -> int:
-        """Where those begin that have waited to be told together."""
-        return next(index for index, (_, fan) in enumerate(self.places) if fan.late)
-
-    def _before(self, index: int) -> int:
-        return self.ends[index - 1] if index else 0
-
-
 class Pipe:
     """Executes effects for one chat over one log."""
 
     def __init__(self, chat: Chat, log: Log, audit: AuditLog | None = None) -> None:
         self.chat, self.log, self.audit = chat, log, audit
+        chat.unshown = unshown
         self.pending: list[Append] = []
         self.in_flight = False
         self._work = asyncio.Event()
@@ -184,10 +140,23 @@ class Pipe:
         for session in touched:
             carrier: Connection = session.carrier
             parcels, carrier.parcels = carrier.parcels, ()
-            if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].own:
-                carrier.share(parcels[0].joined, parcels[0].last)
-            else:
-                take(session, parcels)
+            try:
+                if len(parcels) == 1 and parcels[0].joined is not None and session not in parcels[0].own:
+                    if parcels[0].stop == EVERYTHING:
+                        carrier.share(parcels[0].joined, parcels[0].last)
+                        continue
+                elif all(parcel.stop == EVERYTHING for parcel in parcels):
+                    take(session, parcels)
+                    continue
+                self._stop_at(session, parcels, fans)
+            except Exception:
+                carrier.bug()
+
+    def _stop_at(self, session: Session, parcels: Sequence[Parcel], fans: Sequence[FanOut]) -> None:
+        """One of these events could not be encoded: what stands before it is told, the rest is read from the log."""
+        stop = min(parcel.stop for parcel in parcels)
+        take(session, parcels, stop)
+        self.run(self.chat.behind(session, fans[stop].event.seq - 1))  # type: ignore[union-attr] # kept, so it has one
 
     def _address(
         self, members: list[tuple[int, FanOut]], sessions: dict[Session, None], touched: list[Session]
@@ -204,7 +173,11 @@ class Pipe:
                 plain = Parcel(members, carrier.door.encode)
                 if plain.joined is None:
                     seen[None] = plain
-            parcel = self._seen(members, session, seen) if seen else plain
+            try:
+                parcel = self._seen(members, session, seen) if seen else plain
+            except Exception:
+                carrier.bug()
+                continue
             if parcel.joined == b"" and not parcel.last:
                 continue  # nothing of it is seen from there
             if carrier.parcels:
@@ -286,20 +259,43 @@ class Pipe:
         if self.audit is not None:
             self.audit.entries(entries)
         for run, messages in runs(entries):
-            try:
-                effects = self.chat.applied(run, now)
-                (self._run_answers_first if messages else self.run)(effects)
-            except Exception:
-                logger.exception("! entries %d to %d could not be applied", run[0].seq, run[-1].seq)
-                self._apologise(run)
+            while run:
+                run = self._applied_run(run, messages, now)
         for entry in entries:
             entry.origin = None  # the newest entries stay in memory; sessions that are long gone need not
 
-    def _apologise(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            if entry.origin is not None and entry.origin.session.carrier is not None:
-                event = Refused(code="internal", text=CODES["internal"].text, ref=entry.origin.ref)
-                entry.origin.session.carrier.tell(event)
+    def _applied_run(self, run: list[Entry], messages: bool, now: float) -> list[Entry]:
+        """Apply entries and tell what they bring. One that cannot be applied stays alone: returned is what stands
+        behind it."""
+        effects: list[AnyEffect] = []
+        rest: list[Entry] = []
+        bad: Entry | None = None
+        try:
+            self.chat.applied(run, now, effects)
+        except Exception:
+            bad = next((entry for entry in run if entry.seq == self.chat.head), run[-1])
+            rest = run[run.index(bad) + 1 :]
+            logger.exception("! a fault of this server: entry %d could not be applied", bad.seq)
+        try:
+            (self._run_answers_first if messages else self.run)(effects)
+            if bad is not None:
+                self._answer_for(bad, effects)
+                self.run(self.chat.read_again(bad))
+        except Exception:
+            logger.exception("! a fault of this server: entries %d to %d were not told", run[0].seq, run[-1].seq)
+        return rest
+
+    def _answer_for(self, entry: Entry, effects: Sequence[AnyEffect]) -> None:
+        """Its author waits: a message is in the log, and its number is used; of all else the outcome is not known."""
+        origin = entry.origin
+        if origin is None or origin.session.carrier is None:
+            return
+        if any(type(one) is Tell and getattr(one.event, "seq", 0) == entry.seq for one in effects):
+            return  # it was answered before it failed
+        event: AnyEvent = Refused(code="internal", text=CODES["internal"].text, ref=origin.ref)
+        if type(entry.fact) is Said:
+            event = Accepted(entry.fact.n, entry.seq, entry.at, origin.ref)
+        origin.session.carrier.tell(event)
 
     def throttle(self, connection: Connection) -> None:
         """Read no more from this connection until what it asked for is durable."""
@@ -391,10 +387,14 @@ class Pipe:
                 ref = getattr(load.command, "ref", 0)
                 connection.tell(Refused(code="unavailable", text=CODES["unavailable"].text, ref=ref))
             return
-        if not connection.closed:
+        if connection.closed:
+            return
+        try:
             self.run(self.chat.loaded(load, result, time.time()))
-            self.flush()
-            connection.recheck()
+        except Exception:
+            connection.bug()
+        self.flush()
+        connection.recheck()
 
     def _check(self, check: Check) -> None:
         self.own(self._checked(check), "check")
@@ -421,44 +421,6 @@ class Pipe:
             self._checker.close()
 
 
-def runs(entries: list[Entry]) -> Iterator[tuple[list[Entry], bool]]:
-    """Split a batch into runs of messages and single other facts.
-
-    Facts other than messages may change who hears what; applying them one by one keeps an audience as it was at
-    the entry: who leaves behind a message still gets it, who joins behind it does not.
-    """
-    start = 0
-    for place, entry in enumerate(entries):
-        if type(entry.fact) is not Said:
-            if start < place:
-                yield entries[start:place], True
-            yield [entry], False
-            start = place + 1
-    if start < len(entries):
-        yield (entries[start:] if start else entries), True
-
-
-def take(session: Session, parcels: Sequence[Parcel]) -> None:
-    """Give one session its own selection: several audiences in the order of the log, without what it said itself."""
-    if len(parcels) == 1 and parcels[0].joined is not None:
-        only = parcels[0]  # the usual case: somebody of one busy room, without the own words
-        for others in only.without(session):
-            session.carrier.share(others, only.last)
-        return
-    own: list[tuple[int, bytes | None, FanOut]] = []
-    mine = (one.places[index] for one in parcels for index in one.own.get(session, ()))
-    came = max((place for place, fan in mine if fan.late), default=-1)
-    for parcel in parcels:
-        own += [
-            (place, piece, fan)
-            for (place, fan), piece in zip(parcel.places, parcel.pieces, strict=True)
-            if fan.skip is not session and (place > came or not fan.late)
-        ]
-    if len(parcels) > 1:
-        own.sort(key=lambda item: item[0])
-    carrier: Connection = session.carrier
-    for _, piece, fan in own:
-        if piece is None:
-            carrier.tell(fan.event)
-        else:
-            carrier.share(piece, getattr(fan.event, "seq", 0))
+def unshown(seq: int) -> None:
+    """An entry could not be shown to somebody who reads on."""
+    logger.exception("! a fault of this server: entry %d could not be shown", seq)

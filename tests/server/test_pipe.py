@@ -26,8 +26,9 @@ from tcpchat.core.model import (
     Said,
     Tell,
 )
+from tcpchat.fanout import runs
 from tcpchat.log import LogUnavailable
-from tcpchat.pipe import Pipe, runs
+from tcpchat.pipe import Pipe
 from tcpchat.trust import passwords
 
 
@@ -38,6 +39,7 @@ class FakeDoor:
         self.dialect = dialect
         self.seen_from: str | None = None
         self.encoded = 0
+        self.poison = 0
 
     def outlook(self, members: Any, own: bool) -> str | None:
         return self.seen_from
@@ -50,6 +52,8 @@ class FakeDoor:
 
     def encode(self, event: Any) -> bytes | None:
         self.encoded += 1
+        if event.seq == self.poison:
+            raise ValueError("poison")
         return None if self.dialect in ("alone", "seen") else f"{event.seq} ".encode()
 
 
@@ -99,10 +103,20 @@ class FakeChat:
         self.failures: list[list[Append]] = []
         self.effects: Any = lambda entries: []
         self.answers: list[Any] = []
+        self.reading: list[tuple[Session, int]] = []
+        self.head = 0
 
-    def applied(self, entries: list[Entry], now: float) -> list[Any]:
+    def applied(self, entries: list[Entry], now: float, out: list[Any]) -> None:
         self.batches.append(entries)
-        return list(self.effects(entries))
+        self.head = entries[0].seq
+        out += self.effects(entries)
+
+    def behind(self, session: Session, seq: int) -> list[Any]:
+        self.reading.append((session, seq))
+        return []
+
+    def read_again(self, entry: Entry) -> list[Any]:
+        return []
 
     def failed(self, batch: list[Append], now: float) -> list[Any]:
         self.failures.append(batch)
@@ -241,6 +255,18 @@ async def test_several_audiences_keep_the_order_of_the_log(rig: Rig) -> None:
     rig.pipe._fan_out([FanOut(message(1), a), FanOut(message(2), b), FanOut(message(3), a)])
     assert b"".join(both.got) == b"1 2 3 "
     assert b"".join(left.got) == b"1 3 "
+
+
+async def test_an_event_that_cannot_be_encoded_takes_no_other_with_it(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two, well = Carrier(rig.pipe), Carrier(rig.pipe), Carrier(rig.pipe, "fancy")
+    one.door.poison = 3
+    audience = rig.audience(one, two, well)
+    rig.pipe._fan_out([FanOut(message(n), audience, two.session if n == 1 else None) for n in (1, 2, 3, 4)])
+    assert (b"".join(one.got), b"".join(two.got), b"".join(well.got)) == (b"1 2 ", b"2 ", b"1 2 3 4 ")
+    assert rig.chat.reading == [(one.session, 2), (two.session, 2)]  # they read on where it stands
+    assert "entry 3 could not be told" in caplog.text
 
 
 async def test_who_is_not_live_or_gone_is_passed_over(rig: Rig) -> None:

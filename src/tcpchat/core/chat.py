@@ -68,6 +68,7 @@ class Chat:
         self.reshow_at = 0.0  # when both are forgotten, to save their memory
         self.started = 0.0
         self.ready = WAITING
+        self.unshown: Callable[[int], None] = nothing  # the driver's: is told of an entry that could not be shown
         self._numbers = 0
 
     @property
@@ -176,6 +177,19 @@ class Chat:
             queries.advance(self, session, out)
         return out
 
+    def behind(self, session: Session, seq: int) -> Effects:
+        """It could not be told what stands behind this entry: it reads that from the log, entry by entry."""
+        out: Effects = []
+        if session.live:
+            session.live, session.sent = False, seq
+            queries.advance(self, session, out)
+        return out
+
+    def read_again(self, entry: m.Entry) -> Effects:
+        """Nobody was told of this entry, though it is in the log: who hears its room reads it there."""
+        audience = self.audience(number) if (number := getattr(entry.fact, "room", 0)) else None
+        return [effect for session in list(audience or ()) for effect in self.behind(session, entry.seq - 1)]
+
     # -- the gate --------------------------------------------------------------------------------------------
 
     def receive(self, session: Session, command: m.Command, now: float) -> Effects:
@@ -224,17 +238,21 @@ class Chat:
         else:
             refuse(session, command, "too_many_pending", out)
 
-    def applied(self, entries: list[m.Entry], now: float) -> Effects:
-        """A durable batch, in order: the state changes, then everybody concerned is told."""
-        out: Effects = []
+    def applied(self, entries: list[m.Entry], now: float, out: Effects | None = None) -> Effects:
+        """A durable batch, in order: the state changes, then everybody concerned is told.
+
+        What is told gathers in ``out``. Should an entry fail by a fault of this chat, its number is ``head``, ``out``
+        has what came before it, and the rest can be applied.
+        """
+        out = [] if out is None else out
         state, recent = self.state, self.recent
         for entry in entries:
             state.seq = entry.seq
             fact = entry.fact
             if self.shown and type(fact) not in QUIET:
                 self.reshow()
-            APPLY[type(fact)](self, entry, fact, out)
             recent.append(entry)
+            APPLY[type(fact)](self, entry, fact, out)
         return out
 
     def failed(self, batch: list[m.Append], now: float) -> Effects:
@@ -335,6 +353,10 @@ class Chat:
         limits = self.limits
         uptime = int(now - self.started) if now else 0
         return m.State(self.ready, self.online, self.state.seq, limits.server_name, limits.version, uptime=uptime)
+
+
+def nothing(seq: int) -> None:
+    """Where nobody wants to know."""
 
 
 def _deaf(session: Session) -> bool:

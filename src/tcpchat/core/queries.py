@@ -42,6 +42,15 @@ def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
     return room_event(chat, row.seq, row.at, fact)
 
 
+def told(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
+    """As ``shown``; an entry that fails by a fault of ours is stepped over and does not hide those behind it."""
+    try:
+        return shown(chat, row)
+    except Exception:
+        chat.unshown(row.seq)
+        return None
+
+
 def room_event(chat: Chat, seq: int, at: int, fact: m.AnyFact) -> m.RoomEvent | None:
     """The event of something that happened to a room."""
     room = chat.state.rooms.get(fact.room)
@@ -109,7 +118,7 @@ def advance(chat: Chat, session: Session, out: Effects) -> None:
     if session.sent >= chat.state.seq or (recent and recent[0].seq <= session.sent + 1):
         missing = takewhile(lambda entry: entry.seq > session.sent, reversed(recent))
         for entry in reversed(list(missing)):
-            if visible(chat, session, user, entry) and (event := shown(chat, entry)):
+            if visible(chat, session, user, entry) and (event := told(chat, entry)):
                 out.append(m.Tell(session, event))
         _live(chat, session, out)
         return
@@ -141,7 +150,7 @@ def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Ef
         if row.seq > head:
             break  # durable, but not applied yet: it will be heard live, or with the next page
         last = row.seq
-        if visible(chat, session, user, row) and (event := shown(chat, row)):
+        if visible(chat, session, user, row) and (event := told(chat, row)):
             out.append(m.Tell(session, event))
     # Without more rows the log has nothing for this session up to the head at the time of asking.
     session.sent = max(session.sent, last, 0 if result.more else query.seq)
@@ -196,7 +205,7 @@ def _page(chat: Chat, session: Session, command: m.History, result: m.Result, ou
 def _heard(chat: Chat, session: Session, result: m.Result) -> tuple[Shown, ...]:
     """The rows as the asker may see them."""
     rows = [row for row in result.rows if talking.may_hear(chat, session.user, row.fact)]
-    return tuple(event for row in rows if (event := shown(chat, row)))
+    return tuple(event for row in rows if (event := told(chat, row)))
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:
