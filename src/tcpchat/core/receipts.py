@@ -36,6 +36,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
         number = int(place[2:])
         if seq > user.reads.get(number, 0):
             user.own("reads")[number], user.own("reads_at")[number] = seq, at
+            _mentions_read(user, number, seq)
     elif place.startswith("d:"):
         name = place[2:]
         device = user.devices.get(name)
@@ -119,8 +120,7 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
     if seq <= user.reads.get(number, 0):
         return
     user.own("reads")[number], user.own("reads_at")[number] = seq, at
-    if mentions := user.mentions.get(number):
-        user.own("mentions")[number] = [one for one in mentions if one > seq]
+    _mentions_read(user, number, seq)
     out.append(m.Keep(user.uid, f"r:{number}", seq, at))
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)  # what was seen has arrived
@@ -134,6 +134,11 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
         room = chat.state.rooms[number]
         if room.unread_by:
             chat.read_rooms[number] = room
+
+
+def _mentions_read(user: User, number: int, seq: int) -> None:
+    if mentions := user.mentions.get(number):
+        user.own("mentions")[number] = [one for one in mentions if one > seq]
 
 
 def place_of(chat: Chat, user: User, to: str) -> tuple[int, str]:

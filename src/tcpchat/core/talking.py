@@ -210,8 +210,7 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
         if room is None:
             return
         to, audience = room.name, room.audience
-        if user.reads.get(number, 0) >= room.head:
-            user.own("reads")[number] = seq  # who had read everything has read the own words too
+        _read_own(user, number, room.head, seq)
         room.head = seq
         if "@" in fact.text:
             _note_mentions(chat, room, user, fact.text, seq)
@@ -255,8 +254,7 @@ def _said_directly(
     if number not in user.directs:
         user.own("directs")[number] = peer.uid
         peer.own("directs")[number] = user.uid
-    if user.reads.get(number, 0) >= heads.get(number, 0):
-        user.own("reads")[number] = seq
+    _read_own(user, number, heads.get(number, 0), seq)
     heads[number] = seq
     if peer is not user:
         if seq > peer.delivered:
@@ -281,12 +279,21 @@ def direct_audience(chat: Chat, number: int) -> Audience | None:
     return audience
 
 
+def _read_own(user: User, number: int, head: int, seq: int) -> None:
+    """Who had read everything has read the own words too. At a start the kept cursor may be ahead of what is replayed:
+    it does not go back."""
+    if head <= user.reads.get(number, 0) < seq:
+        user.own("reads")[number] = seq
+
+
 def _note_mentions(chat: Chat, room: Room, author: User, text: str, seq: int) -> None:
     """Remember unread ``@name`` mentions for those they name."""
     for part in text.split("@")[1:]:
         word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
         user = chat.state.by_fold.get(fold(word)) if word else None
         if user is not None and user is not author and chat.state.is_member(user, room):
+            if user.reads.get(room.number, 0) >= seq:
+                continue  # at a start: it was read before
             seqs = user.own("mentions").setdefault(room.number, [])
             if len(seqs) < MENTIONS_MAX:
                 seqs.append(seq)
