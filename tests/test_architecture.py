@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import tcpchat
+from tcpchat.core.version import VERSION
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 
@@ -122,3 +126,13 @@ def test_sizes_stay_readable(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             size = (node.end_lineno or node.lineno) - node.lineno + 1
             assert size <= FUNCTION_LINES, f"{node.name} has {size} lines"
+
+
+def test_one_place_names_the_version() -> None:
+    """From bare sources too: nobody asks whether the package is installed."""
+    for path in sources():
+        assert "importlib.metadata" not in set(own_imports(ast.parse(path.read_text(encoding="utf-8")))), path
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\w+\d+)?", VERSION)
+    project = (SRC.parent / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'path = "src/tcpchat/core/version.py"' in project
+    assert tcpchat.__version__ == VERSION

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tcpchat.core.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from tcpchat.client import (
         Bot,
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     )
     from tcpchat.core import model
     from tcpchat.server import Server
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Bot",

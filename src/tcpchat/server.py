@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import importlib.metadata
 import logging
 import os
 import secrets
@@ -31,6 +30,7 @@ from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
 from tcpchat.connection import Connection
 from tcpchat.core.chat import Chat
+from tcpchat.core.version import VERSION
 from tcpchat.doorway import Layer
 from tcpchat.lifesigns import TICKS_PER_SECOND
 from tcpchat.log import Log
@@ -153,7 +153,7 @@ class Server:
         logger.info("= listening on port %d", self.port)
 
     async def _restore(self) -> None:
-        self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=version()))
+        self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=VERSION))
         if self.log is None:
             self.log = default_log(self._place(), self.config.retention_days)
         seq, state, cursors = await self.log.open()
@@ -443,14 +443,6 @@ class Server:
             yield server
         finally:
             thread.end()
-
-
-def version() -> str:
-    """The version of the installed package; "" when it runs from bare sources."""
-    try:
-        return importlib.metadata.version("tcpchat")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def default_log(data: Path, retention_days: int = 0) -> Log:

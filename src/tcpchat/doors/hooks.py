@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from urllib.parse import parse_qs, unquote
 
 import msgspec
@@ -30,6 +29,7 @@ from tcpchat.core.model import (
     State,
     Welcome,
 )
+from tcpchat.core.version import VERSION
 
 WAIT_SECONDS = 30.0  # how long ?wait=delivered waits unless &timeout= says otherwise
 WAIT_MAX = 300.0
@@ -327,7 +327,7 @@ def openapi(base: str) -> bytes:
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "tcpchat", "version": version("tcpchat")},
+        "info": {"title": "tcpchat", "version": VERSION},
         "servers": [{"url": base or "/"}],
         "paths": paths,
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},

@@ -21,6 +21,7 @@ from tcpchat.core.model import (
     Status,
     Welcome,
 )
+from tcpchat.core.version import VERSION
 from tcpchat.doors.irc import arrivals, caps, channels, events, lasting, metadata, modes, refusals, returning, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
     from tcpchat.doors.irc.wire import Line
 
-VERSION = "tcpchat-1"
+PROGRAM = f"tcpchat-{VERSION}"
 COUNTED_SECONDS = 30.0  # age of the number of rooms shown in the welcome
 GHOST_SECONDS = 150.0  # without a word; a living client is asked sooner (half of irc_dead_after)
 
@@ -311,9 +312,9 @@ def greeting(network: Network) -> list[tuple[str, str]]:
     made = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(network.started))
     letters = f"{''.join(sorted(USER_MODES))} {''.join(sorted(CHANNEL_MODES))}"
     return [
-        ("002", f":Your host is {network.server}, running version {VERSION}"),
+        ("002", f":Your host is {network.server}, running version {PROGRAM}"),
         ("003", f":This server was created {made}"),
-        ("004", f"{network.server} {VERSION} {letters} Ibeklov"),
+        ("004", f"{network.server} {PROGRAM} {letters} Ibeklov"),
         *features(network),
     ]
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tcpchat.doors.irc.commands import COMMANDS, command
-from tcpchat.doors.irc.registration import VERSION, door_is_meant, isupport
+from tcpchat.doors.irc.registration import PROGRAM, door_is_meant, isupport
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
@@ -23,7 +23,7 @@ INFO = (
 @command("VERSION", "[server]", "The version of the server.")
 def version(door: IrcDoor, line: Line) -> None:
     if door_is_meant(door, line):
-        door.reply("RPL_VERSION", VERSION, door.network.server, text=door.network.description)
+        door.reply("RPL_VERSION", PROGRAM, door.network.server, text=door.network.description)
         isupport(door)
 
 
