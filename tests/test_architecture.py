@@ -40,6 +40,7 @@ SERVER_FILES = {
     "doorway",
     "irckept",
     "lifesigns",
+    "clock",
     "background",
     "fanout",
 }

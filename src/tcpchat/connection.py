@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tcpchat import clock
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import Amended, AnyEvent, Command, Goodbye, Load, Message, Refused, RoomEvent, Welcome
 from tcpchat.doors import Door
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         self.loads = ()
         session, self.session = self.session, None
         if session is not None:
-            self.pipe.run(self.server.chat.close(session, time.time(), why_lost(exc)))
+            self.pipe.run(self.server.chat.close(session, clock.now(), why_lost(exc)))
             session.carrier = None
         if self.irc is not None:
             self.irc.closed(session is not None and session.user is not None and session.user.online)
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
             keep_alive(self.transport)
         random = secrets.token_urlsafe(36)
         self.session = self.server.chat.open(
-            time.time(),
+            clock.now(),
             nonce=random[:32],
             device=random[32:],
             door=door.name,
@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
             self.session.door, door.certfp = "irc", self.session.certfp
 
     def _received(self, data: bytes) -> None:
-        now = time.time()
+        now = clock.now()
         door, session, pipe = self.door, self.session, self.pipe
         commands = door.receive(data, now)
         if self.irc is None and door.name == "web":
@@ -276,7 +276,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self, irc: IrcDoor) -> None:
         """Lines that waited for an answer may go on now."""
-        now = time.time()
+        now = clock.now()
         try:
             while (commands := irc.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
@@ -423,7 +423,7 @@ class Connection(asyncio.Protocol):
         """The peer takes events again: answer its questions, go on with its feed from the log."""
         if self.session is None or self.closed or self.stuck or self.entering:
             return
-        self.pipe.run(self.server.chat.resumed(self.session, time.time()))
+        self.pipe.run(self.server.chat.resumed(self.session, clock.now()))
         self.pipe.answer(self)
 
     def recheck(self) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tcpchat import clock
 from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
@@ -245,7 +246,7 @@ class Pipe:
             # What waits behind it goes too: a later number must not be taken before an earlier one that was refused.
             batch += self.pending
             self.pending.clear()
-            self.run(self.chat.failed(batch, time.time()))
+            self.run(self.chat.failed(batch, clock.now()))
         else:
             self._applied(entries)
         finally:
@@ -255,7 +256,7 @@ class Pipe:
         self._release()
 
     def _applied(self, entries: list[Entry]) -> None:
-        now = time.time()
+        now = clock.now()
         if self.audit is not None:
             self.audit.entries(entries)
         for run, messages in runs(entries):
@@ -390,7 +391,7 @@ class Pipe:
         if connection.closed:
             return
         try:
-            self.run(self.chat.loaded(load, result, time.time()))
+            self.run(self.chat.loaded(load, result, clock.now()))
         except Exception:
             connection.bug()
         self.flush()
@@ -410,7 +411,7 @@ class Pipe:
         if answer is None:
             self.run(self.chat.overloaded(check))
         else:
-            self.run(self.chat.checked(check, answer, time.time()))
+            self.run(self.chat.checked(check, answer, clock.now()))
 
     async def close(self) -> None:
         """End the tasks of this pipe."""

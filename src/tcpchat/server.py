@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
+from tcpchat import clock
 from tcpchat.auditlog import AuditLog, Eraser
 from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
@@ -154,6 +155,7 @@ class Server:
 
     async def _restore(self) -> None:
         self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=VERSION))
+        self.chat.offset = time.time() - clock.now()
         if self.log is None:
             self.log = default_log(self._place(), self.config.retention_days)
         seq, state, cursors = await self.log.open()
@@ -391,8 +393,9 @@ class Server:
         """Ten times a second; every connection has its turn once a second."""
         self._timer = asyncio.get_running_loop().call_later(1 / TICKS_PER_SECOND, self._tick)
         self.ticks += 1
-        now = time.time()
+        now = clock.now()
         try:
+            self.pipe.run(self.chat.set_clock(time.time(), now))
             self.pipe.run(self.chat.tick(now))
             self.irc.tick()
         except Exception:

@@ -67,6 +67,9 @@ class Chat:
         self.crowds: dict[int, who.Crowd] = {}  # who is here, by room number, for those who ask
         self.reshow_at = 0.0  # when both are forgotten, to save their memory
         self.started = 0.0
+        self.now = 0.0  # of the batch that is being applied
+        self.offset = 0.0  # seconds from `now`, which only goes forward, to the time of day
+        self.clock_at = 0.0  # when the time of day is compared again
         self.ready = WAITING
         self.unshown: Callable[[int], None] = nothing  # the driver's: is told of an entry that could not be shown
         self._numbers = 0
@@ -80,6 +83,19 @@ class Chat:
     def everyone(self) -> Audience:
         """All open sessions."""
         return self.state.rooms[ALL].audience
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def ms(self, now: float) -> int:
+        """The time of day at ``now``, in milliseconds since 1970: for what is shown or stored, never for how long."""
+        return int((now + self.offset) * 1000)
+
+    def set_clock(self, wall: float, now: float) -> Effects:
+        """The computer's time of day is this. When it was set (by NTP, by a person), the ends of mutes, bans and codes
+        move with it, so that they last as long as was said."""
+        out: Effects = []
+        operators.set_clock(self, wall, now, out)
+        return out
 
     # -- from the log at the start ---------------------------------------------------------------------------
 
@@ -205,7 +221,7 @@ class Chat:
             self._wait(session, command, out)
             return out
         if session.user is not None:
-            session.user.seen = int(now * 1000)
+            session.user.seen = int((now + self.offset) * 1000)
         elif session.stage == OPEN and kind not in BY_NOBODY:
             refuse(session, command, "hello_first", out)
             return out
@@ -245,6 +261,7 @@ class Chat:
         has what came before it, and the rest can be applied.
         """
         out = [] if out is None else out
+        self.now = now
         state, recent = self.state, self.recent
         for entry in entries:
             state.seq = entry.seq

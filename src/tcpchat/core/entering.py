@@ -174,7 +174,7 @@ def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) ->
     user.delivered = entry.seq
     chat.guests[user.uid] = user
     if out is not None and session is not None and session.stage == ARRIVING:
-        welcome(chat, session, user, entry.at / 1000, out)
+        welcome(chat, session, user, chat.now, out)
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
             m.Welcome(
                 user.login, chat.state.seq, after, device.last, device.recent(), limits.server_name, limits.version,
                 user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text,
-                session.binding, int(now * 1000),
+                session.binding, chat.ms(now),
             ),
         )
     )  # fmt: skip
@@ -445,13 +445,13 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     chat.reshow(user)
     if session.door == "irc" and session.hello and sum(one.door == "irc" for one in user.sessions) == 1:
         user.host = session.hello.host
-    user.seen = int(now * 1000)
+    user.seen = chat.ms(now)
     if not (session.quiet and session.hello and session.hello.after is None):
         for audience in chat.audiences(session):
             audience.add(session)
     if was or not user.online:
         return
-    user.online_since = int(now * 1000)
+    user.online_since = chat.ms(now)
     presence.count(chat, user, 1)
     account = user.account or (session.account.login if session.account else "")
     event = m.Presence(user.login, "online", account=account, name=user.name, bot=session.bot)
@@ -483,7 +483,7 @@ def banned(chat: Chat, session: Session, login: str, now: float) -> str:
     names = (skeleton(login), skeleton(account))
     for key, details in chat.state.rules.get("ban", {}).items():
         until = int(details.get("until", "0"))
-        if until and until < now * 1000:
+        if until and until < chat.ms(now):
             continue
         kind, _, what = key.partition(":")
         hit = skeleton(what) in names if kind == "login" else _inside(session.address, what)

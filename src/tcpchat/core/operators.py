@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SECONDS_MAX = 1e10  # longer than that is for good
 LOG_LIMIT = 500  # acts shown by `admin log`
+CLOCK_DRIFT = 1.0  # seconds that the time of day may be off from what is shown before it counts as set
+CLOCK_PAUSE = 10.0  # seconds between two corrections: a clock that is set again and again writes no more than that
 EXPIRY_CHECK = 10.0  # seconds between two looks for what has run out
 
 
@@ -88,13 +90,13 @@ def _rule(session: Session, command: m.Admin, user: User | None, out: Effects, *
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def _until(command: m.Admin, now: float) -> str:
+def _until(chat: Chat, command: m.Admin, now: float) -> str:
     """The end of a ban or mute in ms, from its length in seconds; "0" = no end."""
     try:
         seconds = float(command.args.get("seconds", ""))
     except ValueError:
         return "0"
-    return str(int((now + seconds) * 1000)) if 0 < seconds < SECONDS_MAX else "0"
+    return str(chat.ms(now + seconds)) if 0 < seconds < SECONDS_MAX else "0"
 
 
 # -- proposals -------------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def _ban(chat: Chat, session: Session, command: m.Admin, user: User | None, now:
         _refuse(session, command, "not_allowed", out, login)  # the role has to go first
     else:
         key = f"login:{login}" if login else f"network:{address}"
-        _rule(session, command, user, out, key=key, until=_until(command, now))
+        _rule(session, command, user, out, key=key, until=_until(chat, command, now))
 
 
 def _unban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
@@ -137,7 +139,7 @@ def _unban(chat: Chat, session: Session, command: m.Admin, user: User | None, no
 
 
 def _mute(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    until = _until(command, now)
+    until = _until(chat, command, now)
     _rule(session, command, user, out, until=until if until != "0" else "-1")
 
 
@@ -215,7 +217,7 @@ def _code(chat: Chat, session: Session, command: m.Admin, user: User | None, now
     if len(command.args.get("code", "")) < 8:
         _refuse(session, command, "bad_command", out, "code")
     else:
-        _rule(session, command, None, out, until=_until(command, now))
+        _rule(session, command, None, out, until=_until(chat, command, now))
 
 
 def _token(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
@@ -331,13 +333,15 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
     _change(chat, fact, user)
     if out is None:
         return
+    if fact.do == "clock":
+        chat.offset += int(fact.args["ms"]) / 1000
     if fact.do == "kick" and user is not None:
-        hang_up(chat, user, entry.at / 1000, f"{CODES['banned'].text} {fact.why}", out)
+        hang_up(chat, user, chat.now, f"{CODES['banned'].text} {fact.why}", out)
     if fact.do == "token_revoke":
         for session in [one for one in chat.sessions.values() if one.hook and one.credential == fact.args["hash"]]:
-            presence.end(chat, session, entry.at / 1000, "revoked", out)
+            presence.end(chat, session, chat.now, "revoked", out)
     if fact.do == "ban":
-        _enforce_bans(chat, entry.at / 1000, out)
+        _enforce_bans(chat, chat.now, out)
     if fact.do == "announce":
         actor = chat.state.users.get(fact.by)
         by = actor.login if actor else chat.limits.server_name
@@ -363,6 +367,8 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
                 "why": fact.why,
                 "by": str(fact.by),
             }
+        case "clock":
+            _move_ends(chat, int(args["ms"]))
         case "unban":
             rules.get("ban", {}).pop(args["key"], None)
         case "expire":
@@ -374,6 +380,25 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
             rules.setdefault("token", {})[args["hash"]] = {"room": args["room"], "name": args["name"]}
         case "token_revoke":
             rules.get("token", {}).pop(args["hash"], None)
+
+
+def _move_ends(chat: Chat, ms: int) -> None:
+    """The time of day was set: what is to last so and so long still does, so its end moves too."""
+    for user in chat.state.users.values():
+        if user.muted > 0:
+            user.muted = max(user.muted + ms, 1)
+    for table in chat.state.rules.values():
+        for details in table.values():
+            if (until := int(details.get("until", "0"))) > 0:
+                details["until"] = str(max(until + ms, 1))
+
+
+def set_clock(chat: Chat, wall: float, now: float, out: Effects) -> None:
+    """See Chat.set_clock: a fact like any other, so that a replay moves the same ends by the same time."""
+    drift = wall - now - chat.offset
+    if abs(drift) > CLOCK_DRIFT and now >= chat.clock_at:
+        chat.clock_at = now + CLOCK_PAUSE
+        out.append(m.Append(m.Ruled(0, "clock", args={"ms": str(int(drift * 1000))})))
 
 
 def hang_up(chat: Chat, user: User, now: float, why: str, out: Effects) -> None:
@@ -445,5 +470,5 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
     chat.rules_at = now + EXPIRY_CHECK
     for kind, table in chat.state.rules.items():
         for key, details in table.items():
-            if 0 < int(details.get("until", "0")) < now * 1000:
+            if 0 < int(details.get("until", "0")) < chat.ms(now):
                 out.append(m.Append(m.Ruled(0, "expire", args={"kind": kind, "key": key})))

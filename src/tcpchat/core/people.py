@@ -65,7 +65,7 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
     if out is None or session is None:
         return
     if session.stage == ARRIVING:
-        welcome(chat, session, user, entry.at / 1000, out)
+        welcome(chat, session, user, chat.now, out)
     elif session.stage == NEW and entry.origin is not None:
         session.account = user
         out.append(m.Tell(session, m.Done(entry.origin.ref, entry.seq, {"login": user.login})))
@@ -159,7 +159,7 @@ def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None)
     if entry.origin is not None and entry.origin.session.stage == ARRIVING:  # a device that was linked to the login
         from tcpchat.core.entering import welcome
 
-        welcome(chat, entry.origin.session, user, entry.at / 1000, out)
+        welcome(chat, entry.origin.session, user, chat.now, out)
     else:
         _done(entry, out)
 
@@ -170,7 +170,7 @@ def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | N
         user.own("keys").pop(fact.key, None)
         if out is not None:
             _done(entry, out)
-            presence.lock_out(chat, user, fact.key, entry.at / 1000, out)
+            presence.lock_out(chat, user, fact.key, chat.now, out)
 
 
 def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
@@ -243,7 +243,7 @@ def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects |
         if out is not None:
             _done(entry, out)
             mine = entry.origin.session if entry.origin is not None else None  # who sets it knows the new one
-            presence.lock_out(chat, user, PASSWORD, entry.at / 1000, out, mine)
+            presence.lock_out(chat, user, PASSWORD, chat.now, out, mine)
 
 
 # -- names -----------------------------------------------------------------------------------------------------------
@@ -321,10 +321,10 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
         chat.links.pop(user.uid, None)
         for session in list(chat.sessions.values()):
             if session.stage != CLOSED and user in (session.user, session.account):
-                presence.end(chat, session, entry.at / 1000, "deleted", out)
+                presence.end(chat, session, chat.now, "deleted", out)
     if fact.erase:
         talking.erase_recent(chat, user)
-    presence.drop(chat, user, entry.at / 1000, out)
+    presence.drop(chat, user, chat.now, out)
     if out is not None:
         _done(entry, out)
 

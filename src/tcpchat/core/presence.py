@@ -93,7 +93,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         direct = chat.state.directs.get(number)
         if direct is not None and not direct.size:
             del chat.state.directs[number]
-    user.seen = int(now * 1000)
+    user.seen = chat.ms(now)
     if not user.sessions:
         user.offline_since = now
         if session.door == "irc" and not user.claimed:
@@ -110,13 +110,13 @@ def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
     if user is None or user.claimed:
         return
     if out is not None:
-        _end_sessions(chat, user, entry.at / 1000, out)
+        _end_sessions(chat, user, chat.now, out)
         _failed(chat, user, entry.at, out)
         for number in list(user.rooms):
             room = chat.state.rooms[number]
             event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
             out.append(m.FanOut(event, room.audience))
-    drop(chat, user, entry.at / 1000, out)
+    drop(chat, user, chat.now, out)
 
 
 def drop(chat: Chat, user: User, now: float, out: Effects | None) -> None:

@@ -60,7 +60,7 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
     if seq > chat.state.seq:
         seq = chat.state.seq
     device = session.device
-    at = int(now * 1000)
+    at = chat.ms(now)
     if device is not None and seq > device.cursor:
         device.cursor = seq
         if user.claimed and session.hello is not None and session.hello.device:
@@ -114,7 +114,7 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
     if not number:
         _refused(session, command, "no_such_room" if command.to.startswith("#") else "no_such_login", out)
         return
-    seq, at = min(command.seq, chat.state.seq), int(now * 1000)
+    seq, at = min(command.seq, chat.state.seq), chat.ms(now)
     if command.ref:
         out.append(m.Tell(session, m.Done(command.ref, max(seq, user.reads.get(number, 0)))))
     if seq <= user.reads.get(number, 0):
@@ -163,7 +163,7 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
     """Count the rooms in which something moved, and tell the authors what has changed."""
     if now < chat.count_at or not (chat.dirty_rooms or chat.read_rooms):
         return
-    large, at, work = 0, int(now * 1000), 0
+    large, at, work = 0, chat.ms(now), 0
     for tables, state in ((chat.dirty_rooms, "delivered"), (chat.read_rooms, "read")):
         for room in tables.values():
             work += sum(map(len, (room.outstanding if state == "delivered" else room.unread_by).values()))

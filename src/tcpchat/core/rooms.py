@@ -135,7 +135,7 @@ def topic(chat: Chat, session: Session, command: m.Topic, now: float, out: Effec
         _refuse(session, command, "too_long", out, room.name)
     elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
-    elif talking.silenced(user, now):
+    elif talking.silenced(chat, user, now):
         _refuse(session, command, "muted", out, room.name)
     else:
         fact = m.TopicSet(room.number, user.uid, command.text)
@@ -252,7 +252,7 @@ def _list_change(
     if change.on and len(entries) >= chat.limits.list_entries:
         _refuse(session, command, "too_many", out, room.name, change.arg)
         return None
-    return m.Change(change.name, change.on, has.arg if has else change.arg, user.login, int(now * 1000))
+    return m.Change(change.name, change.on, has.arg if has else change.arg, user.login, chat.ms(now))
 
 
 # -- applied ---------------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def left(chat: Chat, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
     event = queries.room_event(chat, entry.seq, entry.at, fact)
     sessions = list(user.sessions)
     chat.state.leave(user, room)
-    presence.after_leaving(chat, room, entry.at / 1000, out)
+    presence.after_leaving(chat, room, chat.now, out)
     if event is not None:
         out.append(m.FanOut(event, room.audience))
         out += [m.Tell(session, event) for session in sessions if session.live]

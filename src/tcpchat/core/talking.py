@@ -80,7 +80,7 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "no_such_message"
     if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
         return "bad_command"
-    if user.muted and silenced(user, now):
+    if user.muted and silenced(chat, user, now):
         return "muted"
     to = command.to
     if to[:1] == "@":
@@ -96,9 +96,9 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
     return ""
 
 
-def silenced(user: User, now: float) -> bool:
+def silenced(chat: Chat, user: User, now: float) -> bool:
     """Has an operator muted this login, and is it not over yet?"""
-    return user.muted < 0 or user.muted > now * 1000
+    return user.muted < 0 or user.muted > chat.ms(now)
 
 
 def _direct(chat: Chat, session: Session, user: User, command: m.Say, login: str, out: Effects) -> str:
@@ -305,7 +305,7 @@ def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects
         _refuse(session, command, "empty", out)
     elif utf8_length(command.text) > chat.limits.max_text:
         _refuse(session, command, "too_long", out)
-    elif session.user is not None and silenced(session.user, now):
+    elif session.user is not None and silenced(chat, session.user, now):
         _refuse(session, command, "muted", out)
     else:
         remove(chat, session, command, now, out)
