@@ -1,0 +1,82 @@
+"""A disk whose syncs fail, and what a power cut leaves of it: the model, on hand-made records."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("lyingdisk_bench", ROOT / "benchmarks" / "lyingdisk.py")
+assert _spec is not None
+assert _spec.loader is not None
+lying = sys.modules["lyingdisk_bench"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(lying)
+
+PAGE = lying.PAGE
+
+
+def record(op: str, number: int = 1, offset: int = 0, path: str = "", data: bytes = b"") -> Any:
+    return lying.Record(op, 1, number, offset, path, data)
+
+
+def write(page: int, letter: bytes, number: int = 1) -> Any:
+    return record("w", number, page * PAGE, data=letter * PAGE)
+
+
+def sync(error: int = 0, number: int = 1) -> list[Any]:
+    return [record("s", number), record("S", number, error)]
+
+
+def left(tmp_path: Path, *records: Any) -> set[str]:
+    """The first letter of each page of the file "a" on many disks; "-" without the file, "." for a hole."""
+    disk = lying.Disk(Path("/d"))
+    for one in (record("o", path="/d/a"), *records):
+        disk.take(one)
+    found = set()
+    for seed in range(60):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk.rebuild(folder, random.Random(seed))
+        path = folder / "a"
+        found.add(path.read_bytes()[::PAGE].replace(b"\0", b".").decode() if path.exists() else "-")
+    return found
+
+
+def test_what_is_not_synced_may_be_there_in_any_part(tmp_path: Path) -> None:
+    assert left(tmp_path, write(0, b"a"), write(1, b"b")) == {"-", "", "a", ".b", "ab"}
+
+
+def test_what_is_synced_is_there(tmp_path: Path) -> None:
+    assert left(tmp_path, write(0, b"a"), *sync(), write(0, b"b")) == {"a", "b"}
+
+
+def test_a_sync_is_for_what_was_written_before_it_began(tmp_path: Path) -> None:
+    assert left(tmp_path, *sync(), record("s"), write(0, b"a"), record("S")) == {"", "a"}
+
+
+def test_after_a_failed_sync_no_later_one_brings_the_page(tmp_path: Path) -> None:
+    assert left(tmp_path, *sync(), write(0, b"a"), *sync(error=5), *sync()) == {"", "a"}
+
+
+def test_a_page_that_is_written_again_is_dirty_again(tmp_path: Path) -> None:
+    assert left(tmp_path, write(0, b"a"), *sync(error=5), write(0, b"b"), *sync()) == {"b"}
+
+
+def test_a_synced_cut_takes_the_pages_behind_it(tmp_path: Path) -> None:
+    assert left(tmp_path, write(0, b"a"), write(1, b"b"), *sync(error=5), record("f"), *sync()) == {""}
+
+
+def test_names_come_in_their_order(tmp_path: Path) -> None:
+    move = record("r", path="/d/a\n/d/b")
+    assert left(tmp_path, write(0, b"a"), *sync(), move, record("o", 2, path="/d/a")) == {"a", "-", ""}
+
+
+def test_the_number_of_a_file_that_is_gone_is_another_file(tmp_path: Path) -> None:
+    gone = record("u", path="/d/a")
+    assert left(tmp_path, write(0, b"a"), *sync(), gone, record("o", path="/d/c"), *sync()) == {"-"}
+    again = (gone, record("o", path="/d/a"), *sync())
+    (tmp_path / "more").mkdir()
+    assert left(tmp_path / "more", write(0, b"a"), *sync(), *again) == {""}
