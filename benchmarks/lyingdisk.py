@@ -230,11 +230,16 @@ class Disk:
         elif record.offset & TRUNCATE:
             file.cut(0)
 
-    def rebuild(self, folder: Path, chance: random.Random) -> None:
-        """Write the files into a folder as one power cut at this moment may leave them."""
+    def left(self, chance: random.Random) -> dict[Path, bytes]:
+        """The files, by path below the folder, as one power cut at this moment may leave them."""
         luck = chance.choice((0.0, 0.05, 0.5, 0.5, 0.8, 1.0))
-        for name, file in chance.choice(self._names)[1].items():
-            path = folder / Path(name).relative_to(self.root)
+        names = chance.choice(self._names)[1]
+        return {Path(name).relative_to(self.root): file.left(chance, luck) for name, file in names.items()}
+
+    def rebuild(self, folder: Path, chance: random.Random) -> None:
+        """Write such files into a folder."""
+        for name, data in self.left(chance).items():
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.left(chance, luck))
+            path.write_bytes(data)
             path.chmod(0o600)
