@@ -265,9 +265,9 @@ def test_codes_run_out(server: Server, key: Key) -> None:
     with Native(secure(server.port)) as first:
         prove(first, "duck", key, server.fingerprint)
         code = code_of(first)
-        [(uid, (_, until))] = server.chat.links.items()
-        assert 590 < until - time.time() <= 600
-        server.chat.links[uid] = (code, time.time() - 1)
+        [(uid, shown)] = server.chat.links.items()
+        assert 590 < shown.until - time.time() <= 600
+        server.chat.links[uid] = shown._replace(until=time.time() - 1)
         with Native(secure(server.port)) as peer:
             assert prove(peer, "duck", Key.make(), server.fingerprint, token=code)["code"] == "wrong_proof"
 

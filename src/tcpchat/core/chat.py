@@ -50,7 +50,7 @@ class Chat:
         self.guesses = Guesses()  # wrong passwords, by address
         self.link_guesses = Guesses(first=linking.SECONDS, most=linking.SECONDS)
         self.newcomers = Newcomers()
-        self.links: dict[int, tuple[str, float]] = {}  # login -> the code that links a device to it, and its end
+        self.links: dict[int, linking.Link] = {}  # login -> the code that links a device to it
         self.spending: set[str] = set()  # invite codes whose use is on its way to the log
         self.recent: deque[m.Entry | m.Row] = deque(maxlen=RECENT)
         self.dirty_rooms: dict[int, Room] = {}  # rooms in which a delivered cursor has moved since the last count

@@ -9,6 +9,7 @@ from msgspec import Struct
 from tcpchat.core.commands import Command
 from tcpchat.core.events import AnyEvent
 from tcpchat.core.facts import AnyFact, Origin, Row
+from tcpchat.core.meant import NOBODY, Meant
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Audience, Session
@@ -101,6 +102,7 @@ class Check(Effect, frozen=True):
     against: str = ""
     text: str = ""
     command: Command | None = None
+    meant: Meant = NOBODY  # whose login it was for when it was asked
 
 
 class HangUp(Effect, frozen=True):

@@ -10,6 +10,7 @@ from tcpchat.core import certificates, linking, operators, people, presence, que
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
+from tcpchat.core.meant import meant, owner, still
 from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
 from tcpchat.core.state import DEVICES, Device, User
 from tcpchat.core.text import fold, skeleton
@@ -106,7 +107,7 @@ def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: floa
     if not methods or (session.door == "seed"):
         refuse(session, "claimed", out)
         return
-    session.stage = CHALLENGED
+    session.stage, session.meant = CHALLENGED, meant(chat.state, login_of(session))
     out.append(m.Tell(session, m.Challenge(session.nonce, tuple(methods), user.login)))
 
 
@@ -120,7 +121,7 @@ def _unclaimed(
         refuse(session, "in_use", out, fatal=False)
         return
     if command.key and command.claim and people.may_claim(chat, session):
-        session.stage = CHALLENGED
+        session.stage, session.meant = CHALLENGED, meant(chat.state, login)
         out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), login)))
         return
     if not chat.limits.guests and not session.trusted and session.account is None:
@@ -187,17 +188,21 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
         refuse(session, "wrong_proof", out, fatal=False)
         return
     key = command.key or offer.key
-    user = chat.state.find(offer.login)
-    claiming = user is None or not user.claimed
+    then = session.meant
+    if then is None or not still(chat.state, then):
+        wrong(session, "wrong_proof", out)  # the login that it was challenged for has another owner, or another name
+        return
+    user = owner(chat.state, then)
+    claiming = user is None
     if claiming and not (offer.key and offer.claim):
         wrong(session, "wrong_proof", out)  # a guest has nothing that could be proved
         return
-    if not key or (not claiming and user is not None and key not in user.keys and not session.linking):
+    if not key or (user is not None and key not in user.keys and not session.linking):
         wrong(session, "wrong_proof", out)
         return
     session.stage = CHECKING
     text = challenge_text(session.nonce, offer.login, session.binding)
-    out.append(m.Check(session, "key", command.signature, key, text, command))
+    out.append(m.Check(session, "key", command.signature, key, text, command, then))
 
 
 def password(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
@@ -216,13 +221,18 @@ def password(chat: Chat, session: Session, command: m.Password, now: float, out:
         _wait(session, wait, command.ref, out)
         return
     session.guessing = True
-    name = command.account or (session.hello.login if session.hello else "")
-    user = chat.state.find(name) if name else None
+    then = meant(chat.state, command.account or login_of(session))
+    user = owner(chat.state, then)
     if session.stage == CHALLENGED:
         session.stage = CHECKING
-    against = user.password if user is not None and user.claimed else ""
+    against = user.password if user is not None else ""
     # Without such a login a hash is checked all the same: the time taken tells nothing about who exists.
-    out.append(m.Check(session, "password", command.password, against, "", command))
+    out.append(m.Check(session, "password", command.password, against, "", command, then))
+
+
+def login_of(session: Session) -> str:
+    """The login that this session's hello names."""
+    return session.hello.login if session.hello is not None else ""
 
 
 def _wait(session: Session, seconds: float, ref: int | str, out: Effects) -> None:
@@ -252,7 +262,7 @@ def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -
         case m.Key():
             people.key_checked(chat, session, command, answer, out)
         case m.Admin():
-            operators.checked(chat, session, command, answer, now, out)
+            operators.checked(chat, session, check, command, answer, out)
 
 
 def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: float, out: Effects) -> None:
@@ -263,12 +273,15 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     if not answer:
         wrong(session, "wrong_proof", out)
         return
+    if not still(chat.state, check.meant):  # its name means somebody else by now
+        wrong(session, "wrong_proof", out)
+        return
     session.credential = check.against
-    user = chat.state.find(offer.login)
-    if user is not None and user.claimed:
-        if check.against not in user.keys and linking.spend(chat, session, user, now):
+    user = owner(chat.state, check.meant)
+    if user is not None:
+        if check.against not in user.keys and (link := linking.spend(chat, session, user, now)):
             session.stage = ARRIVING
-            added = m.KeyAdded(user.uid, check.against, offer.label[: chat.limits.max_label])
+            added = m.KeyAdded(user.uid, check.against, offer.label[: chat.limits.max_label], by=link.by)
             out.append(m.Append(added, m.Origin(session, 0, offer)))
             return
         if check.against not in user.keys:  # revoked while it was being checked
@@ -282,10 +295,11 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
         return
     login = good_login(offer.login, chat.limits)
     other = chat.state.taken(login)
-    if other is not None and (other.claimed or other.sessions) and not (other is user and _is_own(session, other)):
+    if other is not None and (other.claimed or other.sessions) and not _is_own(session, other):
         session.stage = NEW
         refuse(session, "in_use", out, fatal=False)  # somebody has come while the proof was being checked
         return
+    user = chat.state.find(offer.login)
     if user is not None and not _is_own(session, user):
         user = None
     if user is None:
@@ -301,9 +315,8 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
 
 def _password_checked(chat: Chat, check: m.Check, command: m.Password, answer: str, now: float, out: Effects) -> None:
     session = check.session
-    name = command.account or (session.hello.login if session.hello else "")
-    user = chat.state.find(name) if name else None
-    if not answer or user is None or check.against != user.password:  # another one was set meanwhile
+    user = owner(chat.state, check.meant)
+    if not answer or user is None or check.against != user.password:  # another one was set, or it has another name
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
         chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
@@ -315,6 +328,10 @@ def _password_checked(chat: Chat, check: m.Check, command: m.Password, answer: s
     session.credential = PASSWORD
     if session.stage == OPEN:
         _identify(chat, session, user, command, now, out)
+        return
+    if session.stage in (ARRIVING, ENTERING):  # it has come in as a guest meanwhile: the account vouches for that
+        session.account = user
+        out.append(m.Tell(session, m.Done(command.ref, data={"account": user.login})))
         return
     if session.hello is not None and fold(session.hello.login) == user.fold:
         welcome(chat, session, user, now, out)

@@ -53,6 +53,7 @@ class KeyAdded(Fact, frozen=True):
     key: str
     label: str = ""
     room: int = 0
+    by: str = ""  # what its adder came in by: void if that does not open the login any more, "" = not looked at
 
 
 class KeyRevoked(Fact, frozen=True):
@@ -66,6 +67,7 @@ class PasswordSet(Fact, frozen=True):
     password: str  # argon2 encoded hash, "" = none any more
     by: int = 0
     room: int = 0
+    was: str = ""  # which password it replaces: void if that is another one by then, "" = whatever it is
 
 
 class Renamed(Fact, frozen=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tcpchat.core.rules import MODERATOR, OWNER
 
 if TYPE_CHECKING:
+    from tcpchat.core.meant import Meant
     from tcpchat.core.model import AnyEvent, Command, Hello
     from tcpchat.core.scram import Exchange
     from tcpchat.core.state import Device, User
@@ -27,8 +28,8 @@ class Session:
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
         "device_id", "dialect", "door", "early", "guessing", "hello", "hook", "id", "label", "linking", "live", "local",
-        "missed", "nonce", "opened", "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped", "tries",
-        "trusted", "user",
+        "meant", "missed", "nonce", "opened", "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped",
+        "tries", "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -62,6 +63,7 @@ class Session:
         self.oper = False  # the IRC door has checked an operator's password
         self.away = ""
         self.tries = 0
+        self.meant: Meant | None = None  # whose login it was that the challenge was for
         self.guessing = False  # a password of this session is being checked
         self.linking = ""  # the code by which a device wants to add its key
         self.opened = now

@@ -7,11 +7,12 @@ being linked just asks for a new one.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CHALLENGED, Session
+from tcpchat.core.meant import came_by, meant
 from tcpchat.core.state import User
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 SECONDS = 600  # a code lives so long
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O
 LENGTH = 8  # 36 bits, 5 tries an address in ten minutes
+
+
+class Link(NamedTuple):
+    """A code that is shown: until when it holds, and what the device that shows it came in by."""
+
+    code: str
+    until: float
+    by: str
+
+
+NONE = Link("", 0.0, "")
 
 
 def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) -> None:
@@ -31,7 +43,7 @@ def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects)
         out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref)))
         return
     code = _code(f"{session.nonce}\n{user.uid}\n{now}")
-    chat.links[user.uid] = (code, now + SECONDS)
+    chat.links[user.uid] = Link(code, now + SECONDS, came_by(session, user))
     out.append(m.Tell(session, m.Done(command.ref, data={"code": code, "seconds": str(SECONDS)})))
 
 
@@ -50,7 +62,7 @@ def offered(chat: Chat, session: Session, command: m.Hello, user: User, now: flo
     from tcpchat.core.entering import refuse
 
     wait = chat.link_guesses.wait(session.address, now)
-    code, until = chat.links.get(user.uid, ("", 0.0))
+    code, until, _ = chat.links.get(user.uid, NONE)
     if wait:
         text = f"{CODES['too_fast'].text} Too many wrong codes from your address."
         out.append(m.Tell(session, m.Refused("too_fast", text, after=wait, fatal=True)))
@@ -62,15 +74,15 @@ def offered(chat: Chat, session: Session, command: m.Hello, user: User, now: flo
         refuse(session, "too_many", out)
     else:
         session.linking = code
-        session.stage = CHALLENGED
+        session.stage, session.meant = CHALLENGED, meant(chat.state, user.login)
         out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), user.login)))
 
 
-def spend(chat: Chat, session: Session, user: User, now: float) -> bool:
-    """Take the code that this session came with; False when it is gone or was taken meanwhile."""
+def spend(chat: Chat, session: Session, user: User, now: float) -> Link | None:
+    """Take the code that this session came with; None when it is gone or was taken meanwhile."""
     code, session.linking = session.linking, ""
-    kept, until = chat.links.get(user.uid, ("", 0.0))
-    if not code or code != kept or until < now:
-        return False
+    link = chat.links.get(user.uid, NONE)
+    if not code or code != link.code or link.until < now:
+        return None
     del chat.links[user.uid]
-    return True
+    return link

@@ -14,6 +14,7 @@ from tcpchat.core import model as m
 from tcpchat.core import presence
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Session
+from tcpchat.core.meant import meant, still
 from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
 from tcpchat.core.state import User
 from tcpchat.core.text import utf8_length
@@ -175,12 +176,18 @@ def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, 
     elif not secret:
         _refuse(session, command, "empty", out)
     else:
-        out.append(m.Check(session, "hash", secret, "", "", command))
+        out.append(m.Check(session, "hash", secret, "", "", command, meant(chat.state, command.args["login"])))
 
 
-def checked(chat: Chat, session: Session, command: m.Admin, answer: str, now: float, out: Effects) -> None:
+def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answer: str, out: Effects) -> None:
     """The hash of an account's password has been made."""
     login = command.args.get("login", "")
+    if rank(session) not in ACTS[command.do].roles:  # the role was taken away meanwhile
+        _refuse(session, command, "not_allowed", out, command.do)
+        return
+    if not answer or not still(chat.state, check.meant):  # the name is another's by now
+        _refuse(session, command, "exists" if answer else "unavailable", out, login)
+        return
     user = chat.state.find(login)
     by = session.user.uid if session.user is not None else 0
     fact: m.AnyFact
@@ -262,6 +269,9 @@ def _show_log(chat: Chat, session: Session, command: m.Admin, user: User | None,
 
 def logged(chat: Chat, session: Session, command: m.Admin, result: m.Result, out: Effects) -> None:
     """The acts, oldest first, with the names of now."""
+    if rank(session) not in ACTS[command.do].roles:  # the role was taken away meanwhile
+        _refuse(session, command, "not_allowed", out, command.do)
+        return
     rows = []
     for row in result.rows:
         if isinstance(row.fact, m.Ruled | m.Deleted | m.Claimed | m.Renamed):

@@ -8,6 +8,7 @@ from tcpchat.core import certificates, linking, presence, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
+from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
 from tcpchat.core.state import User, default_role
@@ -29,6 +30,15 @@ def _refuse(session: Session, command: m.Command, code: str, out: Effects, *abou
 def _done(entry: m.Entry, out: Effects, **data: str) -> None:
     if entry.origin is not None and entry.origin.session.stage == OPEN:
         out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq, dict(data))))
+
+
+def _too_late(entry: m.Entry, code: str, out: Effects | None) -> None:
+    """What an entry says was overtaken by another one: whoever waits for it is told."""
+    if out is not None and entry.origin is not None and entry.origin.session.stage != CLOSED:
+        session = entry.origin.session
+        if session.stage == ARRIVING:
+            session.stage = NEW
+        out.append(m.Tell(session, m.Refused(code, CODES[code].text, entry.origin.ref)))
 
 
 # -- claiming --------------------------------------------------------------------------------------------------------
@@ -128,7 +138,8 @@ def _add_certificate(session: Session, user: User, command: m.Key, out: Effects)
     if not key:
         _refuse(session, command, "bad_command", out, command.key)
     else:
-        out.append(m.Append(m.KeyAdded(user.uid, key, command.label), m.Origin(session, command.ref)))
+        fact = m.KeyAdded(user.uid, key, command.label, by=came_by(session, user))
+        out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
 def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: Effects) -> None:
@@ -145,13 +156,17 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
     else:
-        fact_added = m.KeyAdded(user.uid, command.key, command.label[: chat.limits.max_label])
-        out.append(m.Append(fact_added, m.Origin(session, command.ref)))
+        label = command.label[: chat.limits.max_label]
+        fact_added = m.KeyAdded(user.uid, command.key, label, by=came_by(session, user))
+        out.append(m.Append(fact_added, m.Origin(session, command.ref, command)))
 
 
 def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
     if user is None:
+        return
+    if not opens(user, fact.by):  # its adder was locked out while it was on its way to the log
+        _too_late(entry, "wrong_proof", out)
         return
     user.own("keys")[fact.key] = fact.label
     if out is None:
@@ -176,6 +191,7 @@ def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | N
 def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
     """A new password for the own login (the old one is needed where there is one), or for a guest: a claim."""
     user = session.user
+    then = meant(chat.state, user.login) if user is not None else NOBODY
     if user is None and command.account and session.door == "irc" and session.stage == NEW:
         _register_early(chat, session, command, out)
     elif user is None or session.stage != OPEN:
@@ -183,29 +199,34 @@ def set_password(chat: Chat, session: Session, command: m.Password, out: Effects
     elif utf8_length(command.new) > PASSWORD_BYTES:
         _refuse(session, command, "too_long", out)
     elif user.claimed and user.password and command.password:
-        out.append(m.Check(session, "password", command.password, user.password, "", command))
+        out.append(m.Check(session, "password", command.password, user.password, "", command, then))
     elif user.claimed and user.password:
         _refuse(session, command, "wrong_password", out)
     elif not user.claimed and not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
-        out.append(m.Check(session, "hash", command.new, "", "", command))
+        out.append(m.Check(session, "hash", command.new, user.password, "", command, then))
 
 
 def _register_early(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
     """IRC's REGISTER before the hello: a login that nobody has and nobody is using."""
     login = good_login(command.account, chat.limits)
-    other = chat.state.find(login) or chat.state.lookalike(login) if login else None
     if not login:
         _refuse(session, command, "bad_name", out, command.account)
-    elif other is not None and (other.claimed or other.sessions):
+    elif _somebodys(chat, login):
         _refuse(session, command, "exists", out, login)
     elif utf8_length(command.new) > PASSWORD_BYTES:
         _refuse(session, command, "too_long", out)
     elif not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
-        out.append(m.Check(session, "hash", command.new, "", "", command))
+        out.append(m.Check(session, "hash", command.new, "", "", command, meant(chat.state, login)))
+
+
+def _somebodys(chat: Chat, login: str) -> bool:
+    """Does a login, or one that looks the same, belong to somebody, or is somebody here by it?"""
+    other = chat.state.find(login) or chat.state.lookalike(login)
+    return other is not None and (other.claimed or bool(other.sessions))
 
 
 def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, now: float, out: Effects) -> None:
@@ -216,6 +237,9 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif user is None and answer and check.what == "hash" and session.stage == NEW:
         login = good_login(command.account, chat.limits)
+        if _somebodys(chat, login):
+            _refuse(session, command, "exists", out, login)  # somebody has come while the hash was made
+            return
         if wait := chat.newcomers.wait(session, chat.limits, now):
             out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, command.ref, after=wait)))
             return
@@ -223,12 +247,13 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         session.credential = PASSWORD
         out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
         spend(chat, session, out)
-    elif user is None or not answer:
+    elif user is None or not answer or check.against != user.password:  # another one was set meanwhile
         _refuse(session, command, "wrong_password", out)
     elif check.what == "password":
-        out.append(m.Check(session, "hash", command.new, "", "", command))
+        out.append(m.Check(session, "hash", command.new, user.password, "", command, check.meant))
     elif user.claimed:
-        out.append(m.Append(m.PasswordSet(user.uid, answer, user.uid), m.Origin(session, command.ref)))
+        fact_set = m.PasswordSet(user.uid, answer, user.uid, was=of_password(user))
+        out.append(m.Append(fact_set, m.Origin(session, command.ref, command)))
     else:
         fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id)
         session.credential = PASSWORD
@@ -238,7 +263,9 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
 
 def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
-    if user is not None:
+    if user is not None and fact.was and fact.was != of_password(user):
+        _too_late(entry, "wrong_password", out)
+    elif user is not None:
         user.password = fact.password
         if out is not None:
             _done(entry, out)

@@ -11,7 +11,6 @@ from tcpchat.core import receipts
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, Audience, Session
 from tcpchat.core.state import Room, User
-from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -161,7 +160,7 @@ def lock_out(chat: Chat, user: User, credential: str, now: float, out: Effects, 
     for session in list(chat.sessions.values()):
         if session is but or session.stage == CLOSED:
             continue
-        if session.scram is not None and fold(session.scram.account) == user.fold:
+        if session.scram is not None and session.scram.meant.uid == user.uid:
             session.scram = None
         if session.credential == credential and user in (session.user, session.account):
             end(chat, session, now, "revoked", out)

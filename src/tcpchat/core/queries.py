@@ -172,7 +172,7 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
         case m.Receipts():
             receipts.tell_who_has(chat, session, command, row, out)
         case m.History():
-            _page(chat, session, command, result, out)
+            _page(chat, session, command, load.query, result, out)
         case m.Search():
             messages = _heard(chat, session, result)
             out.append(m.Tell(session, m.Page(command.to, messages, result.more, command.ref)))
@@ -188,15 +188,14 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
             logged(chat, session, command, result, out)
 
 
-def _page(chat: Chat, session: Session, command: m.History, result: m.Result, out: Effects) -> None:
-    user = session.user
+def _page(chat: Chat, session: Session, command: m.History, query: m.Query, result: m.Result, out: Effects) -> None:
+    """Of the conversation that was asked about, whatever has its name by now."""
+    user, number = session.user, query.rooms[0]
     assert user is not None
-    number, name = receipts.place_of(chat, user, command.to)
-    if session.hook:
-        number, name = session.hook, chat.state.rooms[session.hook].name
-    if not number:
-        _refuse(session, command, "not_member", out)
+    if not _may_read(chat, session, user, number):
+        _refuse(session, command, "no_such_room", out)
         return
+    name = talking.conversation(chat, number, user.uid) or command.to
     messages = _heard(chat, session, result)
     delivered, seen = receipts.others(chat, user, number)
     out.append(m.Tell(session, m.Page(name, messages, result.more, command.ref, delivered, seen)))
@@ -204,8 +203,16 @@ def _page(chat: Chat, session: Session, command: m.History, result: m.Result, ou
 
 def _heard(chat: Chat, session: Session, result: m.Result) -> tuple[Shown, ...]:
     """The rows as the asker may see them."""
-    rows = [row for row in result.rows if talking.may_hear(chat, session.user, row.fact)]
+    user = session.user
+    assert user is not None
+    readable = {number: _may_read(chat, session, user, number) for number in {row.fact.room for row in result.rows}}
+    rows = [row for row in result.rows if readable[row.fact.room] and talking.may_hear(chat, user, row.fact)]
     return tuple(event for row in rows if (event := told(chat, row)))
+
+
+def _may_read(chat: Chat, session: Session, user: User, number: int) -> bool:
+    """May the asker read this conversation now? It may have been put out while the log was asked."""
+    return number == session.hook if session.hook else talking.may_see(chat, user, number)
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:

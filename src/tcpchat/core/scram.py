@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CHALLENGED, NEW, OPEN, PASSWORD, Session
+from tcpchat.core.meant import meant, owner
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
+    from tcpchat.core.meant import Meant
+    from tcpchat.core.state import User
 
 ITERATIONS = 15_000  # RFC 7677 asks for at least 4,096; the client does the work, a login costs the server nothing
 SCHEME = "SCRAM-SHA-256"
 MESSAGE_MAX = 2_048
+SECONDS = (
+    30.0  # between the two messages of a client: it computes for a tenth of a second, its person has typed already
+)
 
 
 def verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
@@ -35,8 +41,8 @@ def _mac(key: bytes, text: bytes) -> bytes:
 class Exchange:
     """One login attempt: the client's first words are known, its proof is awaited."""
 
-    def __init__(self, account: str, kept: str, first: str, nonce: str) -> None:
-        self.account = account
+    def __init__(self, account: str, kept: str, first: str, nonce: str, then: Meant, until: float) -> None:
+        self.kept, self.meant, self.until = kept, then, until
         self.known = kept.startswith(SCHEME)
         if not self.known:  # nobody learns from the answer whether the login exists
             salt = hashlib.sha256(b"tcpchat" + account.casefold().encode()).digest()[:16]
@@ -77,6 +83,11 @@ def _account(first: str) -> str:
     return _attributes(first).get("n", "").replace("=2C", ",").replace("=3D", "=")
 
 
+def _kept(user: User) -> str:
+    """The verifier of a login's password; "" when it has none."""
+    return user.password.partition(" ")[2]
+
+
 def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effects) -> None:
     """One message of the client: its first words, or its proof."""
     from tcpchat.core.entering import banned, wrong
@@ -94,12 +105,13 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
             return
         account = _account(bare)
         user = chat.state.find(account) if account else None
-        kept = user.password.partition(" ")[2] if user is not None and user.claimed else ""
-        session.scram = Exchange(account, kept, bare, f"{session.nonce}{session.tries}")
+        kept = _kept(user) if user is not None and user.claimed else ""
+        then = meant(chat.state, account)
+        session.scram = Exchange(account, kept, bare, f"{session.nonce}{session.tries}", then, now + SECONDS)
         out.append(m.Tell(session, m.Done(command.ref, data={"message": session.scram.challenge})))
         return
-    answer, user = exchange.finish(message), chat.state.find(exchange.account)
-    if not answer or user is None:
+    answer, user = exchange.finish(message), owner(chat.state, exchange.meant)
+    if not answer or user is None or _kept(user) != exchange.kept or now > exchange.until:
         chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
         return
