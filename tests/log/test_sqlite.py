@@ -379,3 +379,21 @@ async def test_a_fault_in_the_indexes_is_logged_and_tried_again(
     await log.settle()
     assert "the log's indexes wait: division by zero" in caplog.text
     assert log._store.followed == 1
+
+
+async def test_what_an_older_program_kept_in_tags(log: SqliteLog) -> None:
+    """Rows as 0.1.0 wrote them, a made-up one among them: the file stays as it is, what is read is of today."""
+    await append(
+        log,
+        said(1, 1, "hello\nabcdef", tags={"~lines": "5;3+3", "draft/reply": "tc1"}),
+        said(1, 1, "for the operators", tags={"~status": "@"}),
+        said(1, 1, "evil", tags={"~lines": "x", "a\r\nQUIT": "1", "b": "\r\n"}),
+    )
+    log = await reopened(log)
+    page = await log.ask(Query(kind="page", rooms=(1,), limit=9))
+    for found in ([row.fact for row in page.rows], await facts(log)):
+        first, second, third = (fact for fact in found if isinstance(fact, Said))
+        assert (first.text, first.tags, first.cuts) == ("hello\nabcdef", {"draft/reply": "tc1"}, (9,))
+        assert (second.rank, second.tags) == ("op", None)
+        assert (third.text, third.tags, third.cuts) == ("evil", None, ())
+    await log.close()

@@ -67,6 +67,8 @@ class Say(Command, frozen=True):
     kind: str = "text"  # text, action, notice, tag (only tags, no text)
     tags: dict[str, str] | None = None  # client-only tags of IRCv3, without the "+"
     ref: int | str = 0
+    rank: str = ""  # in a room: only its operators hear it (op), or those with a voice too (voice)
+    cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
 
 
 class Edit(Command, frozen=True):

@@ -87,6 +87,8 @@ class Message(Event, frozen=True):
     edited: int = 0
     removed: bool = False
     snippet: str = ""
+    rank: str = ""  # said to the operators of the room only (op), or to those with a voice too (voice)
+    cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
 
 
 class Amended(Event, frozen=True):

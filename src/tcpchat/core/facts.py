@@ -168,6 +168,8 @@ class Said(Fact, frozen=True):
     kind: str = "text"
     tags: dict[str, str] | None = None
     account: str = ""
+    rank: str = ""
+    cuts: tuple[int, ...] = ()
 
 
 class Edited(Fact, frozen=True):
@@ -175,6 +177,7 @@ class Edited(Fact, frozen=True):
     user: int
     seq: int
     text: str
+    rank: str = ""  # of the message
 
 
 class Removed(Fact, frozen=True):
@@ -182,6 +185,7 @@ class Removed(Fact, frozen=True):
     user: int
     seq: int
     why: str = ""
+    rank: str = ""  # of the message
 
 
 AnyFact = (

@@ -35,8 +35,9 @@ def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
         to = talking.conversation(chat, fact.room, fact.user) or fact.to
         by = author.login if author else fact.by
         return m.Message(
-            row.seq, row.at, by, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, edited, removed, snippet
-        )
+            row.seq, row.at, by, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, edited, removed, snippet,
+            fact.rank, () if edited or removed else fact.cuts,
+        )  # fmt: skip
     if isinstance(fact, m.Edited | m.Removed):
         return talking.amended_event(chat, row.seq, row.at, fact)
     return room_event(chat, row.seq, row.at, fact)
@@ -96,10 +97,10 @@ def visible(chat: Chat, session: Session, user: User, row: m.Row | m.Entry) -> b
     """May this entry be in the user's feed? Rooms from the entry with which they were joined on, and what is said
     directly to or by the user."""
     number = row.fact.room
-    if session.hook:
-        return number == session.hook
     if not talking.may_hear(chat, user, row.fact):
         return False
+    if session.hook:
+        return number == session.hook
     if number < 0:
         return number in user.directs and type(row.fact) in (m.Said, m.Edited, m.Removed)
     if number == ALL:

@@ -15,7 +15,7 @@ from tcpchat.core import model as m
 from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, dm_room, dm_users
 from tcpchat.core.state import Device, Room, User
-from tcpchat.core.talking import conversation, may_see
+from tcpchat.core.talking import conversation, may_hear, may_see
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -280,7 +280,8 @@ def tell_who_has(chat: Chat, session: Session, command: m.Receipts, row: m.Row |
     user = session.user
     assert user is not None
     fact = row.fact if row is not None else None
-    if row is None or not isinstance(fact, m.Said) or not may_see(chat, user, fact.room):
+    known = isinstance(fact, m.Said) and may_see(chat, user, fact.room) and may_hear(chat, user, fact)
+    if row is None or not isinstance(fact, m.Said) or not known:
         _refused(session, command, "no_such_message", out)
         return
     people = []
@@ -297,7 +298,8 @@ def _receivers(chat: Chat, fact: m.Said, seq: int) -> list[User]:
         users = [chat.state.users.get(uid) for uid in dm_users(fact.room) if uid != fact.user]
         return [user for user in users if user is not None]
     room = chat.state.rooms[fact.room]
-    return [user for user in chat.state.members(room) if user.uid != fact.user and _since(user, room) < seq]
+    there = [user for user in chat.state.members(room) if user.uid != fact.user and _since(user, room) < seq]
+    return [user for user in there if may_hear(chat, user, fact)] if fact.rank else there
 
 
 def _delivery(user: User, number: int, seq: int) -> m.Delivery:

@@ -11,15 +11,14 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Audience, Session
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
 from tcpchat.core.state import MENTIONS_MAX, Room, User
+from tcpchat.core.tags import RANKS, all_good, good_cuts
 from tcpchat.core.text import fold, utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 KINDS = {"text", "action", "notice", "tag"}
-STATUS = "~status"  # tag of a message to those of a rank only: "@" operators, "+" the voiced too (IRC)
 SILENCING = frozenset({"moderated", "registered_speak"})  # switches of a room that silence some who are in it
-TAGS_MAX = 4_096  # bytes of client-only tags: IRCv3 message-tags gives clients 4,094
 
 
 def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) -> None:
@@ -78,7 +77,9 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "too_long"
     if command.re and not 0 < command.re <= chat.state.seq:
         return "no_such_message"
-    if kind not in KINDS or (command.tags and sum(len(k) + len(v) for k, v in command.tags.items()) > TAGS_MAX):
+    if kind not in KINDS or (command.tags and not all_good(command.tags)):
+        return "bad_command"
+    if (command.cuts and not good_cuts(command.cuts, len(text))) or (command.rank and not _ranked(command)):
         return "bad_command"
     if user.muted and silenced(chat, user, now):
         return "muted"
@@ -94,6 +95,11 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
         return "not_allowed"
     _append(session, user, command, room.number, room.name, 0, out)
     return ""
+
+
+def _ranked(command: m.Say) -> bool:
+    """Only in a room can there be some of a rank."""
+    return command.rank in RANKS and command.to[:1] != "@"
 
 
 def silenced(chat: Chat, user: User, now: float) -> bool:
@@ -115,7 +121,7 @@ def _append(session: Session, user: User, command: m.Say, room: int, to: str, pe
     account = user.login if user.claimed else session.account.login if session.account else ""
     fact = m.Said(
         room, user.uid, user.login, command.text, to, session.device_id if command.n else "", command.n, peer,
-        command.re, command.kind, command.tags, account,
+        command.re, command.kind, command.tags, account, command.rank, command.cuts,
     )  # fmt: skip
     out.append(m.Append(fact, m.Origin(session, command.ref)))
 
@@ -213,18 +219,17 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
         _read_own(user, number, room.head, seq)
         room.head = seq
         if "@" in fact.text:
-            _note_mentions(chat, room, user, fact.text, seq)
+            _note_mentions(chat, room, user, fact, seq)
     if out is None:
         return
     if session is not None and session.stage == OPEN:
         out.append(m.Tell(session, m.Accepted(n, seq, entry.at, entry.origin.ref if entry.origin else 0)))
     if audience is not None and audience.size:
-        event = m.Message(seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account)
-        if fact.tags and STATUS in fact.tags:
-            hearers = [one for one in audience if one is not session and one.live and may_hear(chat, one.user, fact)]
-            out += [m.Tell(one, event) for one in hearers]
-        else:
-            out.append(m.FanOut(event, audience, session))
+        event = m.Message(
+            seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, 0, False, "",
+            fact.rank, fact.cuts,
+        )  # fmt: skip
+        _fan_out(chat, fact, event, audience, session, out)
     if number > 0 and fact.kind != "tag":
         state.rooms[number].await_receipts(user.uid, seq)
     elif not audience:
@@ -232,14 +237,31 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
         chat.tell_user(user, failed, out)
 
 
+def _fan_out(
+    chat: Chat,
+    fact: m.Said | m.Edited | m.Removed,
+    event: m.Message | m.Amended,
+    audience: Audience,
+    but: Session | None,
+    out: Effects,
+) -> None:
+    """Tell all of an audience, or those of it who may hear this."""
+    if fact.rank:
+        hearers = [one for one in audience if one is not but and one.live and may_hear(chat, one.user, fact)]
+        out += [m.Tell(one, event) for one in hearers]
+    else:
+        out.append(m.FanOut(event, audience, but))
+
+
 def may_hear(chat: Chat, user: User | None, fact: m.AnyFact) -> bool:
-    """False for a message to the operators (or the voiced) of a room, and somebody who is none and did not write it."""
-    if type(fact) is not m.Said or not fact.tags or STATUS not in fact.tags or user is None:
+    """False for a message to the operators (or the voiced) of a room, and its changes, and somebody who is none and
+    did not write it."""
+    if not isinstance(fact, m.Said | m.Edited | m.Removed) or not fact.rank or user is None:
         return True
     room = chat.state.rooms.get(fact.room)
     if room is None or fact.user == user.uid:
         return True
-    return room.has_voice(user.uid) if fact.tags[STATUS] == "+" else room.is_op(user.uid)
+    return room.has_voice(user.uid) if fact.rank == "voice" else room.is_op(user.uid)
 
 
 def _said_directly(
@@ -286,12 +308,12 @@ def _read_own(user: User, number: int, head: int, seq: int) -> None:
         user.own("reads")[number] = seq
 
 
-def _note_mentions(chat: Chat, room: Room, author: User, text: str, seq: int) -> None:
+def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int) -> None:
     """Remember unread ``@name`` mentions for those they name."""
-    for part in text.split("@")[1:]:
+    for part in fact.text.split("@")[1:]:
         word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
         user = chat.state.by_fold.get(fold(word)) if word else None
-        if user is not None and user is not author and chat.state.is_member(user, room):
+        if user is not None and user is not author and chat.state.is_member(user, room) and may_hear(chat, user, fact):
             if user.reads.get(room.number, 0) >= seq:
                 continue  # at a start: it was read before
             seqs = user.own("mentions").setdefault(room.number, [])
@@ -350,9 +372,9 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
         return _refuse(session, command, code, out)
     change: m.Edited | m.Removed
     if isinstance(command, m.Edit):
-        change = m.Edited(fact.room, user.uid, command.seq, command.text)
+        change = m.Edited(fact.room, user.uid, command.seq, command.text, fact.rank)
     else:
-        change = m.Removed(fact.room, user.uid, command.seq, command.why)
+        change = m.Removed(fact.room, user.uid, command.seq, command.why, fact.rank)
     out.append(m.Append(change, m.Origin(session, command.ref, command, fact)))
     return None
 
@@ -385,7 +407,7 @@ def _amended(
     event = amended_event(chat, entry.seq, entry.at, fact)
     audience = chat.audience(fact.room)
     if event is not None and audience is not None:
-        out.append(m.FanOut(event, audience))
+        _fan_out(chat, fact, event, audience, None, out)
     if entry.origin is not None:
         session = entry.origin.session
         if event is not None and session.live and (audience is None or session not in audience):
@@ -407,7 +429,7 @@ def erase_recent(chat: Chat, user: User) -> None:
     """As the log does: the text of everything this user said is gone."""
     for place, entry in enumerate(chat.recent):
         if type(said := entry.fact) is m.Said and said.user == user.uid:
-            fact = msgspec.structs.replace(said, text="", tags=None)
+            fact = msgspec.structs.replace(said, text="", tags=None, cuts=())
             chat.recent[place] = m.Row(entry.seq, entry.at, fact, 0, True)
 
 

@@ -18,11 +18,18 @@ from tcpchat.core.model import (
     Ruled,
     Said,
 )
+from tcpchat.core.tags import modern
 
 ACTS = (Ruled, Deleted, Claimed, Renamed)  # of no room, but shown by `admin log`: they stand under room 0
 
 encode: Callable[[AnyFact], bytes] = msgspec.json.Encoder().encode
-decode: Callable[[bytes], AnyFact] = msgspec.json.Decoder(AnyFact).decode
+_decode: Callable[[bytes], AnyFact] = msgspec.json.Decoder(AnyFact).decode
+
+
+def decode(body: bytes) -> AnyFact:
+    """Read a fact; one of an older program as it would be written now."""
+    fact = _decode(body)
+    return modern(fact) if type(fact) is Said and fact.tags else fact
 
 
 def place(fact: AnyFact) -> int | None:
@@ -40,7 +47,7 @@ def is_message(fact: AnyFact) -> bool:
 def blank(fact: Said | Edited) -> Said | Edited:
     """The fact without what was said in it."""
     if type(fact) is Said:
-        return msgspec.structs.replace(fact, text="", tags=None)
+        return msgspec.structs.replace(fact, text="", tags=None, cuts=())
     return msgspec.structs.replace(fact, text="")
 
 

@@ -184,7 +184,8 @@ def test_folding() -> None:
 def test_pieces_fit_and_lose_nothing(text: str, size: int) -> None:
     pieces = wire.pieces(text, size)
     assert all(len(piece.encode()) <= size for piece in pieces)
-    assert "".join(pieces) == text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "")
+    assert "".join(pieces) == text
+    assert "\n".join(wire.rows(text)) == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def test_cut_keeps_characters_whole() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Message, TypingNotice
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 SLACK = 3  # bytes that a line may be over 512, so that its last character is whole
 TEXT_MAX = 400
 VERBS = {"text": "PRIVMSG", "action": "PRIVMSG", "notice": "NOTICE", "tag": "TAGMSG"}
-SHAPE = "~lines"  # tag under which the lines of a multiline message are kept: "5;8+9" = two lines, the second in two
-STATUS = "~status"  # tag under which the mark of a message to some members only is kept
+RANK_MARKS = {"op": "@", "voice": "+"}  # of messages to those of a rank only (STATUSMSG)
 CONCAT = ("draft/multiline-concat", "")
 _second: tuple[int, str] = (0, "")
 
@@ -63,13 +63,18 @@ def target(event: Message | TypingNotice) -> str:
 def message(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
     """A message as one line, or as many as it needs."""
     text, kind = event.text, event.kind
-    if dialect.isdisjoint(TAGGED) and kind == "text" and len(text) <= 120 and "\n" not in text and event.tags is None:
+    if dialect.isdisjoint(TAGGED) and kind == "text" and len(text) <= 120 and "\n" not in text and bare(event):
         return f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}\r\n".encode(errors="replace")
-    if kind == "text" and event.tags is None and len(text) <= 120 and "\n" not in text and not event.re:
+    if kind == "text" and len(text) <= 120 and "\n" not in text and not event.re and bare(event):
         face = network.people.get(network.fold(event.by))
         if not event.removed and (face is None or "B" not in face.modes):
             return plain(network, event, dialect)
     return "".join(line + "\r\n" for line in lines(network, event, dialect)).encode(errors="replace")
+
+
+def bare(event: Message) -> bool:
+    """Is there nothing but the text?"""
+    return event.tags is None and not event.rank and not event.cuts
 
 
 def plain(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
@@ -104,7 +109,7 @@ def head_tags(network: Network, event: Message, dialect: frozenset[str]) -> list
 def client_tags(network: Network, event: Message) -> list[tuple[str, str]]:
     """What the author's client attached, and what the chat knows that has a tag on IRC."""
     tags = event.tags or {}
-    out = [("+" + key, value) for key, value in tags.items() if not key.startswith("~")]
+    out = [("+" + key, value) for key, value in tags.items()]
     if event.re and "draft/reply" not in tags:
         out.append(("+draft/reply", msgid(event.re)))
     if "B" in network.face(event.by).modes:
@@ -124,18 +129,11 @@ def fits(network: Network, login: str, verb: str, shown: str, text: str) -> bool
 
 def bodies(event: Message, size: int) -> list[tuple[str, bool]]:
     """The text in pieces that fit a line each; True = goes on where the piece before it ended."""
-    shape = (event.tags or {}).get(SHAPE)
     out: list[tuple[str, bool]] = []
-    if shape:
-        rest = event.text
-        for row in shape.split(";"):
-            for place, length in enumerate(map(int, row.split("+"))):
-                out.append((rest[:length], place > 0))
-                rest = rest[length:]
-            rest = rest[1:]
-        return out
-    for row in event.text.split("\n"):
-        out += [(piece, place > 0) for place, piece in enumerate(wire.pieces(row, size))]
+    for start, end in pairwise((0, *event.cuts, len(event.text))):
+        for number, row in enumerate(wire.rows(event.text[start:end])):
+            going = number == 0 and start > 0
+            out += [(piece, going or place > 0) for place, piece in enumerate(wire.pieces(row, size))]
     if event.kind == "action":
         return [(f"\x01ACTION {piece}\x01", False) for piece, _ in out]
     return out
@@ -147,14 +145,14 @@ def lines(
     """A message as lines with their tags, without CR LF. ``extra`` tags go to the first (the label, or a batch)."""
     verb = VERBS.get(event.kind, "PRIVMSG")
     tags = [*extra, *head_tags(network, event, dialect)]
-    mark = (event.tags or {}).get(STATUS, "")
+    mark = RANK_MARKS.get(event.rank, "")
     start = f":{network.mask(event.by)} {verb} {mark}{target(event)}"
     if verb == "TAGMSG":
         return [wire.format_tags(tags) + start] if "message-tags" in dialect else []
     if event.removed:
         return []
     text = event.text
-    if event.kind != "action" and len(text) <= 120 and "\n" not in text and not (event.tags and SHAPE in event.tags):
+    if event.kind != "action" and len(text) <= 120 and "\n" not in text and not event.cuts:
         return [f"{wire.format_tags(tags)}{start} :{text}"]
     parts = bodies(event, space(start) + SLACK)
     if len(parts) == 1:

@@ -110,15 +110,9 @@ def close_batch(door: IrcDoor) -> None:
     if not any(text for text, _ in gathering.parts):
         door.fail("BATCH", "MULTILINE_INVALID", text="There is no text")
         return
-    text, shape = "", ""
+    text, cuts = "", []
     for place, (part, concat) in enumerate(gathering.parts):
+        if concat and text:
+            cuts.append(len(text))
         text += ("" if concat or not place else "\n") + part
-        shape += ("" if not place else "+" if concat else ";") + str(len(part))
-    say_one(
-        door,
-        gathering.verb,
-        gathering.target,
-        text,
-        gathering.tags,
-        shape if len(gathering.parts) > 1 else "",
-    )
+    say_one(door, gathering.verb, gathering.target, text, gathering.tags, tuple(cuts), len(gathering.parts))

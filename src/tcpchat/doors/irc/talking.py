@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcpchat.core import tags
 from tcpchat.core.model import Accepted, AnyEvent, Message, Refused, Remove, Say, Typing
 from tcpchat.doors.irc import encode, multiline, refusals, services, wire
 from tcpchat.doors.irc.commands import Steps, command
@@ -65,7 +66,7 @@ class Pending:
         say = self.say
         return Message(
             seq=event.seq, at=event.at, by=door.login, to=say.to, text=say.text, re=say.re, kind=say.kind,
-            tags=say.tags, account=door.account,
+            tags=say.tags, account=door.account, rank=say.rank, cuts=say.cuts,
         )  # fmt: skip
 
 
@@ -94,10 +95,11 @@ def echo(door: IrcDoor, message: Message) -> None:
 
 
 def client_tags(line: Line) -> dict[str, str] | None:
-    """The tags that go on to the others: only those with a "+", kept without it."""
+    """The tags that go on to the others: good ones with a "+", kept without it."""
     if not line.tags:
         return None
-    return {key[1:]: value for key, value in line.tags.items() if key.startswith("+") and len(key) > 1} or None
+    found = {key[1:]: value for key, value in line.tags.items() if key[0] == "+" and tags.good(key[1:], value)}
+    return found or None
 
 
 def split_ctcp(text: str) -> tuple[str, str]:
@@ -191,15 +193,23 @@ def say_plain(door: IrcDoor, target: str, text: str) -> bool:
     return True
 
 
-def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, str] | None, shape: str = "") -> None:
-    """Send one message to one target."""
+def say_one(
+    door: IrcDoor,
+    verb: str,
+    target: str,
+    text: str,
+    attached: dict[str, str] | None,
+    cuts: tuple[int, ...] = (),
+    lines: int = 1,
+) -> None:
+    """Send one message to one target: of several lines, or one that fits a line."""
     network = door.network
     room = target.lstrip("@+") if target[0] in "@+" and "#" in target[:3] else target
     mark = target[: len(target) - len(room)]
     if verb == "TAGMSG":
         kind = "tag"
-        if tags is not None and set(tags) == {"typing"}:
-            typing(door, room, tags["typing"])
+        if attached is not None and set(attached) == {"typing"}:
+            typing(door, room, attached["typing"])
             return
     else:
         text, kind = split_ctcp(text)
@@ -209,22 +219,19 @@ def say_one(door: IrcDoor, verb: str, target: str, text: str, tags: dict[str, st
         return
     size = len(text) if kind != "action" else len(text) + len("\x01ACTION \x01")
     if (
-        not shape
+        lines == 1
         and size > SHORT
         and not encode.fits(network, door.login, verb, target, text + " " * (size - len(text)))
     ):
         if verb != "NOTICE":
             door.reply("ERR_INPUTTOOLONG")
         return
-    extra = dict(tags or {})
-    if shape:
-        extra[encode.SHAPE] = shape
-    if mark:
-        extra[encode.STATUS] = mark[-1] if "@" not in mark else "@"
-    re = encode.seq_of(extra.get("draft/reply", ""))
+    re = encode.seq_of(attached.get("draft/reply", "")) if attached else 0
+    rank = "" if not mark else "op" if "@" in mark else "voice"
     to = room if room.startswith("#") else "@" + nick_as_known(door, room)
     shown = room if room.startswith("#") else to[1:].replace(" ", "_")
-    say = Say(to=to, text=text, re=re, kind=kind, tags=extra or None, ref=door.refs + 1)
+    cuts = cuts if kind != "action" else ()  # what stands around an action is not kept, so they would be off
+    say = Say(to=to, text=text, re=re, kind=kind, tags=attached, ref=door.refs + 1, rank=rank, cuts=cuts)
     if verb != "NOTICE" and room.startswith("#") and room == "#all" and network.lobby != "#all":
         door.reply("ERR_NOSUCHCHANNEL", room)
         return

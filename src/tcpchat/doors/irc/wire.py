@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tcpchat.core import masks
+from tcpchat.core.text import utf8_length
 
 MAX_LINE = 512  # bytes with CR LF, without tags (RFC 1459, 2.3)
 MAX_TAGS = 4096  # bytes of client tags, with "@" and the blank behind (message-tags, "Size limit")
@@ -142,20 +143,23 @@ def valid_host(text: str) -> bool:
 
 def cut(text: str, size: int) -> str:
     """Shorten a text to so many bytes of UTF-8 without cutting a character."""
-    data = text.encode()
+    data = text.encode(errors="replace")
     return text if len(data) <= size else data[:size].decode(errors="ignore")
 
 
+def rows(text: str) -> list[str]:
+    """Split a text at its line ends, whichever they are."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def pieces(text: str, size: int) -> list[str]:
-    """Split a text into lines of at most so many bytes: at line ends, then at blanks, then between characters."""
+    """Split one line into pieces of at most so many bytes: at blanks, else between characters."""
     out = []
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        while len(line) * 4 > size and len(line.encode()) > size:
-            head = cut(line, size)
-            blank = head.rfind(" ")
-            if blank > len(head) // 2:
-                head = head[: blank + 1]
-            out.append(head)
-            line = line[len(head) :]
-        out.append(line)
-    return out
+    while len(text) * 4 > size and utf8_length(text) > size:
+        head = cut(text[:size], size)
+        blank = head.rfind(" ")
+        if blank > len(head) // 2:
+            head = head[: blank + 1]
+        out.append(head)
+        text = text[len(head) :]
+    return [*out, text]

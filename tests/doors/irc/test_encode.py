@@ -1,0 +1,67 @@
+"""Messages as lines: whatever is stored becomes lines of IRC, with nothing lost and nobody's line forged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_irc_door import HELLO, Rig
+
+from tcpchat.core.model import Command, Message, Say
+from tcpchat.doors.irc import encode, wire
+from tcpchat.doors.irc.network import Network
+
+DIALECTS = [
+    frozenset(words.split())
+    for words in ("", "message-tags", "server-time account-tag message-tags", "message-tags draft/multiline batch")
+]
+TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=600)
+
+
+def said(text: str, **more: Any) -> Message:
+    return Message(7, 1_000, "duck", "#room", text, **more)
+
+
+def words(lines: list[str]) -> list[str]:
+    """What stands behind the colon of each PRIVMSG."""
+    return [line.params[-1] for line in map(wire.parse, lines) if line.command == "PRIVMSG"]
+
+
+@given(TEXTS, st.lists(st.integers(-5, 700), max_size=8), st.sampled_from(DIALECTS))
+def test_any_cuts_become_lines(text: str, cuts: list[int], dialect: frozenset[str]) -> None:
+    network = Network()
+    encode.message(network, said(text, cuts=tuple(cuts)), dialect)
+    encode.message(network, said(text, cuts=tuple(cuts), tags={"a": "b"}, rank="op"), dialect)
+
+
+@given(TEXTS, st.lists(st.integers(1, 599), max_size=8))
+def test_lines_hold_the_whole_text(text: str, places: list[int]) -> None:
+    cuts = tuple(sorted({place for place in places if place < len(text)}))
+    parts = encode.bodies(said(text, cuts=cuts), 100)
+    joined = "".join(piece if going or not place else "\n" + piece for place, (piece, going) in enumerate(parts))
+    assert joined == "\n".join(wire.rows(text))
+
+
+def asked(rig: Rig, lines: bytes) -> list[Command]:
+    commands: list[Command] = []
+    receive = rig.chat.receive
+
+    def noted(session: Any, command: Any, now: float) -> Any:
+        commands.append(command)
+        return receive(session, command, now)
+
+    rig.chat.receive = noted  # type: ignore[method-assign]
+    rig.feed(lines)
+    return commands
+
+
+@pytest.mark.parametrize("tag", ["+~lines=x", "+~status=@", "+=x", "+", "++a", "+a/b/c=x", "+é=x", r"+a=b\r\nQUIT"])
+def test_what_is_no_tag_goes_no_further(tag: str) -> None:
+    rig = Rig()
+    rig.feed(HELLO + b"JOIN #room\r\n")
+    (say,) = [one for one in asked(rig, f"@{tag};+fine=1 PRIVMSG #room :hi\r\n".encode()) if isinstance(one, Say)]
+    assert say.tags in ({"fine": "1"}, None)
+    assert not say.rank
+    assert say.cuts == ()
