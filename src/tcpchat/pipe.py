@@ -25,6 +25,7 @@ from tcpchat.core.model import (
     Entry,
     FanOut,
     HangUp,
+    Hello,
     Keep,
     Load,
     Refused,
@@ -32,7 +33,7 @@ from tcpchat.core.model import (
     Tell,
 )
 from tcpchat.fanout import EVERYTHING, Parcel, runs, take
-from tcpchat.log import Log, LogError, LogUnavailable
+from tcpchat.log import Log, LogError, LogLost, LogUnavailable
 
 if TYPE_CHECKING:
     from tcpchat.auditlog import AuditLog
@@ -54,6 +55,8 @@ class Pipe:
         chat.unshown = unshown
         self.pending: list[Append] = []
         self.in_flight = False
+        self._lost: LogError | None = None
+        log.on_lost = self._log_lost
         self._work = asyncio.Event()
         self._dirty: list[Connection] = []
         self._kept: list[Keep] = []
@@ -227,10 +230,14 @@ class Pipe:
     # -- group commit ----------------------------------------------------------------------------------------
 
     async def pump(self) -> None:
-        """Make facts durable, batch after batch, until cancelled."""
+        """Make facts durable, batch after batch, until cancelled. Raises LogLost: then nobody may be answered any
+        more, and ``in_flight`` stays as it is, so that nothing that waits for the outcome goes on."""
         while True:
             await self._work.wait()
             self._work.clear()
+            if self._lost is not None:
+                self.in_flight = True
+                raise self._lost
             while self.pending:
                 await self._commit()
 
@@ -241,6 +248,9 @@ class Pipe:
         self._last_at = at = max(self._last_at, int(time.time() * 1000))
         try:
             entries = await self.log.append(batch, at)
+        except LogLost as error:
+            self._lost = error
+            raise
         except LogUnavailable as error:
             logger.error("! the log takes nothing: %s", error)
             # What waits behind it goes too: a later number must not be taken before an earlier one that was refused.
@@ -249,11 +259,15 @@ class Pipe:
             self.run(self.chat.failed(batch, clock.now()))
         else:
             self._applied(entries)
-        finally:
-            self.in_flight = False
+        self.in_flight = False
         self.flush()
         self._batches += 1
         self._release()
+
+    def _log_lost(self, error: LogError) -> None:
+        """The log has found that it must not be used any more, while nothing was appended."""
+        self._lost = error
+        self._work.set()
 
     def _applied(self, entries: list[Entry]) -> None:
         now = clock.now()
@@ -328,7 +342,10 @@ class Pipe:
         return not self.pending and not self.in_flight
 
     async def drained(self, timeout: float) -> bool:
-        """Wait until everything that is pending now is durable and told; False after ``timeout`` seconds."""
+        """Wait until everything that is pending now is durable and told; False after ``timeout`` seconds, or
+        when that will never be."""
+        if self._lost is not None:
+            return False
         done = asyncio.Event()
         self.when_durable(done.set)
         try:
@@ -378,6 +395,11 @@ class Pipe:
         connection.unpause("loads")
 
     async def _ask(self, connection: Connection, load: Load) -> None:
+        if type(load.command) is Hello and load.session.device is not None and load.session.device.unanswered:
+            # Its last number cannot be told before it is known: who hears that a number is free may use it again.
+            durable = asyncio.Event()
+            self.when_durable(durable.set)
+            await durable.wait()
         try:
             result = await self.log.ask(load.query)
         except LogError as error:

@@ -34,7 +34,7 @@ from tcpchat.core.chat import Chat
 from tcpchat.core.version import VERSION
 from tcpchat.doorway import Layer
 from tcpchat.lifesigns import TICKS_PER_SECOND
-from tcpchat.log import Log
+from tcpchat.log import Log, LogLost
 from tcpchat.pipe import PENDING_MAX, Pipe
 from tcpchat.sockets import BACKLOG, listen, make_prompt
 from tcpchat.trust.fingerprint import CertificateError, words
@@ -327,7 +327,12 @@ class Server:
         if task.cancelled() or self._ended is None or self._ended.done():
             return
         error = task.exception() or RuntimeError("the pump ended")
-        logger.critical("! the log failed in an unforeseen way; stopping", exc_info=error)
+        if isinstance(error, LogLost):
+            logger.critical("! stopping: %s", error)
+            for connection in list(self.connections):  # without a word: what would be said of a message is not known
+                connection.transport.abort()
+        else:
+            logger.critical("! the log failed in an unforeseen way; stopping", exc_info=error)
         self._ended.set_exception(error)
 
     # -- connections -----------------------------------------------------------------------------------------

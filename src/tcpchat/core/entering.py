@@ -378,7 +378,8 @@ def welcome(chat: Chat, session: Session, user: User, now: float, out: Effects) 
     session.user = user
     _take_device(chat, session, user, now, out)
     session.stage = ENTERING
-    if user.directs or user.rooms or user.reads or chat.state.rooms[ALL].head > user.since:
+    unanswered = session.device is not None and session.device.unanswered  # waits for that, as it does for counts
+    if user.directs or user.rooms or user.reads or unanswered or chat.state.rooms[ALL].head > user.since:
         session.asking = True
         out.append(m.Load(session, queries.count_query(chat, user), offer))
     else:

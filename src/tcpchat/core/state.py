@@ -41,6 +41,11 @@ class Device:
         self.ring: array[int] | None = None
         self.session: Session | None = None
 
+    @property
+    def unanswered(self) -> bool:
+        """Is a number on its way to the log?"""
+        return self.proposed > self.last
+
     def note(self, n: int, seq: int) -> None:
         ring = self.ring
         if ring is None:

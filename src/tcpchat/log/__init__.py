@@ -16,6 +16,12 @@ class LogUnavailable(LogError):
     """A write failed (disk full, I/O error). Nothing of the batch is in the log; writing may work again later."""
 
 
+class LogLost(LogError):
+    """The log must not be used any more by this process: somebody else writes to the file, the file is gone, or the
+    disk does not say what of the last batch it holds. Nobody may be told what became of that batch: the next start
+    reads it from the disk, and the senders' numbers tell them."""
+
+
 class Lineage(NamedTuple):
     """A name for what a log holds. Two logs that have a lineage in common agree in all entries of it that both have."""
 
@@ -27,6 +33,7 @@ class Log(Protocol):
     """The chat's memory. Single writer; all methods are called on the event loop's thread."""
 
     head: int  # last seq that is durable
+    on_lost: Callable[[LogError], None] | None  # called once when the log finds between two appends that it is lost
 
     async def open(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
         """Open or make the log. Returns (seq, state) of the last snapshot (0, None without one) and the cursors kept
@@ -51,7 +58,8 @@ class Log(Protocol):
 
     async def append(self, batch: Sequence[Append], at: int) -> list[Entry]:
         """Give each fact the next seq and make them durable together. One call at a time (the driver gathers what
-        comes meanwhile). Raises LogUnavailable: then none of the batch was kept.
+        comes meanwhile). Raises LogUnavailable: then none of the batch is there, nor will it be after a restart.
+        Raises LogLost: then it may or may not be there.
 
         The log may keep what it returns; the driver takes the ``origin`` off once an entry is applied."""
         ...

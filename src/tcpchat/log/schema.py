@@ -97,9 +97,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             db.execute(pragma).fetchall()
         _migrate(db)
         _leave_the_source(db)
-        db.execute("BEGIN IMMEDIATE")  # what cannot be written shows here and not with the first message
-        db.execute("UPDATE marks SET value = value WHERE name = 'followed'")
-        db.execute("COMMIT")
+        touch(db)  # what cannot be written shows here and not with the first message
     except BaseException:
         db.close()
         raise
@@ -128,6 +126,13 @@ def _migrate(db: sqlite3.Connection) -> None:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def touch(db: sqlite3.Connection) -> None:
+    """Have something written to the disk. (To set a value that is there already writes nothing.)"""
+    with transaction(db):
+        more = " ON CONFLICT (name) DO UPDATE SET value = value + 1"
+        db.execute(f"INSERT INTO marks VALUES ('touched', 1){more}")
 
 
 def lineages(db: sqlite3.Connection) -> tuple[Lineage, ...]:
@@ -171,14 +176,14 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def lazily(db: sqlite3.Connection) -> Iterator[None]:
-    """Commits that need not be on disk at once: they go with the next commit of entries, or are made again."""
-    db.execute("PRAGMA synchronous = NORMAL")
-    try:
-        yield
-    finally:
-        db.execute("PRAGMA synchronous = FULL")
+# Errors after which no commit mark of the transaction is in the file: it did not come so far. After any other (fsync
+# failed) the transaction may be there at the next start, or not.
+NOT_WRITTEN = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "SQLITE_TOOBIG")
+
+
+def in_doubt(error: sqlite3.Error) -> bool:
+    """May the transaction that ended with this error be on the disk?"""
+    return not getattr(error, "sqlite_errorname", "").startswith(NOT_WRITTEN)
 
 
 ADVICE = {

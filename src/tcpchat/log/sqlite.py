@@ -41,6 +41,7 @@ class SqliteLog:
         self.path = path / FILE_NAME if path.is_dir() else path
         self.retention_days = retention_days  # 0 keeps everything
         self.head = 0
+        self.on_lost: Callable[[LogError], None] | None = None
         self._at = 0  # of the newest entry
         self._lock = FolderLock(self.path.with_name(self.path.name + ".lock"))
         self._tail = Tail()
@@ -153,10 +154,10 @@ class SqliteLog:
         try:
             await self._worker.run(lambda: self._store.append(entries, values, cursors))
         except LogUnavailable:
-            self._appending = False
             self._merge(cursors)
             raise
-        self._appending = False
+        finally:
+            self._appending = False
         self.head, self._at = entries[-1].seq, at
         self._tail.add(entries)
         return entries
@@ -212,7 +213,7 @@ class SqliteLog:
         cursors = self._take_cursors()
         try:
             await self._worker.run(lambda: self._store.keep(cursors))
-        except LogUnavailable:
+        except LogError:
             self._merge(cursors)
 
     @staticmethod

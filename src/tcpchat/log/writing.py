@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from tcpchat.core.model import Entry
-from tcpchat.log import Lineage, LogUnavailable
+from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
 from tcpchat.log.facts import decode
 from tcpchat.log.follow import erase_some, follow, forget_some
 from tcpchat.log.schema import (
@@ -29,10 +29,11 @@ from tcpchat.log.schema import (
     begin_lineage,
     first_at,
     followed,
+    in_doubt,
     insert_many,
-    lazily,
     lineages,
     open_for_writing,
+    touch,
     transaction,
 )
 from tcpchat.log.words import Index
@@ -50,6 +51,13 @@ RETRY = 1.0  # seconds after an error
 ERASE, FORGET, SCRUB = 64, 512, 64  # messages, entries, pages of the index in one transaction
 CHECKPOINT = 1_000  # pages, about, written since the last checkpoint before the next one: 4 MB
 CLOSE_SECONDS = 2.0  # for what is left to erase when the log is closed; the next start goes on with it
+DOUBT_SECONDS = 10.0  # that a disk which gives errors is asked again what it holds, while nobody is answered
+DOUBT_PAUSE = 0.2  # seconds between two tries
+OTHER_WRITER = (
+    "Two servers on one file lose messages: this one stops. Stop the other one too, see that only one can start, and"
+    " start it."
+)
+UNKNOWN = "What was said last may or may not be on it: the next start shows, and the clients find out by themselves."
 SNAPSHOTS = 2  # kept: the newest, and one in case that it is damaged
 
 Cursors = dict[tuple[int, str], tuple[int, int]]
@@ -145,7 +153,7 @@ class Store:
         self._pages = 0  # written since the last checkpoint, about
         self._closed = False
         self._stale = False  # what is known of the index's parts, after a transaction that failed
-        self._doubtful = False  # a commit failed: what it left must not come back
+        self._lost: LogLost | None = None
         self._cleaning = True  # something may be to erase, to scrub
         self._scrubbed = False  # the write-ahead log may hold what was erased or cut off
 
@@ -191,25 +199,33 @@ class Store:
         self._closed = True
         end = time.monotonic() + CLOSE_SECONDS
         try:
+            self._usable()
             with advised(self.path):
                 while time.monotonic() < end and self.catch_up():
                     pass
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except LogUnavailable as error:
+        except LogError as error:
             logger.warning("! %s", error)
         self.db.close()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
     def append(self, entries: list[Entry], values: list[object], cursors: Cursors) -> None:
-        """Make entries durable together, and cursors with them. Raises LogUnavailable: then none of it is there."""
+        """Make entries durable together, and cursors with them. Raises LogUnavailable: then none of it is there, nor
+        comes back. Raises LogLost: nothing is known, and nothing more is written."""
+        self._usable()
         try:
-            if cursors or self._doubtful or len(values) > 4 * PADDED[-1]:
-                self._append_more(values, cursors)
+            if cursors or len(values) > 4 * PADDED[-1]:
+                with transaction(self.db):
+                    insert_many(self.db, "INSERT INTO entries", 4, values)
+                    _merge(self.db, cursors)
             else:
                 self.db.execute(*_one_statement(values))
+        except sqlite3.IntegrityError as error:  # the place is taken
+            raise self.lose(f"{self.path}: another program writes to it. {OTHER_WRITER}") from error
         except sqlite3.Error as error:
-            self._doubtful = True
+            if in_doubt(error):
+                self._make_sure(error)
             raise LogUnavailable(advice(self.path, error)) from error
         self.head = entries[-1].seq
         if not self._behind:
@@ -218,22 +234,45 @@ class Store:
         self._last_batch = len(entries)
         self._pages += 3 + len(entries) // 12
 
-    def _append_more(self, values: list[object], cursors: Cursors) -> None:
-        with transaction(self.db):
-            if self._doubtful:
-                self.db.execute("DELETE FROM entries WHERE seq > ?", (self.head,))
-            insert_many(self.db, "INSERT INTO entries", 4, values)
-            _merge(self.db, cursors)
-        self._doubtful = False
+    def _make_sure(self, error: sqlite3.Error) -> None:
+        """Write over what a failed commit may have left on the disk, so that it cannot come back. Raises LogLost.
+
+        A failed fsync says nothing of what is on the disk, and the next one may succeed without having written it: the
+        system forgets what it could not write. But every commit before was synced, and the next one takes the place
+        of the failed one in the write-ahead log: once that is on the disk, the failed one is not.
+        """
+        logger.error("! nobody is answered until it is known what is on the disk: %s", advice(self.path, error))
+        end = time.monotonic() + DOUBT_SECONDS
+        while True:
+            try:
+                touch(self.db)
+            except sqlite3.Error as again:
+                if time.monotonic() >= end:
+                    raise self.lose(f"{advice(self.path, again)} {UNKNOWN}") from again
+                time.sleep(DOUBT_PAUSE)
+            else:
+                logger.error("! the disk answers again; the batch that failed is not on it")
+                return
+
+    def lose(self, why: str) -> LogLost:
+        """Write nothing more: what it would be written to is not what it was. Returns the error to raise."""
+        self._lost = self._lost or LogLost(why)
+        return self._lost
+
+    def _usable(self) -> None:
+        if self._lost is not None:
+            raise LogLost(str(self._lost))
 
     def keep(self, cursors: Cursors) -> None:
-        """Make cursors durable. Raises LogUnavailable."""
+        """Make cursors durable. Raises LogUnavailable, LogLost."""
+        self._usable()
         with advised(self.path), transaction(self.db):
             _merge(self.db, cursors)
         self._pages += 2 + len(cursors) // 50
 
     def snapshot(self, seq: int, state: bytes) -> None:
-        """Keep a state of the chat. Raises LogUnavailable."""
+        """Keep a state of the chat. Raises LogUnavailable, LogLost."""
+        self._usable()
         with advised(self.path), transaction(self.db):
             self.db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (seq, state))
             sql = "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)"
@@ -241,7 +280,8 @@ class Store:
         self._pages += 2 + len(state) // 4096
 
     def new_lineage(self) -> tuple[Lineage, ...]:
-        """Begin a lineage behind the head; returns all. Raises LogUnavailable."""
+        """Begin a lineage behind the head; returns all. Raises LogUnavailable, LogLost."""
+        self._usable()
         with advised(self.path), transaction(self.db):
             begin_lineage(self.db)
         return self.lineages()
@@ -258,6 +298,7 @@ class Store:
 
     def shrink(self) -> bool:
         """Give some of the free pages back to the system; False when there are none."""
+        self._usable()
         with advised(self.path):
             self.db.execute("PRAGMA incremental_vacuum(512)").fetchall()
             self._pages += 512
@@ -286,7 +327,7 @@ class Store:
 
     def wait(self) -> float | None:
         """See Chores."""
-        if self._closed:
+        if self._closed or self._lost is not None:
             return None
         lag = len(self._behind)
         if lag >= FAR and self._not_before <= time.monotonic():
@@ -322,12 +363,13 @@ class Store:
 
     @contextmanager
     def _indexing(self) -> Iterator[None]:
-        """A transaction of the followers. What it changes is made again when it is lost, so it need not wait for the
-        disk: it is there with the next entries at the latest."""
+        """A transaction of the followers. It waits for the disk, although it could be made again when it is lost: in
+        front of entries on the disk there may be nothing that is not (see _make_sure)."""
+        self._usable()
         if self._stale:
             self.index.reload()
         self._stale = True
-        with lazily(self.db), transaction(self.db):
+        with transaction(self.db):
             yield
         self._stale = False
 
