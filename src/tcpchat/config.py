@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from tcpchat.core.rules import Limits
+from tcpchat.core.text import decoded
 
 ENVIRONMENT = "TCPCHAT_"
 SECTION = "server"
@@ -200,7 +201,7 @@ def default_file() -> Path:
 def read_file(path: Path) -> dict[str, Any]:
     """The settings of the ``[server]`` table of a TOML file."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get(SECTION, {})
+        table = tomllib.loads(decoded(path.read_bytes())).get(SECTION, {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     for key in table:

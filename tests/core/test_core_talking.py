@@ -34,6 +34,21 @@ def test_a_direct_message_is_accepted_delivered_and_read() -> None:
     assert receipts(duck) == [("@goose", seq, "delivered", 0, 0), ("@goose", seq, "read", 0, 0)]
 
 
+@pytest.mark.parametrize("text", ["alpha\r\nomega", "alpha\romega", "\ufeffalpha\nomega", "\ufeffalpha\r\nomega"])
+def test_a_text_has_one_kind_of_line_end(text: str) -> None:
+    world = World()
+    duck, goose = two(world)
+    duck.do(m.Say("@goose", text, n=1)).do(m.Say("@goose", "old"))
+    assert goose.texts == ["alpha\nomega", "old"]
+    duck.do(m.Edit(goose.told(m.Message)[-1].seq, text))
+    assert goose.only(m.Amended).text == "alpha\nomega"
+
+
+def test_a_byte_order_mark_alone_is_no_message() -> None:
+    duck, _ = two(World())
+    assert duck.ask(m.Say("@goose", "\ufeff", n=1), m.Refused).code == "empty"
+
+
 def test_a_repeat_gets_the_same_answer_and_a_gap_the_number_expected() -> None:
     duck, goose = two(World())
     duck.do(m.Say("@goose", "one", n=1)).do(m.Say("@goose", "one", n=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import unicodedata
 
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpchat.core.rules import Limits, good_login, good_room, mask_matches, muting_mask
-from tcpchat.core.text import clean, clean_line, fold, is_clean, mentions, skeleton, utf8_length
+from tcpchat.core.text import clean, clean_line, decoded, escaped, fold, is_clean, mentions, skeleton, utf8_length
 
 LIMITS = Limits()
 STEADY = settings(derandomize=True, max_examples=300, deadline=None)  # the same examples every time
@@ -71,7 +73,8 @@ def test_what_is_clean_stays_and_what_is_cleaned_is_clean(text: str) -> None:
         ("\u202egnp.exe", "\ufffdgnp.exe"),
         ("zero\u200bwidth\ufeff\u00ad", "zero\ufffdwidth\ufffd\ufffd"),
         ("line\nnext\ttab", "line\nnext\ttab"),
-        ("back\rover", "back\ufffdover"),
+        ("three\r\nold\rends\n", "three\nold\nends\n"),
+        ("\ufeffmarked\r\n", "marked\n"),
         ("\ud800", "\ufffd"),
         ("👨\u200d👩\u200d👧 ❤\ufe0f", "👨\u200d👩\u200d👧 ❤\ufe0f"),
         ("a\u200db", "a\ufffdb"),
@@ -91,7 +94,7 @@ def test_every_format_character_is_taken_out() -> None:
     kept = {"\u200c", "\u200d"}
     for number in range(sys.maxunicode + 1):
         char = chr(number)
-        if unicodedata.category(char) in ("Cf", "Cs", "Cc", "Zl", "Zp") and char not in kept | {"\n", "\t"}:
+        if unicodedata.category(char) in ("Cf", "Cs", "Cc", "Zl", "Zp") and char not in kept | {"\n", "\r", "\t"}:
             assert clean(f"a{char}b") == "a\ufffdb", hex(number)
 
 
@@ -101,7 +104,28 @@ def test_cleaning_is_quick_for_any_input() -> None:
 
 
 def test_one_line_is_one_line() -> None:
-    assert clean_line("a\r\nb\nc\td\x0be\u2028f") == "a b c d\ufffde\ufffdf"
+    assert clean_line("a\r\nb\nc\td\x0be\u2028f\rg") == "a b c d\ufffde\ufffdf g"
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_file_is_the_same_text_whoever_wrote_it(ends: str, encoding: str) -> None:
+    assert decoded(f"чай{ends}☕{ends}".encode(encoding)) == "чай\n☕\n"
+
+
+def test_a_file_that_is_no_text_is_an_error() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        decoded(b"\xff\xfe\x00")
+    with pytest.raises(UnicodeDecodeError):
+        decoded("чай".encode("koi8-r"))
+
+
+@STEADY
+@given(ANY)
+def test_json_is_shown_without_what_a_screen_must_not_get_and_means_the_same(text: str) -> None:
+    shown = escaped(json.dumps(text, ensure_ascii=False))
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]", shown)
+    assert json.loads(shown) == text
 
 
 @pytest.mark.parametrize(

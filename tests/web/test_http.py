@@ -131,6 +131,23 @@ def test_requests_that_two_servers_could_read_two_ways(server: tcpchat.Server, r
     assert answer.split(b" ")[1] in (b"400", b"501"), answer[:80]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", b"alpha\r\nomega\r\n"),
+        ("text/plain", b"\xef\xbb\xbfalpha\nomega"),
+        ("application/json", b'\xef\xbb\xbf{"text":"alpha\\nomega"}'),
+        ("application/json; charset=utf-8", b'{"text":"alpha\\r\\nomega"}'),
+    ],
+)
+def test_what_windows_posts_is_the_same_text(server: tcpchat.Server, room: str, kind: str, body: bytes) -> None:
+    headers = (f"Authorization: Bearer {TOKEN}", f"Content-Type: {kind}")
+    status, _, answer = get(server, f"/{room}", *headers, method="POST", body=body)
+    assert status == 200, answer
+    _, _, answer = get(server, f"/{room}/messages?limit=1", headers[0])
+    assert json.loads(answer)["messages"][-1]["text"] == "alpha\nomega"
+
+
 def test_heads_and_bodies_have_limits(server: tcpchat.Server) -> None:
     huge = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000
     assert talk(server, huge, half_close=True).split(b" ")[1] in (b"400", b"431")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tcpchat.i18n import _, language
 
-USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+USAGE, INTERRUPTED = 2, 130
 
 
 class Entry(NamedTuple):
@@ -105,15 +104,22 @@ def translated(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    from tcpchat.cli import output
+
+    output.prepare()
     try:
-        return _run(arguments)
+        code = _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        code = INTERRUPTED
+    except SystemExit as end:  # of argparse
+        code = end.code if isinstance(end.code, int) else USAGE if end.code else 0
+    except BrokenPipeError as error:
+        return output.lost(error)
+    except OSError:
+        if (code := output.finish()) == 0:
+            raise  # not of the output
+    lost = output.finish()
+    return code or lost
 
 
 def _run(arguments: list[str]) -> int:

@@ -20,6 +20,7 @@ from tcpchat.cli.common import (
     NOT_ALLOWED,
     USAGE,
     Ended,
+    first_line,
     guarded,
     local_time,
     seconds,
@@ -116,13 +117,8 @@ def _arguments(args: argparse.Namespace, shown: dict[str, str]) -> dict[str, str
 
 
 def _password(args: argparse.Namespace) -> str:
-    if args.password_file == "-":
-        return sys.stdin.readline().rstrip("\n")
     if args.password_file:
-        try:
-            return Path(args.password_file).read_text(encoding="utf-8").split("\n")[0]
-        except OSError as error:
-            raise Ended(USAGE, f"{args.password_file}: {error.strerror}") from None
+        return first_line(args.password_file, "--password-file")
     if not sys.stdin.isatty():
         raise Ended(USAGE, "Give --password-file FILE (or - for standard input): there is nobody to ask.")
     first = getpass.getpass(f"Password for {args.login}: ")

@@ -13,7 +13,7 @@ import msgspec
 
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, Refused, TimedOut, Unknown
 from tcpchat.core.errors import CODES
-from tcpchat.core.text import clean, clean_line
+from tcpchat.core.text import clean, clean_line, decoded, escaped
 
 DONE, FAILED, USAGE, NO_CONNECTION, NOT_ALLOWED, NOT_FOUND, UNKNOWN, WAITED = 0, 1, 2, 3, 4, 5, 6, 124
 EXIT_CODES = {
@@ -28,6 +28,7 @@ EXIT_CODES = {
     130: "interrupted",
     141: "the reader of the output has gone",
 }
+FIRST_LINE_MAX = 65_536  # bytes: no password is longer, and the file may be a wrong one
 TICKS = {"pending": "…", "accepted": "✓", "delivered": "✓✓", "read": "✓✓", "failed": "✗"}
 ASCII_TICKS = {"pending": "..", "accepted": "+", "delivered": "++", "read": "R", "failed": "!!"}
 
@@ -111,7 +112,7 @@ def read_profile(name: str | None) -> dict[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(decoded(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise Ended(USAGE, f"{path}: {error}") from None
     found = dict(table.get("default", {}))
@@ -127,11 +128,22 @@ def password_option() -> str | None:
     path = os.environ.get("TCPCHAT_PASSWORD_FILE")
     if not path:
         return None
+    return first_line(path, "TCPCHAT_PASSWORD_FILE")
+
+
+def first_line(path: str, setting: str) -> str:
+    """The first line of a file that this flag or name gives (- = standard input), however it ends. Raises Ended."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.readline().rstrip("\n")
+        if path == "-":
+            data = sys.stdin.buffer.readline() if hasattr(sys.stdin, "buffer") else sys.stdin.readline().encode()
+        else:
+            with open(path, "rb") as file:
+                data = file.read(FIRST_LINE_MAX)
+        return decoded(data).split("\n", 1)[0]
     except OSError as error:
-        raise Ended(USAGE, f"TCPCHAT_PASSWORD_FILE: {path}: {error.strerror}") from None
+        raise Ended(USAGE, f"{setting}: {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise Ended(USAGE, f"{setting}: {path} is not text in UTF-8.") from None
 
 
 # -- output ------------------------------------------------------------------------------------------------------------
@@ -168,7 +180,7 @@ def paint(text: str, code: str, args: argparse.Namespace) -> str:
 def show_json(value: object) -> None:
     """One JSON object on a line of its own."""
     data = msgspec.to_builtins(value)
-    print(json.dumps(data, ensure_ascii=not _utf8()), flush=True)
+    print(escaped(json.dumps(data, ensure_ascii=not _utf8())), flush=True)
 
 
 def _utf8() -> bool:
@@ -214,6 +226,9 @@ def guarded(args: argparse.Namespace, work: Any) -> int:
     """Run a command's work; errors become a sentence and an exit code."""
     try:
         return int(work() or 0)
+    except UnicodeEncodeError:
+        print("The words given hold bytes that are no text here.", file=sys.stderr)
+        return USAGE
     except (ChatError, Ended, ValueError) as error:
         end = ending(error) if not isinstance(error, ValueError) else Ended(USAGE, str(error))
         if end.text:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tcpchat.cli.common import FAILED, NOT_FOUND, USAGE, Ended, config_path, guarded, show_json
+from tcpchat.core.text import decoded
 
 BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -71,7 +72,7 @@ def read() -> dict[str, Any]:
     """The file as a flat table: dotted name -> value. Raises Ended when it is no TOML."""
     path = Path(config_path())
     try:
-        return flat(tomllib.loads(path.read_text(encoding="utf-8")))
+        return flat(tomllib.loads(decoded(path.read_bytes())))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -147,7 +148,7 @@ def _set(args: argparse.Namespace) -> int:
     name = full_name(args.name)
     path = Path(config_path())
     before = read()
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = decoded(path.read_bytes()) if path.exists() else ""
     row = known().get(name)
     value = None if args.value is None else typed(name, args.value, row.default if row else "")
     table, key = split(name)

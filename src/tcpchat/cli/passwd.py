@@ -7,7 +7,7 @@ import getpass
 import sys
 
 from tcpchat.cli import asking
-from tcpchat.cli.common import NOT_ALLOWED, USAGE, Ended, password_option, tell
+from tcpchat.cli.common import NOT_ALLOWED, USAGE, Ended, first_line, password_option, tell
 from tcpchat.cli.oneshot import Session
 from tcpchat.core import model as m
 
@@ -36,13 +36,7 @@ def _passwd(args: argparse.Namespace, session: Session) -> None:
 
 def _new(args: argparse.Namespace) -> str:
     if args.new_file:
-        if args.new_file == "-":
-            return sys.stdin.readline().rstrip("\n")
-        try:
-            with open(args.new_file, encoding="utf-8") as file:
-                return file.readline().rstrip("\n")
-        except OSError as error:
-            raise Ended(USAGE, f"{args.new_file}: {error.strerror}") from None
+        return first_line(args.new_file, "--new-file")
     if args.no_input or not sys.stdin.isatty():
         raise Ended(USAGE, "Give --new-file FILE: there is nobody to ask for the new password.")
     first = getpass.getpass("New password: ")

@@ -25,6 +25,7 @@ from tcpchat.cli.common import (
     ticks,
 )
 from tcpchat.cli.oneshot import Session
+from tcpchat.cli.output import lost, standard_input
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line, fold
@@ -62,9 +63,9 @@ def _targets(args: argparse.Namespace) -> tuple[list[str], str]:
     else:
         targets = [_target(one.strip()) for one in args.to.split(",") if one.strip()]
     if words == ["-"] or (not words and not sys.stdin.isatty()):
-        text = sys.stdin.buffer.read().decode("utf-8", "replace").rstrip("\r\n")
+        text = standard_input().rstrip("\n")
     else:
-        text = " ".join(words)
+        text = " ".join(words).encode("utf-8", "replace").decode()  # words may hold bytes that are no text
     if not text:
         raise Ended(USAGE, "There is no text to send.")
     return targets, text
@@ -154,7 +155,10 @@ def _outcome(args: argparse.Namespace, sent: Sending, deadline: float, started: 
         state = _wait(sent.session, sent.to, sent.seq, args.wait, deadline)
     except (ConnectionFailed, TimedOut):
         state = "accepted"  # that much is certain
-    _report(args, sent, state, time.monotonic() - started)
+    try:
+        _report(args, sent, state, time.monotonic() - started)
+    except OSError as error:  # what became of the message is the exit code, whoever reads the words
+        lost(error)
     if state == "failed":
         return FAILED
     return 0 if ORDER[state] >= ORDER[args.wait] else WAITED

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tcpchat import config as settings
+from tcpchat.cli import output
 from tcpchat.config import SETTINGS, Config, ConfigError
 from tcpchat.log import LogError
 from tcpchat.server import Server
@@ -133,8 +134,10 @@ def more_files() -> None:
 
 def print_now(line: str) -> None:
     """Print a line at once, also into a pipe; a closed pipe ends nothing."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(line, flush=True)
+    except (OSError, ValueError):
+        output.silence()
 
 
 def banner(server: Server) -> list[str]:
@@ -222,6 +225,7 @@ def _fail(text: str, code: int = 1) -> int:
 
 def main(argv: list[str] | None = None) -> Any:
     """``python -m tcpchat.cli.serve``."""
+    output.prepare()
     parser = argparse.ArgumentParser(prog="tcpchat serve", description="One port for every client.")
     add_arguments(parser)
     return run(parser.parse_args(argv))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 import time
 
 from tcpchat.cli.asking import show_message
@@ -146,7 +147,15 @@ def _execute(args: argparse.Namespace, message: m.Message) -> None:
         "SEQ": str(message.seq),
         "AT": str(message.at),
     }
-    environment = {**os.environ, **{f"TCPCHAT_{name}": value.replace("\0", "") for name, value in values.items()}}
+    # What the system's encoding cannot write down is "?" there.
+    system = sys.getfilesystemencoding()
+    environment = {
+        **os.environ,
+        **{
+            f"TCPCHAT_{name}": value.replace("\0", "").encode(system, "replace").decode(system)
+            for name, value in values.items()
+        },
+    }
     code = subprocess.run(args.command, shell=True, env=environment, check=False).returncode
     if code:
         tell(args, f"the command ended with {code}")

@@ -12,7 +12,7 @@ from tcpchat.core.feed import OPEN, Audience, Session
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
 from tcpchat.core.state import MENTIONS_MAX, Room, User
 from tcpchat.core.tags import RANKS, all_good, good_cuts
-from tcpchat.core.text import fold, utf8_length
+from tcpchat.core.text import BYTE_ORDER_MARK, fold, normal_text, utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -67,6 +67,9 @@ def _repeat(session: Session, command: m.Say, out: Effects) -> None:
 def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effects, now: float) -> str:
     """Append the proposal and return "", or the code of a refusal."""
     limits, text, kind = chat.limits, command.text, command.kind
+    if "\r" in text or text.startswith(BYTE_ORDER_MARK):
+        text = normal_text(text)
+        command = msgspec.structs.replace(command, text=text)
     if not text and kind != "tag":
         return "empty"
     try:
@@ -323,6 +326,7 @@ def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int)
 
 def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
     """Ask the log whose message it is; the answer decides (see amend)."""
+    command = msgspec.structs.replace(command, text=normal_text(command.text))
     if not command.text:
         _refuse(session, command, "empty", out)
     elif utf8_length(command.text) > chat.limits.max_text:

@@ -1,15 +1,18 @@
-"""Text as people write it: names compared alike, bytes counted, everything a screen must not see taken out.
+"""Text as people write it: line ends, names compared alike, bytes counted, what a screen must not see taken out.
 
-What peers send is stored as it came. It is cleaned here, in one place, before a terminal, a page or a log file sees it.
+What peers send is stored as it came, but for its line ends (``normal_text``). It is cleaned here, in one place, before
+a terminal, a page or a log file sees it.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from functools import lru_cache
 
 REPLACEMENT = "\ufffd"
+BYTE_ORDER_MARK = "\ufeff"
 MARKS_MAX = 8  # combining marks on one character; more is decoration that covers its neighbours
 
 # C0 without newline and tab, DEL, C1; bidi controls; format characters (Cf); line separators; lone surrogates.
@@ -73,20 +76,44 @@ def utf8_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
+def normal_text(text: str) -> str:
+    """The text with one kind of line end (CRLF and CR become newlines) and without a byte order mark in front."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.removeprefix(BYTE_ORDER_MARK)
+
+
+def decoded(data: bytes) -> str:
+    """A text file's bytes as normal text: UTF-8, or UTF-16 where its byte order mark says so (Windows' editors and
+    PowerShell write one). Raises UnicodeDecodeError."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return normal_text(data.decode("utf-16" if wide else "utf-8"))
+
+
 def clean(text: str) -> str:
     """The text as a screen may show it: no escapes, controls, bidi overrides, invisible characters or mark towers.
 
-    Newlines and tabs stay; each character taken out shows as U+FFFD.
+    Newlines (in any system's spelling) and tabs stay; each character taken out shows as U+FFFD.
     """
     if _PLAIN.match(text):
         return text
-    text = _BAD.sub(REPLACEMENT, text)
+    text = _BAD.sub(REPLACEMENT, normal_text(text))
     return _fewer_marks(text) if _MAYBE_MARKS.search(text) else text
 
 
 def clean_line(text: str) -> str:
     """``clean`` for places that have one line: newlines and tabs become spaces."""
-    return clean(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
+    return clean(normal_text(text).replace("\n", " ").replace("\t", " "))
+
+
+def escaped(text: str) -> str:
+    """JSON as a screen may show it: what ``clean`` would take out stands there as ``\\uXXXX``, so nothing is lost."""
+    return text if _PLAIN.match(text) else _BAD.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _fewer_marks(text: str) -> str:

@@ -6,6 +6,7 @@ table; the OpenAPI text and the 404 page come from it.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
@@ -137,6 +138,7 @@ def _reading(room: str, token: str, given: dict[str, str]) -> Call | Problem:
 
 def _posting(room: str, token: str, given: dict[str, str], content_type: str, body: bytes) -> Call | Problem:
     """Text comes as it is, as a form's first field with a name, or as JSON {"text": ...}."""
+    body = body.removeprefix(BOM_UTF8)
     try:
         text = body.decode()
     except UnicodeDecodeError:

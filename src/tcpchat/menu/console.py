@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+from codecs import BOM_UTF8
 
 
 class Keyboard:
@@ -17,7 +18,7 @@ class Keyboard:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._asked = threading.Semaphore(0)
-        self._rest = b""
+        self._rest, self._first = b"", True
         threading.Thread(target=self._work, name="keyboard", daemon=True).start()
 
     def _work(self) -> None:
@@ -45,6 +46,8 @@ class Keyboard:
             if not data:
                 rest, self._rest = self._rest, b""
                 return rest.decode(self._encoding, "replace") if rest else None
+            if self._first:  # a script that a Windows editor has written
+                data, self._first = data.removeprefix(BOM_UTF8), False
             self._rest += data
         line_, _newline, self._rest = self._rest.partition(b"\n")
         return line_.decode(self._encoding, "replace").rstrip("\r")

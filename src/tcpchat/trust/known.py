@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tcpchat.core.text import decoded
 from tcpchat.trust.fingerprint import is_fingerprint
 
 SYSTEM = "system"
@@ -48,7 +49,7 @@ class Known:
     def all(self) -> list[Server]:
         """Every known server. Raises KnownError."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = decoded(self.path.read_bytes())
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:

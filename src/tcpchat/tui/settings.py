@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tcpchat.client.identity import home
+from tcpchat.core.text import decoded
 
 CHOICES = {
     "ticks": ("unicode", "ascii", "words"),
@@ -62,7 +63,7 @@ def load(path: Path | None = None) -> Settings:
     settings = Settings()
     path = path or config_path()
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = tomllib.loads(decoded(path.read_bytes()))
     except FileNotFoundError:
         return settings
     except (OSError, ValueError) as error:

@@ -335,7 +335,7 @@ class Network:
     def motd(self) -> list[str]:
         """The lines of the message of the day; none without a file."""
         try:
-            return Path(self.motd_path).read_text(encoding="utf-8").splitlines() if self.motd_path else []
+            return text.decoded(Path(self.motd_path).read_bytes()).splitlines() if self.motd_path else []
         except (OSError, UnicodeDecodeError):
             return []
 

@@ -13,10 +13,10 @@ export function h(name, props, ...children) {
 }
 export const button = (word, onclick) => h("button", { type: "button", onclick }, t(word));
 
-// Controls and bidi overrides never reach the screen; newlines and tabs stay.
-export const clean = (text) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
+// Controls and bidi overrides never reach the screen; newlines (in any system's spelling) and tabs stay.
+export const clean = (text) => text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
 export const name = (login) => h("bdi", null, clean(login));
-export const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+export const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 export function linked(text) {
 	const parts = text.split(/(\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])/);
