@@ -13,6 +13,7 @@ FIGURES: dict[str, tuple[list[str], list[str], str]] = {
     "growth": ([], ["--quick"], "cost over the length of the log, the size and number of rooms, the number of logins"),
     "crash": (["--rounds", "50"], ["--rounds", "5"], "kill -9 under load: nothing lost, doubled or out of order"),
     "powercut": ([], ["--short"], "power cuts and kill -9 on a disk that fails and lies: all that was told is true"),
+    "hostile": ([], ["--short"], "every command of every door as fast as one core sends it, beside two who talk"),
     "tui": ([], ["--quick"], "the full-screen client: first paint, keys under load, memory"),
     "web": ([], ["--quick"], "the page: first message, long tasks under load"),
     "trust": ([], ["--quick"], "what TLS and password guesses cost"),
