@@ -89,6 +89,8 @@ class Config:
     logins_per_minute: float = _limit("logins_per_minute", "New logins from one address, sustained; 0 = any.")
     login_burst: int = _limit("login_burst", "New logins from one address that may come at once.")
     guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
+    numbers_days: float = _limit("numbers_days", "Days that a device may repeat a message after its last one.")
+    numbered_devices: int = _limit("numbered_devices", "Devices (or send --id) of one login that number, in that time.")
     auth_seconds: float = _limit("auth_seconds", "Seconds until a connection must have said who it is.")
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
     invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")

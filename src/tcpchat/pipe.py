@@ -24,6 +24,7 @@ from tcpchat.core.model import (
     Check,
     Entry,
     FanOut,
+    Fork,
     HangUp,
     Hello,
     Keep,
@@ -73,6 +74,7 @@ class Pipe:
             Load: self._load,
             Check: self._check,
             HangUp: self._hang_up,
+            Fork: self._fork,
         }
 
     # -- effects, one after the other ------------------------------------------------------------------------
@@ -418,6 +420,24 @@ class Pipe:
             connection.bug()
         self.flush()
         connection.recheck()
+
+    def _fork(self, fork: Fork) -> None:
+        logger.critical(
+            "! this log was set back, by a restore or a loss: %s. Clients are told. If you restored nothing, look at "
+            "the disk, and at your newest backup.",
+            fork.why,
+        )
+        self.own(self._forked(fork), "fork")
+
+    async def _forked(self, fork: Fork) -> None:
+        try:
+            await self.log.new_lineage(fork.since)
+        except LogError as error:
+            logger.error("! the log takes nothing: %s", error)
+            self.run(self.chat.forked((), clock.now()))
+        else:
+            self.run(self.chat.forked(self.log.lineages(), clock.now()))
+        self.flush()
 
     def _check(self, check: Check) -> None:
         self.own(self._checked(check), "check")

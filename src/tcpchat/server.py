@@ -162,6 +162,8 @@ class Server:
         with collecting_nothing():
             self.chat.restore(seq, state, cursors)
         await self.log.replay(seq, self.chat.replay)
+        if hasattr(self.log, "lineages"):  # one of somebody's own, from before logs had ids, goes on without
+            self.chat.begin(self.log.lineages())
         self._snapshot_seq = seq
 
     def _preferences(self, target: str) -> Mapping[str, str]:

@@ -77,6 +77,9 @@ class World:
         self.limits = limits
         self.chat = Chat(limits)
         self.chat.restore(0, None, [])
+        self.lineages = [("one", 0)]
+        self.chat.begin(self.lineages)
+        self.forks: list[m.Fork] = []
         self.now = 1_000.0
         self.rows: list[m.Entry] = []
         self.pending: list[m.Append] = []
@@ -106,6 +109,8 @@ class World:
                 self.loads.append(effect)
             elif isinstance(effect, m.Check):
                 self.checks.append(effect)
+            elif isinstance(effect, m.Fork):
+                self.forks.append(effect)
             elif effect.session.carrier is not None:
                 effect.session.carrier.hung_up = effect.why or "bye"
         if not self.hold_loads:
@@ -225,7 +230,26 @@ class World:
         stored = [m.Entry(e.seq, e.at, CODEC.decode(msgspec.json.encode(e.fact))) for e in self.rows[seq:]]
         for start in range(0, len(stored), 3):
             chat.replay(stored[start : start + 3])
+        chat.begin(self.lineages)
         return chat
+
+    def fork(self, works: bool = True) -> None:
+        """The log begins the lineage that was asked for, or cannot."""
+        self.forks, forks = [], self.forks
+        for fork in forks:
+            if works:
+                self.lineages.append((f"after {self.lineages[-1][0]}", fork.since))
+            self.run(self.chat.forked(self.lineages if works else [], self.now))
+
+    def set_back(self, seq: int, lineage: str = "") -> None:
+        """The log is replaced by one that ends at ``seq``: a copy that knows that it is one (``lineage`` is its own),
+        or one that does not."""
+        del self.rows[seq:]
+        self.kept = {key: kept for key, kept in self.kept.items() if kept[0] <= seq}
+        if lineage:
+            self.lineages.append((lineage, seq))
+        self.chat.snapshot = lambda: (0, None)  # type: ignore[method-assign,assignment,return-value]
+        self.restart()
 
     def restart(self, snapshot: bool = True) -> None:
         """All connections are lost, the chat comes back from its log."""

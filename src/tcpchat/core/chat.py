@@ -7,7 +7,7 @@ modules by topic and append to ``out``; the tables at the end say which handler 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from tcpchat.core import (
@@ -19,6 +19,7 @@ from tcpchat.core import (
     presence,
     queries,
     receipts,
+    resuming,
     rooms,
     scram,
     talking,
@@ -71,6 +72,9 @@ class Chat:
         self.offset = 0.0  # seconds from `now`, which only goes forward, to the time of day
         self.clock_at = 0.0  # when the time of day is compared again
         self.ready = WAITING
+        self.lineages: tuple[tuple[str, int], ...] = ()  # of the log: (id, behind which seq it begins), oldest first
+        self.began_at = 0  # the head when this run began
+        self.proving: list[Session] = []  # those who have shown that the log went back, until a new lineage has begun
         self.unshown: Callable[[int], None] = nothing  # the driver's: is told of an entry that could not be shown
         self._numbers = 0
 
@@ -78,6 +82,11 @@ class Chat:
     def head(self) -> int:
         """The last seq that was applied."""
         return self.state.seq
+
+    @property
+    def log_id(self) -> str:
+        """Of which lineage what is said now is; "" when the log has none."""
+        return self.lineages[-1][0] if self.lineages else ""
 
     @property
     def everyone(self) -> Audience:
@@ -126,6 +135,16 @@ class Chat:
         for uid in range(known, self.state.next_user):
             if (user := self.state.users.get(uid)) is not None:
                 self._merge_cursors(user)
+
+    def begin(self, lineages: Sequence[tuple[str, int]]) -> None:
+        """All is replayed. ``lineages``: whose entries these are, as Log.lineages."""
+        self.lineages, self.began_at = tuple(lineages), self.state.seq
+
+    def forked(self, lineages: Sequence[tuple[str, int]], now: float) -> Effects:
+        """A lineage that was asked for has begun: all of them; none, when it could not."""
+        out: Effects = []
+        resuming.forked(self, lineages, now, out)
+        return out
 
     def snapshot(self) -> tuple[int, bytes]:
         """The state as of the last applied entry: (seq, bytes)."""

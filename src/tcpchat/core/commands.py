@@ -25,6 +25,7 @@ class Hello(Command, frozen=True):
     proto: int = 1  # version of the native protocol that the peer speaks
     quiet: bool = False  # do not count as present (one-shot scripts)
     host: str = ""  # IRC: "user@host" as masks of bans see it; only the IRC door is believed
+    log: str = ""  # Welcome.log that came with the cursor `after` and the numbers used; "" = not kept
 
 
 class Proof(Command, frozen=True):

@@ -110,4 +110,11 @@ class HangUp(Effect, frozen=True):
     why: str = ""
 
 
-AnyEffect = Append | Keep | Tell | FanOut | Load | Check | HangUp
+class Fork(Effect, frozen=True):
+    """The log lost its end: begin a new lineage behind ``since``; the answer comes back through Chat.forked."""
+
+    why: str
+    since: int
+
+
+AnyEffect = Append | Keep | Tell | FanOut | Load | Check | HangUp | Fork

@@ -6,13 +6,14 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import certificates, linking, operators, people, presence, queries
+from tcpchat.core import certificates, linking, operators, people, presence, queries, resuming
 from tcpchat.core import model as m
+from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.meant import meant, owner, still
 from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
-from tcpchat.core.state import DEVICES, Device, User
+from tcpchat.core.state import User
 from tcpchat.core.text import fold, skeleton
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _unclaimed(
     if user is not None and user.sessions and session.account and user.account == session.account.login:
         welcome(chat, session, user, now, out)  # another connection of the same account is the same guest
         return
-    if user is not None and user.sessions and _family(user.device) != _family(session.device_id):
+    if user is not None and user.sessions and family(user.device) != family(session.device_id):
         refuse(session, "in_use", out, fatal=False)
         return
     if command.key and command.claim and people.may_claim(chat, session):
@@ -128,11 +129,6 @@ def _unclaimed(
         refuse(session, "closed", out)
         return
     _guest(chat, session, command, login, user, now, out)
-
-
-def _family(device: str) -> str:
-    """Devices of one browser share what is before the first dot: two windows of one guest are one guest."""
-    return device.partition(".")[0]
 
 
 def _guest(
@@ -159,7 +155,7 @@ def _too_many_new(chat: Chat, session: Session, now: float, out: Effects) -> boo
 
 def _is_own(session: Session, user: User) -> bool:
     """Is this guest the one that this device was before?"""
-    return not user.leaving and _family(user.device) == _family(session.device_id)
+    return not user.leaving and family(user.device) == family(session.device_id)
 
 
 def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) -> None:
@@ -170,7 +166,7 @@ def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) ->
             session.stage = NEW
             refuse(session, "in_use", out, fatal=False)
         return
-    user = chat.state.add_user(fact.login, entry.seq)
+    user = chat.state.add_user(fact.login, entry.seq, fact.device)
     user.device, user.name = fact.device, fact.name
     user.delivered = entry.seq
     chat.guests[user.uid] = user
@@ -376,8 +372,11 @@ def welcome(chat: Chat, session: Session, user: User, now: float, out: Effects) 
         refuse(session, "banned", out, text=ban)
         return
     session.user = user
-    _take_device(chat, session, user, now, out)
     session.stage = ENTERING
+    if resuming.proves_a_loss(chat, offer):
+        resuming.prove(chat, session, offer, out)
+        return
+    _take_device(chat, session, user, now, out)
     unanswered = session.device is not None and session.device.unanswered  # waits for that, as it does for counts
     if user.directs or user.rooms or user.reads or unanswered or chat.state.rooms[ALL].head > user.since:
         session.asking = True
@@ -388,33 +387,12 @@ def welcome(chat: Chat, session: Session, user: User, now: float, out: Effects) 
 
 def _take_device(chat: Chat, session: Session, user: User, now: float, out: Effects) -> None:
     """This device's numbering; an older connection of the same device is dead or wrong and makes room."""
-    name = session.device_id
-    device = user.devices.get(name)
-    if device is None:
-        device = user.devices[name] = Device()
-        if len(user.devices) > DEVICES:
-            _forget_devices(user)
+    device = resuming.take_device(session, user)
     older = device.session
     if older is not None and older is not session and older.stage != CLOSED:
         presence.end(chat, older, now, "replaced", out)
     device.session = session
     session.device = device
-
-
-def _forget_devices(user: User) -> None:
-    for name in [name for name, device in user.devices.items() if device.session is None and not device.last]:
-        del user.devices[name]
-
-
-def start(chat: Chat, session: Session, user: User, offer: m.Hello) -> int:
-    """Where this session's feed begins."""
-    head = chat.state.seq
-    device = session.device
-    if offer.after is not None:
-        return head if offer.after < 0 else min(offer.after, head)
-    if device is not None and device.cursor:
-        return min(device.cursor, head)
-    return min(user.delivered, head) if user.delivered else max(user.since, 0)
 
 
 def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out: Effects) -> None:
@@ -425,7 +403,8 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
     session.stage = OPEN
     session.asking = False
     chat.strangers.pop(session.id, None)
-    session.sent = after = start(chat, session, user, offer)
+    known = resuming.past(chat, offer)
+    session.sent = after = resuming.start(session, user, known, chat.state.seq)
     limits = chat.limits
     account = user.account or (session.account.login if session.account else "")
     out.append(
@@ -434,7 +413,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
             m.Welcome(
                 user.login, chat.state.seq, after, device.last, device.recent(), limits.server_name, limits.version,
                 user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text,
-                session.binding, chat.ms(now),
+                session.binding, chat.ms(now), chat.log_id, known.lost, chat.state.forgot,
             ),
         )
     )  # fmt: skip
@@ -443,7 +422,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
     if not session.hook:
         out.append(m.Tell(session, chat.status(now)))
         session.ready = chat.ready
-    if offer.after is not None and offer.after > 0:
+    if known.after and offer.after != -1:
         from tcpchat.core.receipts import confirm
 
         confirm(chat, session, m.Confirm(after), now, out)
@@ -451,8 +430,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
         session.sent = -1  # a one-shot script: answers and receipts, no feed
     else:
         queries.advance(chat, session, out)
-    early, session.early = session.early, ()
-    for command in early:
+    for command in resuming.early(session, after, known):
         out += chat.receive(session, command, now)
 
 

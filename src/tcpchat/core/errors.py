@@ -48,6 +48,7 @@ CODES: dict[str, Code] = {
     # limits and the server's own state
     "too_fast": Code("Too fast; wait."),
     "too_many": Code("Too many of them."),
+    "too_many_devices": Code("Too many devices of this login have sent lately; send from one of them, or unnumbered."),
     "unavailable": Code("The message could not be stored; nothing is accepted until it can.", 1),
     "timeout": Code("No sign of life.", 3),
     "no_protocol": Code("tcpchat does not understand these bytes.", 2),

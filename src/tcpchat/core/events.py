@@ -40,6 +40,15 @@ class Welcome(Event, frozen=True):
     max_text: int = 0  # bytes of UTF-8
     fingerprint: str = ""
     at: int = 0  # the server's clock
+    log: str = ""  # id of the log; keep it with the cursor and say it in the next hello
+    lost: int = 0  # with Hello.log: the first seq of that log that is not in this one; 0 = it is the same log
+    forgot: int = 0  # numbers of messages up to this seq may be forgotten, those behind it are remembered
+
+
+class Forked(Event, frozen=True):
+    """The log has another id from here on, because somebody proved that it was set back: keep it instead of the old."""
+
+    log: str  # its id
 
 
 class Accepted(Event, frozen=True):
@@ -266,6 +275,6 @@ class Goodbye(Event, frozen=True, tag="bye"):
 
 
 AnyEvent = (
-    Challenge | Welcome | Accepted | Done | Refused | Message | Amended | Receipt | MarkRead | People | RoomList | Page
-    | RoomEvent | Presence | TypingNotice | ReceiptList | State | Pinged | Ponged | Goodbye
+    Challenge | Welcome | Forked | Accepted | Done | Refused | Message | Amended | Receipt | MarkRead | People
+    | RoomList | Page | RoomEvent | Presence | TypingNotice | ReceiptList | State | Pinged | Ponged | Goodbye
 )  # fmt: skip

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from tcpchat.core.rules import MODERATOR, OWNER
 
 if TYPE_CHECKING:
+    from tcpchat.core.devices import Device
     from tcpchat.core.meant import Meant
     from tcpchat.core.model import AnyEvent, Command, Hello
     from tcpchat.core.scram import Exchange
-    from tcpchat.core.state import Device, User
+    from tcpchat.core.state import User
 
 NEW, CHALLENGED, CHECKING, ARRIVING = "new", "challenged", "checking", "arriving"
 PASSWORD = "password"  # the credential of who has shown one

@@ -69,7 +69,7 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
                 )
         return
     if user is None:
-        user = state.add_user(fact.login, entry.seq)
+        user = state.add_user(fact.login, entry.seq, fact.device)
         user.delivered = entry.seq
     _claim(chat, user, fact)
     if out is None or session is None:
@@ -351,7 +351,7 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
                 presence.end(chat, session, chat.now, "deleted", out)
     if fact.erase:
         talking.erase_recent(chat, user)
-    presence.drop(chat, user, chat.now, out)
+    presence.drop(chat, user, entry.at, out)
     if out is not None:
         _done(entry, out)
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tcpchat.core import model as m
 from tcpchat.core import receipts
+from tcpchat.core.devices import DEPARTED, numbers_ms
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, Audience, Session
 from tcpchat.core.state import Room, User
@@ -115,16 +116,18 @@ def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
             room = chat.state.rooms[number]
             event = m.RoomEvent(entry.seq, entry.at, "left", room.name, login=user.login, text="gone")
             out.append(m.FanOut(event, room.audience))
-    drop(chat, user, chat.now, out)
+    drop(chat, user, entry.at, out)
 
 
-def drop(chat: Chat, user: User, now: float, out: Effects | None) -> None:
-    """The user is no more, and rooms that it was alone in may not be either."""
+def drop(chat: Chat, user: User, at: int, out: Effects | None) -> None:
+    """The user is no more since ``at`` (ms), and rooms that it was alone in may not be either."""
     rooms = [chat.state.rooms[number] for number in user.rooms]
     chat.guests.pop(user.uid, None)
     chat.state.drop_user(user)
+    forgot = chat.state.departed.forget(at - numbers_ms(chat.limits), DEPARTED)
+    chat.state.forgot = max(chat.state.forgot, forgot)
     for room in rooms:
-        after_leaving(chat, room, now, out)
+        after_leaving(chat, room, chat.now, out)
 
 
 def after_leaving(chat: Chat, room: Room, now: float, out: Effects | None) -> None:

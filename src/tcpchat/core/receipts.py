@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, dm_room, dm_users
-from tcpchat.core.state import Device, Room, User
+from tcpchat.core.state import Room, User
 from tcpchat.core.talking import conversation, may_hear, may_see
 
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
             user.own("reads")[number], user.own("reads_at")[number] = seq, at
             _mentions_read(user, number, seq)
     elif place.startswith("d:"):
-        name = place[2:]
-        device = user.devices.get(name)
-        if device is None:
-            device = user.devices[name] = Device()
-        device.cursor = max(device.cursor, seq)
+        user.restore_device(place[2:], seq)
 
 
 def await_again(chat: Chat, user: User) -> None:
@@ -58,7 +54,11 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
     user, seq = session.user, command.seq
     assert user is not None
     if seq > chat.state.seq:
+        if knows_logs(session):
+            return
         seq = chat.state.seq
+    if not session.live and session.sent >= 0 and knows_logs(session):
+        seq = min(seq, session.sent)  # what it was not given yet it has from elsewhere
     device = session.device
     at = chat.ms(now)
     if device is not None and seq > device.cursor:
@@ -67,6 +67,12 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
             out.append(m.Keep(user.uid, "d:" + session.device_id, seq, at))
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)
+
+
+def knows_logs(session: Session) -> bool:
+    """Does this client say of which log its places are? Then one behind the head is of another log, from before this
+    one was set back, and says nothing here. Of others it means everything, as it always did."""
+    return session.hello is not None and bool(session.hello.log)
 
 
 def delivered(chat: Chat, user: User, seq: int, at: int, out: Effects) -> None:
@@ -115,6 +121,8 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
         _refused(session, command, "no_such_room" if command.to.startswith("#") else "no_such_login", out)
         return
     seq, at = min(command.seq, chat.state.seq), chat.ms(now)
+    if command.seq > seq and knows_logs(session):
+        seq = 0
     if command.ref:
         out.append(m.Tell(session, m.Done(command.ref, max(seq, user.reads.get(number, 0)))))
     if seq <= user.reads.get(number, 0):

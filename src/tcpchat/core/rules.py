@@ -44,6 +44,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     logins_per_minute: float = 60.0  # new ones (guests and claims) from one address, sustained
     login_burst: int = 300  # of them that may come at once: a class behind one router
     guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
+    numbers_days: float = 30.0  # days that a device's numbers are remembered behind its last message
+    numbered_devices: int = 10_000  # devices of one login that number; 300 bytes each for those of `send --id`
     auth_seconds: float = 30.0  # until a connection must have said who it is
     guests: bool = True  # may unclaimed logins enter?
     invite_only_server: bool = False  # claim only with an invite code

@@ -6,7 +6,6 @@ replayed through the same appliers. Sessions and audiences hang on users and roo
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -15,52 +14,19 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
+from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
 from tcpchat.core.feed import Audience, Session
 from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, WINDOW, Bucket
+from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, Bucket, Limits
 from tcpchat.core.text import fold, skeleton
 
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
 AUTHORS = 256  # authors of one room for whom they are counted
 AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
-DEVICES = 200  # devices of one login whose numbering is remembered
 MENTIONS_MAX = 100  # unread mentions remembered for one login
 
 
 CLOSING = {"invite_only", "key", "secret", "registered_only"}  # switches that keep others from reading along
-
-
-class Device:
-    """One device's numbering: the last number, and the places of the last 64."""
-
-    __slots__ = ("cursor", "last", "proposed", "ring", "session")
-
-    def __init__(self, last: int = 0) -> None:
-        self.last = self.proposed = last
-        self.cursor = 0  # what this device has confirmed
-        self.ring: array[int] | None = None
-        self.session: Session | None = None
-
-    @property
-    def unanswered(self) -> bool:
-        """Is a number on its way to the log?"""
-        return self.proposed > self.last
-
-    def note(self, n: int, seq: int) -> None:
-        ring = self.ring
-        if ring is None:
-            ring = self.ring = array("Q", bytes(8 * WINDOW))
-        ring[n % WINDOW] = seq
-        self.last = n  # numbers come one by one: what a failed batch left behind is never appended
-        if self.proposed < n:
-            self.proposed = n
-
-    def place(self, n: int) -> int:
-        """The seq that number ``n`` got; 0 when it is older than what is remembered."""
-        return self.ring[n % WINDOW] if self.ring is not None and self.last - WINDOW < n <= self.last else 0
-
-    def recent(self) -> tuple[int, ...]:
-        return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
 
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})  # what most logins have in most of their tables
@@ -75,8 +41,8 @@ class User:
 
     __slots__ = (
         "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
-        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "offline_since",
-        "online_since", "password", "prefs", "reads", "reads_at", "role", "rooms", "seen", "sessions",
+        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "numbered",
+        "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "rooms", "seen", "sessions",
         "since", "tokens", "tokens_at", "uid",
     )  # fmt: skip
 
@@ -94,6 +60,7 @@ class User:
         self.rooms: Mapping[int, None] = EMPTY  # besides #all
         self.directs: Mapping[int, int] = EMPTY  # direct conversation -> the other user
         self.devices: dict[str, Device] = {}
+        self.numbered = 0  # so many of them have said something numbered
         self.mentions: Mapping[int, list[int]] = EMPTY
         # cursors: merged by max, kept outside the log
         self.delivered = 0
@@ -131,13 +98,14 @@ class User:
         if len(seqs) > AWAITING:
             del seqs[-2::-2]  # receipts are cumulative: the ones between are told with the next
 
-    def numbering(self, name: str) -> Device:
-        """The numbering of a device that says its first message; the one that was silent longest is forgotten."""
-        speaking = [(one.place(one.last), key) for key, one in self.devices.items() if one.last]
-        if len(speaking) >= DEVICES:
-            del self.devices[min(speaking)[1]]
-        device = self.devices[name] = Device()
-        return device
+    def restore_device(self, name: str, seq: int) -> None:
+        """Take over a device's kept cursor. Those that said nothing are bounded."""
+        device = self.devices.get(name)
+        if device is None:
+            if len(self.devices) - self.numbered >= SILENT:
+                return
+            device = self.devices[name] = Device()
+        device.cursor = max(device.cursor, seq)
 
     @property
     def online(self) -> bool:
@@ -233,6 +201,7 @@ class UserRecord(Struct, array_like=True, gc=False):
     directs: Pairs[int, int]
     devices: list[tuple[str, int, tuple[int, ...]]]
     mentions: Pairs[int, list[int]]
+    spoke: list[int] = []  # when each of ``devices`` said something last
 
 
 class RoomRecord(Struct, array_like=True, gc=False):
@@ -261,6 +230,8 @@ class Snapshot(Struct):
     heads: Pairs[int, int]
     amended: Pairs[int, int]
     founded: bool
+    forgot: int = 0
+    departed: list[tuple[str, list[Record]]] = []
 
 
 VERSION = 1
@@ -284,6 +255,8 @@ class State:
         self.heads: dict[int, int] = {}  # direct conversation -> its last message
         self.amended: dict[int, int] = {}  # direct conversation -> the last change of a message in it
         self.rules: dict[str, dict[str, dict[str, str]]] = {}  # kind (ban, invite, token, ...) -> key -> details
+        self.departed = Departed()
+        self.forgot = 0  # numbers of messages behind this place are all remembered
 
     # -- looking up ----------------------------------------------------------------------------------------------
 
@@ -324,9 +297,13 @@ class State:
 
     # -- changing (only from appliers) ---------------------------------------------------------------------------
 
-    def add_user(self, login: str, since: int) -> User:
+    def add_user(self, login: str, since: int, device: str = "") -> User:
+        """Somebody new; who was a guest of this name on this ``device`` goes on with its numbers."""
         user = User(self.next_user, login, since)
         self.next_user += 1
+        if device and self.departed.count:
+            user.devices.update(self.departed.back(user.fold, device))
+            user.numbered = len(user.devices)
         self._index(user)
         self.users[user.uid] = user
         return user
@@ -350,6 +327,8 @@ class State:
     def drop_user(self, user: User) -> None:
         self._unindex(user)
         self.users.pop(user.uid, None)
+        if user.numbered:
+            self.departed.add(user.fold, user.devices)
         for number in list(user.rooms):
             self.leave(user, self.rooms[number])
         for number, other in user.directs.items():
@@ -358,6 +337,27 @@ class State:
             if peer is not None:
                 for table in ("awaiting", "reads", "reads_at"):
                     peer.own(table).pop(number, None)
+
+    def numbering(self, user: User, name: str, at: int, limits: Limits) -> Device:
+        """The numbering of a device that says its first message; now and then those that are too old are forgotten."""
+        user.numbered += 1
+        most = numberings(user.claimed, limits)
+        if user.numbered % LOOK == 0 or user.numbered > most:
+            self._forget_numbers(user, at, limits, most)
+        device = user.devices.get(name)
+        if device is None:
+            device = user.devices[name] = Device()
+        return device
+
+    def _forget_numbers(self, user: User, at: int, limits: Limits, most: int) -> None:
+        before = at - numbers_ms(limits)
+        for one in user.devices.values():
+            one.at = one.at or at
+        spoken = sorted((one.at, name) for name, one in user.devices.items() if one.last)
+        over = len(spoken) + 1 - most  # more were proposed at once than there may be
+        gone = [name for place, (when, name) in enumerate(spoken) if when < before or place < over]
+        self.forgot = max(self.forgot, last_place(user.devices.pop(name) for name in gone))
+        user.numbered -= len(gone)
 
     def add_room(self, name: str, created: int) -> Room:
         room = Room(self.next_room, name, created)
@@ -410,6 +410,7 @@ class State:
                 [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
                  for kind, table in sorted(self.rules.items()) if table],
                 sorted(self.heads.items()), sorted(self.amended.items()), self.founded,
+                self.forgot, self.departed.records(),
             ),
         )  # fmt: skip
 
@@ -423,6 +424,8 @@ class State:
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
         state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
         state.heads, state.amended, state.founded = dict(record.heads), dict(record.amended), record.founded
+        state.forgot = record.forgot
+        state.departed.load(record.departed)
         for row in record.users:
             state._load_user(row)
         state.rooms.clear()
@@ -441,10 +444,10 @@ class State:
         user.keys, user.password, user.prefs = dict(row.keys) or EMPTY, row.password, dict(row.prefs) or EMPTY
         user.rooms, user.directs = dict.fromkeys(row.rooms) or EMPTY, dict(row.directs) or EMPTY
         user.mentions = dict(row.mentions) or EMPTY
-        for name, last, places in row.devices:
-            device = user.devices[name] = Device(last)
-            for n, seq in enumerate(places, last - len(places) + 1):
-                device.note(n, seq)
+        # A snapshot of an older program does not know when they spoke: 0, and they are new when they are looked at.
+        for (name, last, places), at in zip(row.devices, row.spoke or [0] * len(row.devices), strict=True):
+            user.devices[name] = Device.of((name, last, places, at))
+        user.numbered = len(user.devices)
         self.users[user.uid] = user
         self._index(user)
 
@@ -460,12 +463,13 @@ class State:
 
 def _user_record(user: User) -> UserRecord:
     # Most logins have hardly any of this, and nothing else happens while tens of thousands of them are written down.
-    devices = [(name, d.last, d.recent()) for name, d in user.devices.items() if d.last] if user.devices else NOTHING
+    devices = sorted(one.record(name) for name, one in user.devices.items() if one.last) if user.numbered else NOTHING
     mentions = [(k, v) for k, v in sorted(user.mentions.items()) if v] if user.mentions else NOTHING
     return UserRecord(
         user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted,
         _pairs(user.keys), user.password, _pairs(user.prefs), sorted(user.rooms) if user.rooms else NOTHING,
-        _pairs(user.directs), sorted(devices) if devices else NOTHING, mentions,
+        _pairs(user.directs), [one[:3] for one in devices], mentions,
+        [one[3] for one in devices],
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tcpchat.core import model as m
+from tcpchat.core.devices import too_many
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Audience, Session
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
@@ -40,7 +41,10 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
     if chat.limits.messages_per_second and (wait := _too_fast(chat.limits, user, len(command.text), now)):
         _no(session, command, "too_fast", out, after=wait)
         return
-    code = _target(chat, session, user, command, out, now)
+    if n == 1 and too_many(user.devices, user.numbered, user.claimed, chat.ms(now), chat.limits):
+        code = "too_many_devices"
+    else:
+        code = _target(chat, session, user, command, out, now)
     if code:
         _no(session, command, code, out)
     elif n:
@@ -204,13 +208,13 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
     session: Session | None = entry.origin.session if entry.origin is not None else None
     if n:
         device = user.devices.get(fact.device)
-        if device is None:
-            device = user.numbering(fact.device)
+        if device is None or not device.last:
+            device = state.numbering(user, fact.device, entry.at, chat.limits)
             if session is not None and session.device_id == fact.device:
                 session.device, device.session = device, session
         if n <= device.last:
             return  # proposed twice (on two nodes): the first one counts
-        device.note(n, seq)
+        device.note(n, seq, entry.at)
         session = device.session or session
     if number < 0:
         to, audience = _said_directly(chat, user, number, seq, session, out)

@@ -47,9 +47,9 @@ class Log(Protocol):
         a cursor behind its ``since`` that was given out under an older id means other entries than those here."""
         ...
 
-    async def new_lineage(self) -> Lineage:
-        """Begin a new lineage behind the head: somebody proved that this log once had entries that it has no longer.
-        Durable when it returns. Raises LogUnavailable."""
+    async def new_lineage(self, since: int | None = None) -> Lineage:
+        """Begin a new lineage behind ``since`` (the head, without one): somebody proved that this log once had entries
+        that it has no longer. Durable when it returns. Raises LogUnavailable."""
         ...
 
     async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:

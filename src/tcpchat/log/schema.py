@@ -140,11 +140,13 @@ def lineages(db: sqlite3.Connection) -> tuple[Lineage, ...]:
     return tuple(Lineage(*row) for row in db.execute("SELECT id, since FROM lineages ORDER BY number"))
 
 
-def begin_lineage(db: sqlite3.Connection) -> None:
-    """What is appended from here on belongs to a lineage of its own. Works inside the caller's transaction."""
+def begin_lineage(db: sqlite3.Connection, since: int | None = None) -> None:
+    """What is behind a seq (the head, without one) belongs to a lineage of its own, and so does what will be appended.
+    Works inside the caller's transaction."""
     db.execute(
         "INSERT INTO lineages (id, since)"
-        " SELECT lower(hex(randomblob(16))), (SELECT coalesce(max(seq), 0) FROM entries)"
+        " SELECT lower(hex(randomblob(16))), coalesce(?, (SELECT coalesce(max(seq), 0) FROM entries))",
+        (since,),
     )
 
 

@@ -92,9 +92,9 @@ class SqliteLog:
         """Whose entries these are; see Log.lineages."""
         return self._lineages
 
-    async def new_lineage(self) -> Lineage:
-        """Begin one behind the head; see Log.new_lineage. Raises LogUnavailable."""
-        self._lineages = await self._job(self._store.new_lineage)
+    async def new_lineage(self, since: int | None = None) -> Lineage:
+        """Begin one behind a seq; see Log.new_lineage. Raises LogUnavailable."""
+        self._lineages = await self._job(lambda: self._store.new_lineage(since))
         return self._lineages[-1]
 
     async def replay(self, after: int, take: Callable[[list[Entry]], None]) -> None:

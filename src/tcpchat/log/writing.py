@@ -279,11 +279,11 @@ class Store:
             self.db.execute(sql, (SNAPSHOTS,))
         self._pages += 2 + len(state) // 4096
 
-    def new_lineage(self) -> tuple[Lineage, ...]:
-        """Begin a lineage behind the head; returns all. Raises LogUnavailable, LogLost."""
+    def new_lineage(self, since: int | None = None) -> tuple[Lineage, ...]:
+        """Begin a lineage behind a seq, or the head; returns all. Raises LogUnavailable, LogLost."""
         self._usable()
         with advised(self.path), transaction(self.db):
-            begin_lineage(self.db)
+            begin_lineage(self.db, since)
         return self.lineages()
 
     def forget(self, before: int) -> int:

@@ -1,0 +1,107 @@
+"""Where a session's feed begins: which of a client's past is of this log.
+
+A cursor means a place in one log. A log that was restored from a backup, or made anew, goes on with other entries under
+the same numbers, so each line of entries has an id (a *lineage*): a client says of which its cursor is, and is told how
+much of it counts here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from tcpchat.core import model as m
+from tcpchat.core.devices import SILENT, Device
+from tcpchat.core.feed import ENTERING, Session
+from tcpchat.core.state import User
+
+if TYPE_CHECKING:
+    from tcpchat.core.chat import Chat, Effects
+
+
+class Past(NamedTuple):
+    """What counts here of what a client has."""
+
+    after: int | None  # its cursor, as far as it is of this log; None = nothing is known
+    lost: int  # first seq of its log that is not in this one; 0 = it is the same log
+
+
+def past(chat: Chat, offer: m.Hello) -> Past:
+    """Judge the cursor of a hello. Who names no log has its cursor capped by the head, as before logs had ids."""
+    after, head = offer.after, chat.state.seq
+    if after is not None:
+        after = head if after < 0 else min(after, head)
+    if not offer.log or not chat.lineages or offer.log == chat.log_id:
+        return Past(after, 0)
+    place = next((at for at, (name, _) in enumerate(chat.lineages) if name == offer.log), -1)
+    if place < 0:
+        return Past(after if offer.after == -1 else None, 1)
+    # What began later may have begun earlier in the log: the least counts.
+    shared = min(since for _, since in chat.lineages[place + 1 :])
+    return Past(after if offer.after is None or offer.after < 0 else min(offer.after, shared), shared + 1)
+
+
+def proves_a_loss(chat: Chat, offer: m.Hello) -> bool:
+    """Has this client seen entries of this very lineage that the log has not? Then the log went back in time."""
+    return bool(offer.log) and offer.log == chat.log_id and (offer.after or 0) > chat.state.seq
+
+
+def prove(chat: Chat, session: Session, offer: m.Hello, out: Effects) -> None:
+    """Have a new lineage begun; the session waits for it. It begins where this run did: nothing older can be doubted by
+    what this server knows, and nothing newer is what the client has seen."""
+    chat.proving.append(session)
+    if len(chat.proving) == 1:
+        why = f"{offer.login} has its message {offer.after}, and it ends at {chat.state.seq}"
+        out.append(m.Fork(why, chat.began_at))
+
+
+def forked(chat: Chat, lineages: Sequence[tuple[str, int]], now: float, out: Effects) -> None:
+    """A new lineage has begun (or, empty, could not): tell it to who is here, and let in who has waited for it."""
+    from tcpchat.core.entering import refuse, welcome
+
+    waiting, chat.proving = chat.proving, []
+    if lineages:
+        chat.lineages = tuple(lineages)
+        for session in chat.everyone:
+            if session.door in ("native", "web"):
+                out.append(m.Tell(session, m.Forked(chat.log_id)))
+    for session in waiting:
+        if session.user is None or session.stage != ENTERING:
+            continue
+        if lineages:
+            welcome(chat, session, session.user, now, out)
+        else:
+            refuse(session, "unavailable", out, after=1.0)
+
+
+def start(session: Session, user: User, known: Past, head: int) -> int:
+    """Where this session's feed begins."""
+    if known.after is not None:
+        return known.after
+    device = session.device
+    if device is not None and device.cursor:
+        return min(device.cursor, head)
+    return min(user.delivered, head) if user.delivered else max(user.since, 0)
+
+
+def early(session: Session, after: int, known: Past) -> tuple[m.Command, ...]:
+    """What was sent behind the hello; without what it says of another log's messages."""
+    commands, session.early = session.early, ()
+    if not known.lost:
+        return commands
+    return tuple(one for one in commands if not (isinstance(one, m.Confirm | m.Read) and one.seq > after))
+
+
+def take_device(session: Session, user: User) -> Device:
+    """This device's numbering and cursor."""
+    device = user.devices.get(session.device_id)
+    if device is None:
+        device = user.devices[session.device_id] = Device()
+        if len(user.devices) - user.numbered > SILENT:
+            _forget_silent(user)
+    return device
+
+
+def _forget_silent(user: User) -> None:
+    for name in [name for name, device in user.devices.items() if device.session is None and not device.last]:
+        del user.devices[name]
