@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/fakes, from wherever this is run
 from fakes.original import BLOCK, Screen, pack
 from tcpchat.core import model as m
+from tcpchat.core.text import clean
 from tcpchat.doors import seed, seedwire
 from tcpchat.doors.seed import SeedDoor
 
@@ -535,7 +536,7 @@ def test_every_part_fits_and_nothing_is_lost(author: str, text: str, times: int)
     author = author.encode("utf-8", "replace").decode()
     objects = seedwire.parts("INCMESS", author, text)
     assert all(len(item) == BLOCK for item in objects)
-    assert "".join(json.loads(item)["BODY"][1] for item in objects) == text
+    assert "".join(json.loads(item)["BODY"][1] for item in objects) == clean(text)
 
 
 def test_cuts_between_words_and_before_marks() -> None:

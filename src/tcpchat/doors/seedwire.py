@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from tcpchat.core.text import clean, clean_line
+
 BLOCK = 1024  # what those clients read at once; every object they get has exactly this length
 OBJECT_MAX = 16_384  # they send 1,024 at most; programs written after them may send a long text
 STEP_BACK = 8  # characters; a cut moves in front of a letter with this many marks at most
@@ -83,21 +85,41 @@ class Objects:
 
 
 def pack(kind: str, body: Any) -> bytes:
-    """One object, padded with spaces: their read of 1,024 bytes then ends where it ends.
+    """One object, padded with spaces: their read of 1,024 bytes then ends where it ends. No peer of this door gets
+    anything else: what those clients would print as it is cannot move their cursor, and no object is longer.
 
     Letters as they are: escaped, a Cyrillic one would take 6 bytes instead of 2.
     """
+    body = shown(body)
+    data = _dumped(kind, body)
+    if len(data) > BLOCK and (texts := body if isinstance(body, list) else [body]) and isinstance(texts[-1], str):
+        rest = [*texts[:-1], ""]
+        room = max(BLOCK - len(_dumped(kind, rest if isinstance(body, list) else "")), 1)
+        rest[-1] = cut(texts[-1], room)[0]
+        data = _dumped(kind, rest if isinstance(body, list) else rest[-1])
+    return data.ljust(BLOCK)
+
+
+def _dumped(kind: str, body: Any) -> bytes:
     text = json.dumps({"TYPE": kind, "BODY": body}, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").ljust(BLOCK)
+    return text.encode("utf-8", "replace")
+
+
+def shown(body: Any) -> Any:
+    """What is said as a screen may show it: these clients print what they get. Names are one line each."""
+    if isinstance(body, str):
+        return clean(body)
+    if isinstance(body, list):
+        return [clean_line(part[:AUTHOR_MAX]) for part in body[:-1]] + [clean(part) for part in body[-1:]]
+    return body
 
 
 def parts(kind: str, author: str, text: str) -> list[bytes]:
     """A message as objects that fit, cut between words where possible."""
-    author = author[:AUTHOR_MAX]
-    whole = pack(kind, [author, text])
-    if len(whole) == BLOCK:
-        return [whole]
-    room = BLOCK - len(pack(kind, [author, ""]).rstrip())
+    author, text = shown([author, text])
+    if len(_dumped(kind, [author, text])) <= BLOCK:
+        return [pack(kind, [author, text])]
+    room = BLOCK - len(_dumped(kind, [author, ""]))
     return [pack(kind, [author, part]) for part in cut(text, room)]
 
 

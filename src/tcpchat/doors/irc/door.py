@@ -181,14 +181,14 @@ class IrcDoor:
     # -- lines in --------------------------------------------------------------------------------------------
 
     def _split(self, data: bytes) -> None:
+        if b"\r" in data:  # a lone CR ends a line as LF does: to some clients it does, so it may not stand in one
+            data = data.replace(b"\r", b"\n")
         lines = (self.buffer + data).split(b"\n") if self.buffer else data.split(b"\n")
         self.buffer = lines.pop()
         for raw in lines:
             if self.overlong:
                 self.overlong = False
                 continue
-            if raw.endswith(b"\r"):
-                raw = raw[:-1]
             if not raw or (raw[:8] == b"PRIVMSG " and self._said_at_once(raw)):
                 continue
             if not (raw[:5] == b"PONG " and self.receipts.answered(raw)):
@@ -319,7 +319,11 @@ class IrcDoor:
         """Write one line now. The time is added for those who want it."""
         if "server-time" in self.caps and at >= 0:
             tags = [("time", encode.stamp(at or int(self.now * 1000))), *tags]
-        self.out.append((wire.format_tags(tags) + wire.cut(text, 8000) + "\r\n").encode(errors="replace"))
+        self.send(wire.format_tags(tags) + text)
+
+    def send(self, row: str) -> None:
+        """Write one line now, as it is: all that this client gets by itself comes by here."""
+        self.out.append(wire.line(row))
 
     def answer_line(self, row: str) -> None:
         """Write a line that has its tags already, as part of the present answer if there is one."""
@@ -331,7 +335,7 @@ class IrcDoor:
                 tags = list(wire.parse_tags(head).items())
             self.answer.lines.append((words, tags, -1))
         else:
-            self.out.append((row + "\r\n").encode(errors="replace"))
+            self.send(row)
 
     def reply(self, name: str, *params: object, text: str | None = None) -> None:
         """Send a numeric to this client."""
@@ -352,7 +356,7 @@ class IrcDoor:
             return
         tags = wire.format_tags([("time", encode.stamp(int(self.now * 1000)))]) if "server-time" in self.caps else ""
         head = f"{tags}:{self.network.server}"
-        self.out.append("".join([f"{head} {code} {nick} {rest}\r\n" for code, rest in rows]).encode(errors="replace"))
+        self.out.append(b"".join([wire.line(f"{head} {code} {nick} {rest}") for code, rest in rows]))
 
     def standard(self, kind: str, command: str, code: str, *context: str, text: str) -> None:
         """Send a standard reply: FAIL, WARN or NOTE."""
@@ -398,7 +402,7 @@ class IrcDoor:
         """Say why and close."""
         if not self.closing:
             self.answer = None
-            self.out.append(f"ERROR :{text}\r\n".encode())
+            self.send(f"ERROR :{text}")
             self.closing = True
             self.network.strangers.discard(self)
 

@@ -8,14 +8,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Message, TypingNotice
+from tcpchat.core.tags import good
+from tcpchat.core.text import utf8_length
 from tcpchat.doors.irc import wire
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
 
-SLACK = 3  # bytes that a line may be over 512, so that its last character is whole
-TEXT_MAX = 400
+ROWS_MAX = 50  # lines of one message: what is sent as 8,000 line ends must not come out forty times as long
+SPACE_LEAST = 40  # bytes for text that are left behind the longest names of author and target
+SHORT = 120  # characters that nearly always fit a line; whether they do is looked at
 VERBS = {"text": "PRIVMSG", "action": "PRIVMSG", "notice": "NOTICE", "tag": "TAGMSG"}
 RANK_MARKS = {"op": "@", "voice": "+"}  # of messages to those of a rank only (STATUSMSG)
 CONCAT = ("draft/multiline-concat", "")
@@ -63,22 +66,21 @@ def target(event: Message | TypingNotice) -> str:
 def message(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
     """A message as one line, or as many as it needs."""
     text, kind = event.text, event.kind
-    if dialect.isdisjoint(TAGGED) and kind == "text" and len(text) <= 120 and "\n" not in text and bare(event):
-        return f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}\r\n".encode(errors="replace")
-    if kind == "text" and len(text) <= 120 and "\n" not in text and not event.re and bare(event):
-        face = network.people.get(network.fold(event.by))
-        if not event.removed and (face is None or "B" not in face.modes):
-            return plain(network, event, dialect)
-    return "".join(line + "\r\n" for line in lines(network, event, dialect)).encode(errors="replace")
-
-
-def bare(event: Message) -> bool:
-    """Is there nothing but the text?"""
-    return event.tags is None and not event.rank and not event.cuts
+    special = event.tags is not None or event.rank or event.cuts or event.removed
+    if kind == "text" and len(text) <= SHORT and not special:
+        data = b""
+        if dialect.isdisjoint(TAGGED):
+            data = wire.whole(f":{network.mask(event.by)} PRIVMSG {target(event)} :{text}")
+        elif not event.re:
+            face = network.people.get(network.fold(event.by))
+            data = plain(network, event, dialect) if face is None or "B" not in face.modes else b""
+        if data:
+            return data
+    return b"".join([wire.line(row) for row in lines(network, event, dialect)])
 
 
 def plain(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
-    """What ``lines`` gives for a short message without tags of its own, the usual case."""
+    """What ``lines`` gives for a short message without tags of its own, the usual case; b"" if it needs more."""
     words = []
     if "server-time" in dialect:
         words.append("time=" + stamp(event.at))
@@ -86,8 +88,8 @@ def plain(network: Network, event: Message, dialect: frozenset[str]) -> bytes:
         words.append("account=" + wire.escape(nick_of(event.account)))
     if "message-tags" in dialect:
         words.append(f"msgid=tc{event.seq}")
-    head = f"@{';'.join(words)} " if words else ""
-    return f"{head}:{network.mask(event.by)} PRIVMSG {target(event)} :{event.text}\r\n".encode(errors="replace")
+    row = wire.whole(f":{network.mask(event.by)} PRIVMSG {target(event)} :{event.text}")
+    return wire.tag_part("@" + ";".join(words)) + row if words and row else row
 
 
 TAGGED = frozenset({"server-time", "message-tags", "account-tag"})
@@ -108,9 +110,9 @@ def head_tags(network: Network, event: Message, dialect: frozenset[str]) -> list
 
 def client_tags(network: Network, event: Message) -> list[tuple[str, str]]:
     """What the author's client attached, and what the chat knows that has a tag on IRC."""
-    tags = event.tags or {}
-    out = [("+" + key, value) for key, value in tags.items()]
-    if event.re and "draft/reply" not in tags:
+    given = event.tags or {}
+    out = [("+" + key, value) for key, value in given.items() if good(key, value)]
+    if event.re and "draft/reply" not in given:
         out.append(("+draft/reply", msgid(event.re)))
     if "B" in network.face(event.by).modes:
         out += [("bot", ""), ("draft/bot", "")]
@@ -119,30 +121,50 @@ def client_tags(network: Network, event: Message) -> list[tuple[str, str]]:
 
 def space(start: str) -> int:
     """Bytes of text that fit a line with this beginning."""
-    return max(200, wire.MAX_LINE - 2 - len(start.encode()) - 2)
+    return max(SPACE_LEAST, wire.MAX_LINE - 2 - utf8_length(start) - 2)
 
 
 def fits(network: Network, login: str, verb: str, shown: str, text: str) -> bool:
     """Can this text be relayed in one line? (modern, "ERR_INPUTTOOLONG")"""
-    return len(text.encode()) <= space(f":{network.mask(login)} {verb} {shown}") + SLACK
+    return len(text.encode()) <= space(f":{network.mask(login)} {verb} {shown}")
 
 
-def bodies(event: Message, size: int) -> list[tuple[str, bool]]:
-    """The text in pieces that fit a line each; True = goes on where the piece before it ended."""
-    out: list[tuple[str, bool]] = []
-    for start, end in pairwise((0, *event.cuts, len(event.text))):
-        for number, row in enumerate(wire.rows(event.text[start:end])):
-            going = number == 0 and start > 0
-            out += [(piece, going or place > 0) for place, piece in enumerate(wire.pieces(row, size))]
-    if event.kind == "action":
-        return [(f"\x01ACTION {piece}\x01", False) for piece, _ in out]
-    return out
+def split(text: str, size: int, cuts: tuple[int, ...] = (), blanks: bool = False) -> list[tuple[str, bool]]:
+    """A text in pieces of so many bytes that fit a line each; True = goes on where the piece before it ended.
+
+    ``cuts`` are places where a line ends besides its line ends; ``blanks``: lines without text are kept. Of more than
+    ROWS_MAX lines the last says how many there were.
+    """
+    rows: list[tuple[str, bool]] = []
+    for start, end in pairwise((0, *cuts, len(text))):
+        some = wire.rows(text[start:end])
+        rows += [(row, number == 0 and start > 0) for number, row in enumerate(some) if row or blanks]
+    if len(rows) > ROWS_MAX:
+        rows[ROWS_MAX - 1 :] = [(f"... {len(rows) - ROWS_MAX + 1} more lines", False)]
+    return [(piece, going or place > 0) for row, going in rows for place, piece in enumerate(wire.pieces(row, size))]
+
+
+ACTION = "\x01ACTION {}\x01"
+
+
+def bodies(event: Message, size: int, prefix: str, blanks: bool) -> list[tuple[str, bool]]:
+    """What stands behind the colon of each line of a message."""
+    action = event.kind == "action"
+    parts = split(event.text, size - len(prefix) - action * (len(ACTION) - 2), event.cuts, blanks)
+    if action:
+        return [(ACTION.format(prefix + piece), False) for piece, _ in parts]
+    return [(prefix + piece, going) for piece, going in parts] if prefix else parts
 
 
 def lines(
-    network: Network, event: Message, dialect: frozenset[str], extra: Sequence[tuple[str, str]] = ()
+    network: Network,
+    event: Message,
+    dialect: frozenset[str],
+    extra: Sequence[tuple[str, str]] = (),
+    prefix: str = "",
 ) -> list[str]:
-    """A message as lines with their tags, without CR LF. ``extra`` tags go to the first (the label, or a batch)."""
+    """A message as lines with their tags, without CR LF, each of 512 bytes at most. ``extra`` tags go to the first (the
+    label, or a batch); ``prefix`` is put before the text of each line."""
     verb = VERBS.get(event.kind, "PRIVMSG")
     tags = [*extra, *head_tags(network, event, dialect)]
     mark = RANK_MARKS.get(event.rank, "")
@@ -151,15 +173,11 @@ def lines(
         return [wire.format_tags(tags) + start] if "message-tags" in dialect else []
     if event.removed:
         return []
-    text = event.text
-    if event.kind != "action" and len(text) <= 120 and "\n" not in text and not event.cuts:
-        return [f"{wire.format_tags(tags)}{start} :{text}"]
-    parts = bodies(event, space(start) + SLACK)
+    batched = "draft/multiline" in dialect and event.kind != "action"
+    parts = bodies(event, space(start), prefix, batched)
     if len(parts) == 1:
         return [f"{wire.format_tags(tags)}{start} :{parts[0][0]}"]
-    if "draft/multiline" in dialect and event.kind != "action":
-        return multiline(network, event, start, tags, parts)
-    return fallback(start, tags, parts, [key for key, _ in extra if key != "label"])
+    return multiline(network, event, start, tags, parts) if batched else fallback(start, tags, parts)
 
 
 def multiline(
@@ -176,14 +194,10 @@ def multiline(
     return out
 
 
-def fallback(start: str, tags: list[tuple[str, str]], parts: list[tuple[str, bool]], kept: list[str]) -> list[str]:
-    """Several lines for those without multiline: blank ones left out, the msgid only on the first."""
-    rest = [(key, value) for key, value in tags if key not in ("msgid", "label")]
-    out: list[str] = []
-    for text, _ in parts:
-        if text:
-            out.append(f"{wire.format_tags(rest if out else tags)}{start} :{text}")
-    return out
+def fallback(start: str, tags: list[tuple[str, str]], parts: list[tuple[str, bool]]) -> list[str]:
+    """Several lines for those without multiline, the msgid only on the first."""
+    rest = wire.format_tags((key, value) for key, value in tags if key not in ("msgid", "label"))
+    return [f"{rest if place else wire.format_tags(tags)}{start} :{text}" for place, (text, _) in enumerate(parts)]
 
 
 def typing(network: Network, event: TypingNotice, dialect: frozenset[str]) -> bytes:
@@ -194,4 +208,4 @@ def typing(network: Network, event: TypingNotice, dialect: frozenset[str]) -> by
     tags = [("+typing", state)]
     if "account-tag" in dialect and event.account:
         tags.append(("account", nick_of(event.account)))
-    return f"{wire.format_tags(tags)}:{network.mask(event.by)} TAGMSG {target(event)}\r\n".encode()
+    return wire.line(f"{wire.format_tags(tags)}:{network.mask(event.by)} TAGMSG {target(event)}")

@@ -64,7 +64,7 @@ def show_message(door: IrcDoor, event: Message, extra: tuple[tuple[str, str], ..
     if door.is_me(event.by) and event.kind == "tag" and "echo-message" not in door.caps:
         return
     for line in encode.lines(door.network, event, door.dialect, extra):
-        door.out.append((line + "\r\n").encode(errors="replace"))
+        door.send(line)
 
 
 def flush_replay(door: IrcDoor) -> None:
@@ -88,8 +88,9 @@ def on_amended(door: IrcDoor, event: Amended) -> None:
             door.put(f":{door.network.mask(event.by)} NOTICE {place} :took a message back", (), event.at)
         return
     tags = [("+draft/edit", encode.msgid(event.target))] if "message-tags" in door.caps else []
-    for piece in wire.pieces("(edited) " + event.text, encode.TEXT_MAX):
-        door.put(f":{door.network.mask(event.by)} PRIVMSG {place} :{piece}", tags, event.at)
+    start = f":{door.network.mask(event.by)} PRIVMSG {place}"
+    for piece, _ in encode.split("(edited) " + event.text, encode.space(start)):
+        door.put(f"{start} :{piece}", tags, event.at)
 
 
 def place_of(door: IrcDoor, to: str, by: str) -> str:
@@ -330,7 +331,7 @@ def on_goodbye(door: IrcDoor, event: Goodbye) -> None:
 
 def on_pinged(door: IrcDoor, event: Pinged) -> None:
     if door.registered:
-        door.out.append(f"PING :{event.token}\r\n".encode())
+        door.send(f"PING :{event.token}")
 
 
 def nothing(door: IrcDoor, event: Any) -> None:

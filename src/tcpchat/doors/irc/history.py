@@ -99,20 +99,10 @@ def show_plain(door: IrcDoor, event: Message | Amended | RoomEvent) -> None:
     """For clients without batch: the time in the line, unless they have it in a tag."""
     if not isinstance(event, Message) or event.kind == "tag":
         return
-    rows = encode.lines(door.network, event, door.dialect)
-    if "server-time" not in door.dialect:
-        stamp = time.strftime("[%m-%d %H:%M] ", time.gmtime(event.at / 1000))
-        rows = [with_prefix(row, stamp) for row in rows]
-    for row in rows:
+    timed = "server-time" in door.dialect
+    stamp = "" if timed else time.strftime("[%m-%d %H:%M] ", time.gmtime(event.at / 1000))
+    for row in encode.lines(door.network, event, door.dialect, prefix=stamp):
         door.answer_line(row)
-
-
-def with_prefix(row: str, stamp: str) -> str:
-    head, colon, text = row.partition(" :")
-    action = "\x01ACTION "
-    if text.startswith(action):
-        return f"{head}{colon}{action}{stamp}{text[len(action) :]}"
-    return f"{head}{colon}{stamp}{text}"
 
 
 def event_lines(door: IrcDoor, event: Amended | RoomEvent, extra: tuple[tuple[str, str], ...]) -> list[str]:

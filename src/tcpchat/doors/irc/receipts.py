@@ -52,7 +52,7 @@ class Receipts:
 
     def _ask(self) -> bytes:
         self.asked, self.waiting = self.told, True
-        return f"PING :tc-{self.told:x}\r\n".encode()
+        return wire.line(f"PING :tc-{self.told:x}")
 
     def tick(self, now: float) -> None:
         """Once a second: the first question, when the client has settled."""

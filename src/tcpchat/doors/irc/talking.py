@@ -71,8 +71,7 @@ class Pending:
 
 
 def lines_of(door: IrcDoor, message: Message) -> list[bytes]:
-    rows = encode.lines(door.network, message, door.dialect)
-    return [(row + "\r\n").encode(errors="replace") for row in rows]
+    return [wire.line(row) for row in encode.lines(door.network, message, door.dialect)]
 
 
 def echo(door: IrcDoor, message: Message) -> None:
@@ -86,7 +85,7 @@ def echo(door: IrcDoor, message: Message) -> None:
         if door.answer is not None:
             door.answer.lines.append((row, tags, -1 if inner else message.at))
         elif inner:
-            door.out.append((wire.format_tags(tags) + row + "\r\n").encode(errors="replace"))
+            door.send(wire.format_tags(tags) + row)
         else:
             door.write(row, tags, message.at)
 

@@ -14,10 +14,12 @@ from tcpchat.core.text import utf8_length
 
 MAX_LINE = 512  # bytes with CR LF, without tags (RFC 1459, 2.3)
 MAX_TAGS = 4096  # bytes of client tags, with "@" and the blank behind (message-tags, "Size limit")
+MAX_SENT_TAGS = 8191  # bytes of all tags of a line to a client, with "@" and the blank behind (the same section)
 MAX_PARAMS = 15  # RFC 1459, 2.3.1
 
 _UNESCAPED = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
-_ESCAPES = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_ESCAPES = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n", "\0": ""})
+_BREAKS = str.maketrans("\r\n\0", "   ")
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _RFC1459_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ[]\\~", "abcdefghijklmnopqrstuvwxyz{}|^")
@@ -102,6 +104,39 @@ def join(command: str, params: Iterable[str] = (), source: str = "", tags: Itera
     if source:
         words.insert(0, ":" + source)
     return format_tags(tags) + " ".join(words)
+
+
+def whole(row: str) -> bytes:
+    """A line without tags as its bytes, with CR LF; b"" when it is too long, or holds what no line may."""
+    if "\n" in row or "\r" in row or "\0" in row:
+        return b""
+    data = row.encode(errors="replace")
+    return data + b"\r\n" if len(data) <= MAX_LINE - 2 else b""
+
+
+def line(row: str) -> bytes:
+    """The bytes of one line, whatever is in it: no peer ever gets any that have not been here.
+
+    CR, LF and NUL (RFC 1459, 2.3.1) become blanks; what is over the limits of a line and its tags is cut off.
+    """
+    head = b""
+    if row[:1] == "@":
+        tags, _, row = row.partition(" ")
+        head = tag_part(tags)
+    return head + (whole(row) or cut(row.translate(_BREAKS), MAX_LINE - 2).encode(errors="replace") + b"\r\n")
+
+
+def tag_part(tags: str) -> bytes:
+    """The tags of a line, ``@a=b;c``, as bytes with the blank behind; those that are too many are left out."""
+    if "\n" in tags or "\r" in tags or "\0" in tags or len(tags) * 4 >= MAX_SENT_TAGS:
+        kept, size = [], len("@")
+        for item in tags[1:].translate(_BREAKS).replace(" ", "").split(";"):
+            size += utf8_length(item) + 1
+            if size > MAX_SENT_TAGS:
+                break
+            kept.append(item)
+        tags = "@" + ";".join(kept) if kept else ""
+    return f"{tags} ".encode(errors="replace") if tags else b""
 
 
 def parse_source(text: str) -> Source:
