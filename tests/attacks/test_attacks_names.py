@@ -7,9 +7,11 @@ import hashlib
 import hmac
 
 import pytest
-from intruder import ask, hello, refused
+from intruder import ask, hello, http, own, refused
 
 from tcpchat.server import Server
+
+TOKEN = "a-token-that-is-long-enough"
 
 
 def scram_final(first: str, challenge: str, password: str) -> str:
@@ -40,3 +42,26 @@ async def test_a_scram_login_begun_before_the_name_changed_hands(server: Server,
     assert first_told["t"] == "welcome"
     assert (await ask(new, "password", password="", new="a quite other one"))["t"] == "done"
     assert await refused(thief, "scram", message=scram_final(first, challenge, "old password")) == "wrong_password"
+
+
+async def test_tokens_are_their_rooms(server: Server) -> None:
+    """Who is operator of any room ends no token of another one, posts under nobody's name, and claims no login."""
+    alice, _ = await own(server.port, "alice")
+    evil, _ = await own(server.port, "evil")
+    guest, _ = await hello(server.port, "guest")
+    for peer, room in ((alice, "#ops"), (evil, "#mine"), (guest, "#guests")):
+        await ask(peer, "join", room=room)
+    args = {"room": "#ops", "name": "monitor", "secret": TOKEN}
+    assert await refused(alice, "admin", do="token", args=args) == ""
+    (start,) = (await ask(alice, "admin", do="tokens", args={"room": "#ops"}))["data"]["tokens"]
+    for room in ("#mine", "#ops", ""):
+        assert await refused(evil, "admin", do="token_revoke", args={"room": room, "token": start}) != ""
+    for room, name in (("#mine", "monitor"), ("#mine", "alice")):
+        args = {"room": room, "name": name, "secret": name + TOKEN}
+        assert await refused(evil, "admin", do="token", args=args) == ""
+        assert (await http(server.port, "POST", f"/mine?token={name + TOKEN}", b"forged"))[0] == 200
+        assert (await evil.until("message", text="forged", by=f"{name}/mine"))["to"] == "#mine"
+    assert (await http(server.port, "POST", f"/ops?token={TOKEN}", b"well"))[0] == 200
+    args = {"room": "#guests", "name": "colleague", "secret": "g" + TOKEN}
+    assert await refused(guest, "admin", do="token", args=args) == "guest"
+    assert (await own(server.port, "colleague"))[0].welcome["login"] == "colleague"

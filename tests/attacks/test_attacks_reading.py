@@ -135,7 +135,7 @@ async def test_a_stream_of_a_token_hears_its_room_only(server: Server) -> None:
     await asyncio.wait_for(reader.readuntil(b"connected"), PATIENCE)
     await member.say("#crypt", "hidden again", 1)
     await member.say("#all", "in the hall", 2)
-    await member.say("@robot", "hidden from it", 3)
+    await member.say("@robot/ops", "hidden from it", 3)
     other, other_writer = await asyncio.open_connection("127.0.0.1", server.port)
     other_writer.write(f"GET /ops/stream?token={TOKEN} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     await asyncio.wait_for(other.readuntil(b"connected"), PATIENCE)

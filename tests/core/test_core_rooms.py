@@ -524,7 +524,7 @@ def test_a_room_token_posts_to_its_room_and_does_nothing_else() -> None:
     assert "private" not in str(hook.events)
     owner.forget()
     hook.do(m.Say("#ops", "disk full", n=1))
-    assert owner.only(m.Message).by == "alarm"
+    assert owner.only(m.Message).by == "alarm/ops"
     for command in (m.Say("#all", "x"), m.Say("@owner", "x"), m.Search("private"), m.Who(), m.Rooms(), m.Join("#x"),
                     m.Key("add", "ed25519:evil", "s"), m.Key("list"), m.Password("", new="evil"), m.Set("a", "b"),
                     m.Rename("x"), m.Edit(1, "x"), m.Receipts(1), m.Admin("users"), m.Read("#ops", 1), m.Away("x"),
@@ -536,7 +536,7 @@ def test_a_room_token_posts_to_its_room_and_does_nothing_else() -> None:
     assert hook.texts == ["thanks"]
     owner.do(m.Rename("#ops2", room="#ops"))
     again = world.connect("http")
-    assert again.ask(m.Hello("", token="s" * 20), m.Welcome).login == "alarm"
+    assert again.ask(m.Hello("", token="s" * 20), m.Welcome).login == "alarm/ops"
     owner.do(m.Admin("token_revoke", {"token": next(iter(world.chat.state.rules["token"]))[:12]}))
     assert world.connect("http").refused(m.Hello("", token="s" * 20)) == "not_allowed"
 

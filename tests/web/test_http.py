@@ -31,6 +31,7 @@ def room(server: tcpchat.Server) -> Iterator[str]:
     """A room with a token, made by its operator."""
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "alice", outbox=None) as chat:
         chat.join("#ops")
+        chat.command(m.Password("", new="correct horse"))  # guests make no tokens
         chat.command(m.Admin("token", {"room": "#ops", "name": "monitor", "secret": TOKEN}))
         yield "ops"
 
@@ -191,7 +192,7 @@ def test_posting_in_one_line(server: tcpchat.Server, room: str) -> None:
     answer = json.loads(body)
     assert (status, answer["state"]) == (200, "accepted")
     status, _, body = get(server, f"/{room}/messages?after={answer['seq'] - 1}", f"Authorization: Bearer {TOKEN}")
-    assert [(one["by"], one["text"]) for one in json.loads(body)["messages"]] == [("monitor", "disk full")]
+    assert [(one["by"], one["text"]) for one in json.loads(body)["messages"]] == [("monitor/ops", "disk full")]
 
 
 def test_posting_json(server: tcpchat.Server, room: str) -> None:
@@ -204,13 +205,14 @@ def test_posting_json(server: tcpchat.Server, room: str) -> None:
 def test_posting_may_wait_for_delivery(server: tcpchat.Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "bob") as chat:
         chat.join("#wait")
+        chat.command(m.Password("", new="correct horse"))  # guests make no tokens
         chat.command(m.Admin("token", {"room": "#wait", "name": "waiter", "secret": TOKEN + "2"}))
         messages = chat.messages(timeout=20)
         path = f"/wait?token={TOKEN}2&wait=delivered&timeout=15"
         head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ntext".encode()
         with closing(socket.create_connection(("127.0.0.1", server.port), 20)) as own:
             own.sendall(head)
-            message = next(messages)
+            message = next(one for one in messages if not one.system)
             assert message.text == "text"
             chat.read("#wait", message.seq)  # what was read has arrived
             chat.status_now()

@@ -254,6 +254,7 @@ def post(
 def test_a_token_lives_until_it_is_revoked(server: tcpchat.Server) -> None:
     with tcpchat.sync.connect(f"127.0.0.1:{server.port}", "alice", outbox=None) as chat:
         chat.join("#ops")
+        chat.command(m.Password("", new="correct horse"))  # guests make no tokens
         chat.command(m.Admin("token", {"room": "#ops", "name": "monitor", "secret": SECRET}))
         listed = chat.command(m.Admin("tokens", {"room": "#ops"}))
         assert SECRET not in repr(listed)

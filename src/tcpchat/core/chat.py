@@ -532,6 +532,7 @@ APPLY: dict[type, Applier] = {
     m.Invited: rooms.invited,
     m.Moded: rooms.moded,
     m.RoomRenamed: rooms.renamed,
+    m.Noted: rooms.noted,
     m.Said: talking.said,
     m.Edited: talking.edited,
     m.Removed: talking.removed,

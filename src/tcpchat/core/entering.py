@@ -6,7 +6,7 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import certificates, linking, operators, people, presence, queries, resuming
+from tcpchat.core import certificates, linking, operators, people, presence, queries, resuming, tokens
 from tcpchat.core import model as m
 from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
@@ -61,7 +61,7 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
     if ban:
         refuse(session, "banned", out, text=ban)
         return
-    if command.token and operators.enter_by_token(chat, session, command, now, out):
+    if command.token and tokens.enter(chat, session, command, now, out):
         return
     login = good_login(command.login, chat.limits)
     if not login:

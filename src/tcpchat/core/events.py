@@ -98,6 +98,7 @@ class Message(Event, frozen=True):
     snippet: str = ""
     rank: str = ""  # said to the operators of the room only (op), or to those with a voice too (voice)
     cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
+    system: bool = False  # the server's own words (an announcement, news of a room): no login can send this
 
 
 class Amended(Event, frozen=True):

@@ -153,6 +153,14 @@ class RoomRenamed(Fact, frozen=True):
     why: str = ""
 
 
+class Noted(Fact, frozen=True):
+    """The server tells a room what was done to it, in words; it stands in the room's history."""
+
+    room: int
+    by: int
+    text: str
+
+
 class Said(Fact, frozen=True):
     """A message. In a direct conversation ``room`` is core.rules.dm_room(user, peer), a negative number."""
 
@@ -190,7 +198,7 @@ class Removed(Fact, frozen=True):
 
 AnyFact = (
     Arrived | Gone | Claimed | KeyAdded | KeyRevoked | PasswordSet | Renamed | Deleted | Ruled | Preferred | RoomMade
-    | Joined | Left | TopicSet | Invited | Moded | RoomRenamed | Said | Edited | Removed
+    | Joined | Left | TopicSet | Invited | Moded | RoomRenamed | Noted | Said | Edited | Removed
 )  # fmt: skip
 
 

@@ -1,17 +1,16 @@
 """Operators' acts: roles, bans, mutes, deletion, announcements, codes and tokens. One table; every act is a fact.
 
-Who may: owners everything, moderators what is marked so, room operators their room's tokens; a trusted session (the
-command line on the server's own machine) is an owner.
+Who may: owners everything, moderators what is marked so, room operators their room's tokens (tokens.py); a trusted
+session (the command line on the server's own machine) is an owner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
-from tcpchat.core import presence
+from tcpchat.core import presence, tokens
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.meant import meant, still
@@ -63,7 +62,8 @@ def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effec
         _refuse(session, command, "bad_command", out, command.do)
         return
     if rank(session) not in act.roles and not _is_own_affair(chat, session, command):
-        _refuse(session, command, "not_allowed", out, command.do)
+        guest = command.do.startswith("token") and tokens.may_handle(chat, session, command, proved=False)
+        _refuse(session, command, "guest" if guest else "not_allowed", out, command.do)
         return
     login = command.args.get("login", "")
     user = (chat.state.taken(login) if command.do == "ban" else chat.state.find(login)) if login else None
@@ -80,8 +80,7 @@ def _is_own_affair(chat: Chat, session: Session, command: m.Admin) -> bool:
     """Operators of a room handle its tokens, and everybody may delete the own login."""
     if command.do == "delete" and session.user is not None:
         return session.user.claimed and chat.state.find(command.args.get("login", "")) is session.user
-    room = chat.state.room(command.args.get("room", "")) if command.do.startswith("token") else None
-    return room is not None and session.user is not None and room.is_op(session.user.uid)
+    return command.do.startswith("token") and tokens.may_handle(chat, session, command)
 
 
 def _rule(session: Session, command: m.Admin, user: User | None, out: Effects, **args: str) -> None:
@@ -199,14 +198,9 @@ def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answ
 
 
 def _list(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    """What is in force: bans, invite codes, tokens (of one room)."""
-    table = chat.state.rules.get({"bans": "ban", "invites": "invite", "tokens": "token"}[command.do], {})
-    room = command.args.get("room", "")
-    shown = {
-        key[:12] if command.do == "tokens" else key: dict(details)
-        for key, details in table.items()
-        if not room or details.get("room") == room
-    }
+    """What is in force: bans, invite codes."""
+    table = chat.state.rules.get({"bans": "ban", "invites": "invite"}[command.do], {})
+    shown = {key: dict(details) for key, details in table.items()}
     out.append(m.Tell(session, m.Done(command.ref, data={command.do: shown})))
 
 
@@ -225,41 +219,6 @@ def _code(chat: Chat, session: Session, command: m.Admin, user: User | None, now
         _refuse(session, command, "bad_command", out, "code")
     else:
         _rule(session, command, None, out, until=_until(chat, command, now))
-
-
-def _token(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    """A token that lets a machine post to one room under one name. Only its hash is kept."""
-    room, name = chat.state.room(command.args.get("room", "")), good_login(command.args.get("name", ""), chat.limits)
-    secret = command.args.get("secret", "")
-    if room is None:
-        _refuse(session, command, "no_such_room", out, command.args.get("room", ""))
-    elif not name or len(secret) < 16:
-        _refuse(session, command, "bad_name" if not name else "bad_command", out)
-    elif (owner := chat.state.taken(name)) is not None and not is_hook(chat, owner):
-        _refuse(session, command, "exists", out, name)
-    else:
-        if owner is None:
-            out.append(m.Append(m.Claimed(name, name=f"posts to {room.name}")))
-        _rule(session, command, None, out, hash=hash_token(secret), room=room.name, name=name)
-
-
-def hash_token(secret: str) -> str:
-    """What is kept of a token: it is long and random, so one SHA-256 is enough."""
-    return sha256(secret.encode()).hexdigest()
-
-
-def is_hook(chat: Chat, user: User) -> bool:
-    """Does this login exist only to post by tokens?"""
-    return user.claimed and not user.keys and not user.password
-
-
-def _token_revoke(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
-    start = command.args.get("token", "")
-    full = [key for key in chat.state.rules.get("token", {}) if start and key.startswith(start)]
-    if len(full) != 1:
-        _refuse(session, command, "bad_command", out, start)
-    else:
-        _rule(session, command, None, out, hash=full[0])
 
 
 def _show_log(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
@@ -327,9 +286,11 @@ ACTS: dict[str, Act] = {
     "users": Act(STAFF, "", _users, "List all logins."),
     "invite": Act(STAFF, "code seconds", _code, "Make an invite code for a closed server."),
     "invites": Act(STAFF, "", _list, "List invite codes."),
-    "token": Act(STAFF, "room name secret", _token, "Make a token that posts to a room."),
-    "tokens": Act(STAFF, "room", _list, "List tokens."),
-    "token_revoke": Act(STAFF, "room token", _token_revoke, "Revoke a token."),
+    "token": Act(
+        (OWNER,), "room name secret", tokens.make, "Make a token that posts to a room; its operators may too."
+    ),
+    "tokens": Act((OWNER,), "room", tokens.list_them, "List tokens; those of a room: its operators may too."),
+    "token_revoke": Act((OWNER,), "room token", tokens.revoke, "Revoke a token; its room's operators may too."),
     "log": Act(STAFF, "", _show_log, "Show the acts of operators."),
 }
 
@@ -340,7 +301,7 @@ ACTS: dict[str, Act] = {
 def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> None:
     """An act takes effect."""
     user = chat.state.users.get(fact.user)
-    _change(chat, fact, user)
+    _change(chat, entry, fact, user)
     if out is None:
         return
     if fact.do == "clock":
@@ -356,13 +317,15 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
         actor = chat.state.users.get(fact.by)
         by = actor.login if actor else chat.limits.server_name
         out.append(
-            m.FanOut(m.Message(entry.seq, entry.at, by, "#all", fact.args["text"], kind="notice"), chat.everyone)
+            m.FanOut(
+                m.Message(entry.seq, entry.at, by, "#all", fact.args["text"], kind="notice", system=True), chat.everyone
+            )
         )
     if entry.origin is not None and entry.origin.session.stage == OPEN:
         out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
 
 
-def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
+def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> None:
     rules, args = chat.state.rules, fact.args
     match fact.do:
         case "role" if user is not None and (args["role"] == OWNER or not _is_last_owner(chat, user)):
@@ -387,9 +350,9 @@ def _change(chat: Chat, fact: m.Ruled, user: User | None) -> None:
         case "invite":
             rules.setdefault("invite", {})[args["code"]] = {"until": args.get("until", "0")}
         case "token":
-            rules.setdefault("token", {})[args["hash"]] = {"room": args["room"], "name": args["name"]}
+            tokens.made(chat, entry.seq, args)
         case "token_revoke":
-            rules.get("token", {}).pop(args["hash"], None)
+            tokens.revoked(chat, args)
 
 
 def _move_ends(chat: Chat, ms: int) -> None:
@@ -444,25 +407,6 @@ def kick_from_chat(chat: Chat, session: Session, command: m.Kick, out: Effects) 
         by = session.user.uid if session.user is not None else 0
         fact = m.Ruled(by, "kick", target.uid, {}, command.why)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
-
-
-def enter_by_token(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> bool:
-    """A hello with a room token: the session may post to that room, read it, and nothing else."""
-    from tcpchat.core.entering import refuse, welcome
-
-    details = chat.state.rules.get("token", {}).get(hash_token(command.token))
-    if details is None:
-        if command.login:
-            return False  # an invite code, looked at when it claims
-        refuse(session, "not_allowed", out)
-        return True
-    room, user = chat.state.room(details["room"]), chat.state.find(details["name"])
-    if room is None or user is None:
-        refuse(session, "no_such_room", out)
-        return True
-    session.hook, session.credential = room.number, hash_token(command.token)
-    welcome(chat, session, user, now, out)
-    return True
 
 
 def spend(chat: Chat, session: Session, out: Effects) -> None:

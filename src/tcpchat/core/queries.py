@@ -40,6 +40,8 @@ def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
         )  # fmt: skip
     if isinstance(fact, m.Edited | m.Removed):
         return talking.amended_event(chat, row.seq, row.at, fact)
+    if isinstance(fact, m.Noted):
+        return note(chat, row.seq, row.at, fact)
     return room_event(chat, row.seq, row.at, fact)
 
 
@@ -50,6 +52,14 @@ def told(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
     except Exception:
         chat.unshown(row.seq)
         return None
+
+
+def note(chat: Chat, seq: int, at: int, fact: m.Noted) -> m.Message | None:
+    """What the server says in a room."""
+    room = chat.state.rooms.get(fact.room)
+    if room is None:
+        return None
+    return m.Message(seq, at, chat.limits.server_name, room.name, fact.text, kind="notice", system=True)
 
 
 def room_event(chat: Chat, seq: int, at: int, fact: m.AnyFact) -> m.RoomEvent | None:

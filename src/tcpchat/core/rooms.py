@@ -360,6 +360,13 @@ def moded(chat: Chat, entry: m.Entry, fact: m.Moded, out: Effects | None) -> Non
         _done(entry, out)
 
 
+def noted(chat: Chat, entry: m.Entry, fact: m.Noted, out: Effects | None) -> None:
+    """The room hears what the server has to say."""
+    room = chat.state.rooms.get(fact.room)
+    if out is not None and room is not None and (event := queries.note(chat, entry.seq, entry.at, fact)):
+        out.append(m.FanOut(event, room.audience))
+
+
 def _turn(room: Room, change: m.Change) -> None:
     if change.name in ROLES:
         member = room.members.get(int(change.arg or 0))

@@ -16,6 +16,7 @@ READY, WAITING = "READY2SERV", "WAIT4CLIENTS"
 OWNER, MODERATOR, MEMBER = "owner", "moderator", "member"
 ROLES = (OWNER, MODERATOR, MEMBER)
 OP, VOICE = "op", "voice"
+HOOK = "/"  # in the names of what posts by tokens, "monitor/ops": no person can have it
 IRC_PREFERENCE = "irc/"  # how preferences begin that others may read, as METADATA of IRC
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
 from tcpchat.core.feed import Audience, Session
 from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, MEMBER, OP, OWNER, VOICE, Bucket, Limits
+from tcpchat.core.rules import ALL, ALL_NAME, HOOK, MEMBER, OP, OWNER, VOICE, Bucket, Limits
 from tcpchat.core.text import fold, skeleton
 
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
@@ -326,7 +326,8 @@ class State:
 
     def drop_user(self, user: User) -> None:
         self._unindex(user)
-        self.users.pop(user.uid, None)
+        if self.users.pop(user.uid, None) is not None:
+            self.drop_tokens("user", user.uid)
         if user.numbered:
             self.departed.add(user.fold, user.devices)
         for number in list(user.rooms):
@@ -368,18 +369,32 @@ class State:
 
     def rename_room(self, room: Room, name: str) -> None:
         del self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
-        for details in self.rules.get("token", {}).values():
-            if details["room"] == room.name:
-                details["room"] = name
         room.name = name
         self.by_name[fold(name)] = self.by_look[skeleton(name)] = room
 
     def end_room(self, room: Room) -> None:
         """The room is no more; its entries stay in the log, where nobody can ask for them."""
         del self.rooms[room.number], self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
+        self.drop_tokens("room", room.number)
+
+    def add_token(self, key: str, room: int, user: int) -> None:
+        """From now on whoever knows the secret of this hash posts to this room as this login."""
+        self.rules.setdefault("token", {})[key] = {"room": str(room), "user": str(user)}
+
+    def drop_tokens(self, what: str, number: int | str) -> None:
+        """End the tokens of a "room" or a "user", or the one with a "hash", and the logins that only they were for."""
         tokens = self.rules.get("token", {})
-        for key in [key for key, details in tokens.items() if details["room"] == room.name]:
+        gone = {key: details for key, details in tokens.items() if str(number) == ({**details, "hash": key})[what]}
+        for key in gone:
             del tokens[key]
+        for uid in {int(details["user"]) for details in gone.values()}:
+            user = self.users.get(uid)
+            if user is not None and HOOK in user.login and not self.tokens_of("user", uid):
+                self.drop_user(user)
+
+    def tokens_of(self, what: str, number: int) -> list[str]:
+        """The hashes of the tokens of a "room" or a "user"."""
+        return [key for key, details in self.rules.get("token", {}).items() if details[what] == str(number)]
 
     def join(self, user: User, room: Room, since: int, role: str = "") -> None:
         room.members[user.uid] = Member(since, role)
@@ -433,7 +448,15 @@ class State:
         state.by_look.clear()
         for entry in record.rooms:
             state._load_room(entry)
+        for details in state.rules.get("token", {}).values():
+            if "name" in details:  # from a version that kept names
+                details.update(state.numbered(details.pop("name"), details["room"]))
         return state
+
+    def numbered(self, login: str, room: str) -> dict[str, str]:
+        """The numbers of the login and the room that a token of version 0.1.0 names."""
+        user, place = self.find(login), self.room(room)
+        return {"room": str(place.number if place else 0), "user": str(user.uid if user else 0)}
 
     def _load_user(self, row: UserRecord) -> None:
         user = User(row.uid, row.login, row.since)
