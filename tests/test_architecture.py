@@ -43,6 +43,7 @@ SERVER_FILES = {
     "clock",
     "background",
     "fanout",
+    "turns",
 }
 FUNCTION_LINES = 60
 FILE_LINES = 700

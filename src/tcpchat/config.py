@@ -67,6 +67,12 @@ class Config:
     connections_per_address: int = _row(1_000, "Connections from one address.", group="limits")
     write_buffer: int = _row(262_144, "Bytes that may wait for one reader before its feed stops.", group="limits")
 
+    work_per_second: float = _row(
+        200.0, "Lines of one connection that no other limit counts, sustained (an HTTP request: 10); 0 = any.",
+        group="limits",
+    )  # fmt: skip
+    work_burst: int = _row(1_000, "Such lines of one connection that may come at once.", group="limits")
+
     max_text: int = _limit("max_text", "Bytes of one message.")
     max_topic: int = _limit("max_topic", "Bytes of a room's topic.")
     max_why: int = _limit("max_why", "Bytes of a reason.")

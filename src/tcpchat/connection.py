@@ -10,12 +10,24 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat import clock
 from tcpchat.core.errors import CODES
-from tcpchat.core.model import Amended, AnyEvent, Command, Goodbye, Load, Message, Refused, RoomEvent, Welcome
+from tcpchat.core.model import (
+    Amended,
+    AnyEvent,
+    Append,
+    Command,
+    Goodbye,
+    Keep,
+    Load,
+    Message,
+    Refused,
+    RoomEvent,
+    Welcome,
+)
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
 from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
@@ -23,6 +35,7 @@ from tcpchat.fanout import faulty
 from tcpchat.lifesigns import PINGLESS, TICKS_PER_SECOND, look
 from tcpchat.sockets import keep_alive, peer_address, why_lost
 from tcpchat.trust.firstbytes import whole
+from tcpchat.turns import BYTES_A_UNIT, FREE, cut
 
 if TYPE_CHECKING:
     from tcpchat.core.feed import Session
@@ -35,19 +48,22 @@ logger = logging.getLogger("tcpchat.server")
 
 FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
 COPIED_MAX = 16_384  # bytes: bigger pieces, which many others get too, are not copied for each
+ANSWERS_MAX = 32_768  # bytes of answers gathered before they are written, so that a full pipe is noticed
+COUNTED = frozenset({Append, Keep})  # what the chat or others' messages bound: all else is counted here
 LOADS_MAX = 16  # unanswered questions (pages, searches) of one peer; it is not read until they are fewer
 LINGER_SECONDS = 1  # a peer that was told that it has to go has this long to go itself
 KEPT = frozenset({Message, Amended, RoomEvent})  # events of entries: a reader must not be held up for good by one
 CLOSE_SECONDS = 5  # a peer has this long to take what is left before the connection is cut
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One peer on the port."""
 
     __slots__ = (
-        "address", "closed", "closing", "door", "end", "entering", "first", "full", "heard", "held", "irc", "last",
-        "layer", "loading", "loads", "local", "out", "parcels", "pinged", "pipe", "server", "session", "told",
-        "touched", "transport", "user", "waiting",
+        "address", "backlog", "closed", "closing", "commands", "counted", "door", "end", "ended", "entering", "first",
+        "full", "heard", "held", "irc", "last", "layer", "loading", "loads", "local", "out", "parcels", "pinged",
+        "pipe", "queued", "server", "session", "spent", "spent_at", "told", "touched", "transport", "unsent", "user",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -68,6 +84,12 @@ class Connection(asyncio.Protocol):
         self.held: tuple[str, ...] = ()  # why this peer is not read just now
         self.loads: tuple[Load, ...] = ()  # its questions that wait
         self.loading = False
+        self.backlog = b""  # read, and not handled before the others' turn
+        self.commands: Sequence[Command] = ()  # the same, of a piece that was begun
+        self.queued = self.ended = False  # it stands in a line of turns; its last byte has been read
+        self.counted = 0  # commands of this piece that the chat counts
+        self.spent = self.spent_at = 0.0  # work that it has made and nobody else counts (turns.charge)
+        self.unsent = 0  # bytes of answers gathered in this turn
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
         self.entering = False  # its door still shows the rooms: answers may come, messages not yet
         self.irc: IrcDoor | None = None  # the door, or the one inside a WebSocket: its lines wait for answers
@@ -85,6 +107,13 @@ class Connection(asyncio.Protocol):
         refusal = self.server.admit(self)
         if refusal:
             self.polite(refusal)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go: one place for all, they are taken out of it at once."""
+        return self.server.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.server.view[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
@@ -108,9 +137,12 @@ class Connection(asyncio.Protocol):
         return self.layer is None and self.first is None and not self.closing
 
     def _ended(self) -> None:
+        if self.backlog or self.commands or (self.first is None and self.door.unread):
+            self.ended = True  # first what it said before
+            return
         if self.first is None and not self.closing:
             try:
-                self._received(b"")
+                self._take(b"")
             except Exception:
                 self.bug()
         if self.first is not None or (self.pipe.idle and not self.loads and not self.loading):
@@ -130,7 +162,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = self.closing = True
         self.server.leave(self)
-        self.loads = ()
+        self.loads, self.commands, self.backlog = (), (), b""
         session, self.session = self.session, None
         if session is not None:
             self.pipe.run(self.server.chat.close(session, clock.now(), why_lost(exc)))
@@ -236,9 +268,39 @@ class Connection(asyncio.Protocol):
             self.session.door, door.certfp = "irc", self.session.certfp
 
     def _received(self, data: bytes) -> None:
+        """A piece at once, the rest when others have had their turn."""
+        if self.held or self.spent > FREE or len(data) > self.door.piece:
+            self.backlog += data
+            self.server.turns.wait(self)
+        else:
+            self._take(data)
+
+    def turn(self) -> None:
+        """Handle a piece of what waits."""
+        if self.commands:
+            commands, self.commands = self.commands, ()
+            self._measured(lambda now: commands, b"")
+        elif self.door.unread:
+            self._measured(self.door.more, b"")
+        elif self.backlog:
+            size = cut(self.backlog, self.door.piece)
+            piece, self.backlog = self.backlog[:size], self.backlog[size:]
+            self._take(piece)
+        if not (self.commands or self.backlog or self.door.unread):
+            self.unpause("turn")
+            if self.ended:
+                self._ended()
+
+    def _take(self, data: bytes) -> None:
+        receive = self.door.receive
+        self._measured(lambda now: receive(data, now), data)
+
+    def _measured(self, receive: Callable[[float], Sequence[Command]], data: bytes) -> None:
+        """Handle commands, and count the work that the chat does not."""
         now = clock.now()
         door, session, pipe = self.door, self.session, self.pipe
-        commands = door.receive(data, now)
+        before, self.counted = door.units, 0
+        commands = receive(now)
         if self.irc is None and door.name == "web":
             self.server.look_inside(self, door)  # type: ignore[arg-type]
         self.told = True
@@ -247,8 +309,17 @@ class Connection(asyncio.Protocol):
             pipe.touch(self)
         if session is not None:
             self._ask(commands, now)
+        units = door.units - before - self.counted
+        if not self.counted:
+            units += len(data) // BYTES_A_UNIT
+        if units:
+            self.server.turns.charge(self, units, now)
+        if self.irc is not None and self.irc.busy:
+            self.pause("door")
+        if self.commands or door.unread:
+            self.server.turns.wait(self)
 
-    def _ask(self, commands: list[Command], now: float) -> None:
+    def _ask(self, commands: Sequence[Command], now: float) -> None:
         """Hand commands to the chat, in order, as far as limits let it."""
         session, pipe = self.session, self.pipe
         assert session is not None
@@ -257,16 +328,30 @@ class Connection(asyncio.Protocol):
         if not commands:
             return
         receive, audit = self.server.chat.receive, pipe.audit
-        for command in commands:
+        for place, command in enumerate(commands, 1):
             if audit is not None:
                 audit.command(session, command)
-            pipe.run(receive(session, command, now))
+            effects = receive(session, command, now)
+            pipe.run(effects)
+            if effects and type(effects[0]) in COUNTED:
+                self.counted += 1
+                continue
             if self.closing:
+                break
+            if self.told and place < len(commands) and self._crowded():
+                self.commands = commands[place:]
                 break
         if len(pipe.pending) > self.server.pending_max:
             pipe.throttle(self)
         if len(self.loads) > LOADS_MAX:
             self.pause("loads")
+
+    def _crowded(self) -> bool:
+        """Do so many answers wait, here or in the transport, that the next command had better wait too?"""
+        self._gather()
+        if self.unsent > ANSWERS_MAX:
+            self._write_out()
+        return self.full or len(self.loads) > LOADS_MAX
 
     def _stirred(self, irc: IrcDoor) -> bool:
         """May something have changed by which lines can go on, or this peer can be read again?"""
@@ -277,9 +362,11 @@ class Connection(asyncio.Protocol):
     def _go_on(self, irc: IrcDoor) -> None:
         """Lines that waited for an answer may go on now."""
         now = clock.now()
+        self.counted = 0
         try:
-            while (commands := irc.more(now)) and self.session is not None and not self.closing:
+            while not self.full and (commands := irc.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
+                self._crowded()
             if self.session is not None:
                 self._ask([], now)
         except Exception:
@@ -289,6 +376,10 @@ class Connection(asyncio.Protocol):
             self.pause("door")
         else:
             self.unpause("door")
+        if self.counted:
+            self.server.turns.charge(self, -self.counted, now)
+        if self.commands or irc.unread:
+            self.server.turns.wait(self)
         if self.session is not None and irc.entering != self.entering:
             self.entering = not self.entering
             if self.entering:
@@ -354,6 +445,7 @@ class Connection(asyncio.Protocol):
         self.told = False
         data = self.door.data_to_send()
         if data:
+            self.unsent += len(data)
             self._add(data)
 
     def _add(self, data: bytes | memoryview) -> None:
@@ -379,9 +471,9 @@ class Connection(asyncio.Protocol):
             self.last = 0
             if mark:
                 self._add(mark)
-        if self.out:
-            out, self.out = self.out, ()
-            self._write_all(out)
+        self._write_out()
+        if door.unread:
+            self.server.turns.wait(self)
         if door.closing:
             self._close(linger=self.irc is not None and self.irc.overlong)
         elif not door.ready and not self.waiting:
@@ -391,6 +483,12 @@ class Connection(asyncio.Protocol):
         elif self.waiting and door.ready:
             self.waiting = False
             self._resumed()
+
+    def _write_out(self) -> None:
+        self.unsent = 0
+        if self.out:
+            out, self.out = self.out, ()
+            self._write_all(out)
 
     def _write_all(self, out: Sequence[bytes | memoryview]) -> None:
         if len(out) == 1:
@@ -441,7 +539,9 @@ class Connection(asyncio.Protocol):
     def unpause(self, why: str) -> None:
         if why in self.held:
             self.held = tuple(one for one in self.held if one != why)
-            if not self.held and not self.closing:
+            if self.held == ("turn",):
+                self.server.turns.join(self)
+            elif not self.held and not self.closing:
                 self.heard = self.server.ticks  # it could not be heard until now
                 self.transport.resume_reading()
 

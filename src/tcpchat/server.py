@@ -38,6 +38,7 @@ from tcpchat.log import Log, LogLost
 from tcpchat.pipe import PENDING_MAX, Pipe
 from tcpchat.sockets import BACKLOG, listen, make_prompt
 from tcpchat.trust.fingerprint import CertificateError, words
+from tcpchat.turns import READ_MAX, Turns
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
@@ -84,6 +85,8 @@ class Server:
         self.connections: set[Connection] = set()
         self.chat: Chat
         self.pipe: Pipe
+        self.turns: Turns
+        self.view = memoryview(bytearray(READ_MAX))  # what a read brings, until it is taken out of it at once
         self.audit = AuditLog(None if isinstance(syslog, str) else syslog, console)
         place = self.config.syslog if self.config.syslog not in ("", "off") else "syslog"
         self.eraser = Eraser(self.audit, None if self.data is None else self.data / place)
@@ -144,6 +147,7 @@ class Server:
             raise
         assert self.log is not None
         self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening or self.eraser.files() else None)
+        self.turns = Turns(self.config.work_per_second, self.config.work_burst)
         self._pump = loop.create_task(self.pipe.pump(), name="pump")
         self._pump.add_done_callback(self._pump_ended)
         for sock in sockets:
@@ -412,6 +416,7 @@ class Server:
                 connection.tick(now)
             except Exception:
                 connection.bug()
+        self.turns.tick(now)
         self.audit.flush()
         self.eraser.tick()
         if self.ticks % TICKS_PER_SECOND == 0:

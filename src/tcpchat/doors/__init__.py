@@ -27,6 +27,26 @@ class Door(Protocol):
         ...
 
     @property
+    def piece(self) -> int:
+        """Bytes that are better not given to ``receive`` at once: a millisecond or two of work at the worst."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """Pieces of work done so far (lines, frames; ten for an HTTP request): by it the driver counts who makes much
+        of it."""
+        ...
+
+    @property
+    def unread(self) -> bool:
+        """True: some of what was received has not been looked at yet; ``more`` does, once there is room for answers."""
+        ...
+
+    def more(self, now: float) -> list[Command]:
+        """Go on with what is unread; see ``receive``."""
+        ...
+
+    @property
     def closing(self) -> bool:
         """True: write what is left in data_to_send() and close."""
         ...

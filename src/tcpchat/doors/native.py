@@ -125,13 +125,17 @@ class ServerSide:
     name = "native"
     dialect = DIALECT
 
-    __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure")
+    piece = 4096
+    unread = False
+
+    __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure", "units")
 
     def __init__(
         self, *, address: str = "", secure: bool = False, local: bool = False, max_line: int = MAX_LINE
     ) -> None:
         self.address, self.secure, self.local = address, secure, local
         self.closing = False
+        self.units = 0
         self._max = max_line
         self._lines = Lines(max_line)
         self._out: list[bytes] = []
@@ -145,7 +149,9 @@ class ServerSide:
         if not data:
             self._last_line(commands)
             return commands
-        for line in self._lines.feed(data):
+        lines = self._lines.feed(data)
+        self.units += len(lines)
+        for line in lines:
             if not line or line == b"\r":
                 continue
             command = self._command(line)
@@ -156,6 +162,10 @@ class ServerSide:
             self._lines.too_long = False
             commands.append(self._too_large())
         return commands
+
+    def more(self, now: float) -> list[Command]:
+        """Nothing: lines are looked at as they come."""
+        return []
 
     def _last_line(self, commands: list[Command]) -> None:
         """``printf '{...}' | nc`` sends no newline. What was cut off in the middle is never valid JSON."""

@@ -74,10 +74,13 @@ class SeedDoor:
 
     name = "seed"
     dialect: Hashable = "seed"
+    piece = 4096
+    unread = False
 
     def __init__(self, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.address, self.secure, self.local = address, secure, local
         self.closing = False
+        self.units = 0
         self.login = ""  # as the chat knows it, after Welcome
         self._asked = False  # HI was there
         self._objects = Objects()
@@ -111,6 +114,7 @@ class SeedDoor:
             return commands
         self._may = self._burst
         for raw in self._objects.feed(data):
+            self.units += 1
             self._had = max(self._had, self._written)
             command = self._take(raw)
             if command is not None:
@@ -119,6 +123,10 @@ class SeedDoor:
                 break
         self._confirm(commands)
         return commands
+
+    def more(self, now: float) -> list[Command]:
+        """Nothing: objects are looked at as they come."""
+        return []
 
     def _take(self, raw: bytes | None) -> Command | None:
         kind, body = open_object(raw)

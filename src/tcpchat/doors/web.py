@@ -6,7 +6,6 @@ which becomes one chat session and ends with the answer, or a WebSocket with a n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -29,10 +28,11 @@ MAX_HEAD = 16_384  # bytes of request line and headers: what Apache and nginx al
 MAX_BODY = 65_536  # bytes; a posted message is far smaller
 HEAD_SECONDS = 10.0  # for a whole request head or body, so that dripping bytes holds nothing
 IDLE_SECONDS = 60.0  # between two requests of one connection
+REQUEST_UNITS = 10  # pieces of work that a request is counted as: it costs as much as so many lines
+REQUESTS_A_TURN = 4  # answered before others have their turn
+ANSWERS_MAX = 32_768  # bytes of answers that wait here; the next request is looked at when they have been written
 
 Headers = list[tuple[str, str]]
-
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
@@ -65,6 +65,7 @@ class WebDoor:
     """One HTTP connection. Fulfils doors.Door."""
 
     name = "web"
+    piece = 2048
 
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.settings = WebSettings.of(settings)
@@ -72,8 +73,9 @@ class WebDoor:
         self._peer = (address, secure, local)  # of who connected: a proxy brings many visitors
         self.closing = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        self._raw = bytearray()  # the present request's bytes, for the WebSocket handshake
+        self.unread = False  # there may be another request behind the one that was answered
         self._out: list[bytes] = []
+        self._answered = 0  # requests
         self._request: h11.Request | None = None
         self._body = bytearray()
         self._too_large = False
@@ -83,7 +85,6 @@ class WebDoor:
         self._inner: Door | None = None
         self._call: hooks.Call | None = None
         self._health = False
-        self._late: list[Command] = []
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -98,17 +99,42 @@ class WebDoor:
             # but the peer's leaving ends the session.
             return [] if data else [Bye("closed")]
         self._idle_since = now
-        if len(self._raw) <= 2 * MAX_HEAD:
-            self._raw += data
         try:
             self._http.receive_data(data)
+        except h11.RemoteProtocolError as error:
+            self._bad_request(error)
+            return []
+        return self.more(now)
+
+    def more(self, now: float) -> list[Command]:
+        """Answer a few requests (pipelined ones too, in order), as long as their answers find room."""
+        if self._inner is not None:
+            return self._inner.more(now)
+        self.unread = False
+        try:
             return self._requests(now)
         except h11.RemoteProtocolError as error:
             self._bad_request(error)
             return []
 
+    @property
+    def units(self) -> int:
+        """See Door.units."""
+        frames = self._socket.frames if self._socket is not None else 0
+        return self._answered * REQUEST_UNITS + frames + (self._inner.units if self._inner is not None else 0)
+
     def _requests(self, now: float) -> list[Command]:
-        """Take what h11 has, request by request (pipelined ones too, in order)."""
+        for _ in range(REQUESTS_A_TURN):
+            commands = self._one(now)
+            if commands is not None:
+                return commands
+            if sum(map(len, self._out)) > ANSWERS_MAX:
+                break
+        self.unread = not self.closing
+        return []
+
+    def _one(self, now: float) -> list[Command] | None:
+        """Take what h11 has, up to the end of a request; None when that was answered."""
         while not self.closing:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -127,10 +153,12 @@ class WebDoor:
                 commands = self._finish(now)
                 if commands or self._call is not None:
                     return commands
+                return None
         return []
 
     def _begin(self, request: h11.Request, now: float) -> None:
         self._request, self._since = request, now
+        self._answered += 1
         self._body.clear()
         self._too_large = False
         length, coding = _header(request, b"content-length"), _header(request, b"transfer-encoding")
@@ -160,10 +188,7 @@ class WebDoor:
 
     def _next_request(self) -> None:
         """Make ready for another request on this connection, or end it (RFC 9112 section 9.3)."""
-        self._raw.clear()
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            trailing, _ = self._http.trailing_data
-            self._raw += trailing
             self._http.start_next_cycle()
         elif self._http.our_state is not h11.IDLE:
             self.closing = True
@@ -245,13 +270,10 @@ class WebDoor:
         host = _header(request, b"host")
         allowed: list[str | None] = [None, f"http://{host}", f"https://{host}", *self.settings.origins]
         socket = WebSocket(allowed)
-        raw, self._raw = bytes(self._raw), bytearray()
         # The request first and alone: frames sent along with it may only be read once it has been accepted.
-        end = _END_OF_HEAD.search(raw)
-        cut = end.end() if end else len(raw)
-        messages = socket.receive(raw[:cut])
-        if socket.open and cut < len(raw):
-            messages += socket.receive(raw[cut:])
+        messages = socket.receive(_head(request))
+        if socket.open and (rest := self._http.trailing_data[0]):
+            messages += socket.receive(rest)
         self._out.append(socket.data_to_send())
         if not socket.open:
             self.closing = True
@@ -375,12 +397,11 @@ class WebDoor:
             self._answer(408, "The request took too long.\n", close=True)
         elif self._idle_since and now - self._idle_since > IDLE_SECONDS:
             self.closing = True
-        late, self._late = self._late, []
-        return late
+        return []
 
     def _dripping(self, now: float) -> bool:
         """Has a request begun, head or body, that does not come to its end?"""
-        begun = self._since if self._since is not None else self._idle_since if self._raw else now
+        begun = self._since if self._since is not None else self._idle_since if self._http.trailing_data[0] else now
         return now - begun > HEAD_SECONDS
 
     def _tell_health(self, event: AnyEvent) -> None:
@@ -389,11 +410,7 @@ class WebDoor:
             self._health = False
             self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
             self._next_request()
-            # What was sent along with the question can be read now; commands it makes leave with the next tick.
-            try:
-                self._late += self._requests(self._idle_since)
-            except h11.RemoteProtocolError as error:
-                self._bad_request(error)
+            self.unread = not self.closing  # what was sent along with the question can be looked at now
 
     # -- answers ---------------------------------------------------------------------------------------------
 
@@ -455,6 +472,13 @@ def _framed(data: bytes, binary: bool) -> bytes:
 def _header(request: h11.Request, name: bytes) -> str:
     """All values of a header joined as RFC 9110 section 5.3 says; "" without it."""
     return ", ".join(value.decode("latin-1") for key, value in request.headers if key == name)
+
+
+def _head(request: h11.Request) -> bytes:
+    """The request again as bytes, for who parses its own."""
+    lines = [request.method + b" " + request.target + b" HTTP/" + request.http_version]
+    lines += [name + b": " + value for name, value in request.headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def _hop(text: str) -> str:

@@ -49,6 +49,7 @@ class WebSocket:
         )
         self._parts: list[bytes] = []
         self._text = False
+        self.frames = 0  # taken so far, those that completed a message aside
         self.subprotocol = ""
         self.binary = False
 
@@ -70,11 +71,13 @@ class WebSocket:
         else:
             protocol.receive_eof()
         messages: list[bytes] = []
-        for event in protocol.events_received():
+        events = protocol.events_received()
+        for event in events:
             if isinstance(event, Request):
                 self._accept(event)
             else:
                 self._take(event, messages)
+        self.frames += len(events) - len(messages)
         return messages
 
     def _accept(self, request: Request) -> None:
@@ -88,7 +91,8 @@ class WebSocket:
             return  # pings are answered and closes echoed by the protocol itself
         if event.opcode is not Opcode.CONT:
             self._text = event.opcode is Opcode.TEXT
-        self._parts.append(bytes(event.data))
+        if event.data:  # empty fragments cost nothing to keep
+            self._parts.append(bytes(event.data))
         if not event.fin:
             return
         whole = b"".join(self._parts)

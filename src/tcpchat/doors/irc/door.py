@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.talking import Pending
 
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
+LINES_A_TURN = 32  # lines handled before others have their turn, and what they were answered has been written
 SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
 NO_CAPS: frozenset[str] = frozenset()
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -39,6 +40,7 @@ class IrcDoor:
 
     name = "irc"
     ready = True
+    piece = 4096
 
     # There are thousands of these, and most of what is in one is empty: an empty tuple or string costs it nothing.
     __slots__ = (
@@ -46,7 +48,7 @@ class IrcDoor:
         "closing", "commands", "device", "dialect", "entering", "exchange", "gathering", "head", "heard", "local",
         "login", "me", "monitored", "negotiating", "network", "nick", "now", "out", "overlong", "password_given",
         "pre_metadata", "proved", "queue", "quits", "real", "receipts", "refs", "registered", "renaming", "replay",
-        "replayed", "rooms", "running", "says", "secure", "subscribed", "user", "version", "wake",
+        "replayed", "rooms", "running", "says", "secure", "subscribed", "units", "user", "version", "wake",
     )  # fmt: skip
 
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
@@ -64,6 +66,7 @@ class IrcDoor:
         self.running: Steps | None = None
         self.awaiting: int | str = 0
         self.refs = 0
+        self.units = 0
         self.batches = 0
         self.answer: Answer | None = None
         self.says: dict[int, Pending] = {}
@@ -107,7 +110,9 @@ class IrcDoor:
     def more(self, now: float) -> list[Command]:
         """Commands that became possible by what was delivered since."""
         self.now = now
-        while self.queue and self._free(self.queue[0]) and not self.closing:
+        for _ in range(LINES_A_TURN):
+            if not self.unread:
+                break
             self._handle(self.queue.pop(0))
         commands, self.commands = self.commands, []
         return commands
@@ -145,6 +150,11 @@ class IrcDoor:
             receipts.told = seq
             return b""
         return receipts.mark(seq)
+
+    @property
+    def unread(self) -> bool:
+        """Could lines that wait be handled now?"""
+        return bool(self.queue) and not self.closing and self._free(self.queue[0])
 
     @property
     def busy(self) -> bool:
@@ -185,6 +195,7 @@ class IrcDoor:
             data = data.replace(b"\r", b"\n")
         lines = (self.buffer + data).split(b"\n") if self.buffer else data.split(b"\n")
         self.buffer = lines.pop()
+        self.units += len(lines)
         for raw in lines:
             if self.overlong:
                 self.overlong = False
