@@ -17,7 +17,7 @@ import pytest
 from loglab import append, facts, said, texts
 
 from tcpchat.core.model import Keep, Query
-from tcpchat.log import LogError, LogUnavailable, schema
+from tcpchat.log import LogError, LogLost, LogUnavailable, schema
 from tcpchat.log.sqlite import SqliteLog
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
@@ -339,3 +339,82 @@ async def test_what_was_accepted_survives_kill_9(tmp_path: Path, after: int) -> 
         log.head, 1_000
     )
     await log.close()
+
+
+# -- one file, several names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file itself is locked on Linux")
+@pytest.mark.parametrize("way", ["lock file deleted", "hard link", "symbolic link"])
+async def test_a_second_one_does_not_start_on_the_same_file(tmp_path: Path, log: SqliteLog, way: str) -> None:
+    (tmp_path / "other").mkdir()
+    path = tmp_path / "other" / "log.db"
+    match way:
+        case "lock file deleted":
+            path = log.path
+            path.with_name("log.db.lock").unlink()
+        case "hard link":
+            path.hardlink_to(log.path)
+        case _:
+            path.symlink_to(log.path)
+    assert "in use by another tcpchat" in await refusal(path)
+    await append(log, said(1, 1, "the one who has it goes on"))
+
+
+async def test_a_second_writer_is_noticed_and_loses_nothing(log: SqliteLog) -> None:
+    await append(log, said(1, 1, "mine"))
+    other = schema.connect(log.path)
+    other.execute("INSERT INTO entries SELECT 2, at, room, body, NULL FROM entries WHERE seq = 1")
+    for _ in range(2):
+        with pytest.raises(LogLost, match="another program writes to it"):
+            await append(log, said(1, 1, "mine too"))
+    assert other.execute("SELECT count(*) FROM entries").fetchone() == (2,)
+    other.close()
+
+
+async def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "tcpchat.db").mkdir()
+    assert "is a folder" in await refusal(tmp_path)
+    assert "is a folder" in await refusal(tmp_path / "tcpchat.db")
+    assert list((tmp_path / "tcpchat.db").iterdir()) == []
+
+
+def modes_of(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+@posix
+async def test_nobody_else_can_read_the_files(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+        await append(log, said(1, 1, "a"))
+        await log.backup(tmp_path / "copy.db")
+        modes = modes_of(tmp_path)
+        assert set(modes.values()) == {0o600}, modes
+        assert {"log.db", "log.db-wal", "log.db-shm", "log.db-head", "copy.db"} <= set(modes)
+        await log.close()
+        for given, expected in ((0o644, 0o600), (0o660, 0o660)):
+            log.path.chmod(given)
+            await log.open()
+            assert log.path.stat().st_mode & 0o777 == expected
+            await log.close()
+    finally:
+        os.umask(old)
+
+
+async def test_the_disk_comes_back_behind_a_burst(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    wal = log.path.with_name("log.db-wal")
+    log._store.db.execute("PRAGMA wal_autocheckpoint = 0")
+    monkeypatch.setattr("tcpchat.log.writing.CHECKPOINT", 1 << 40)
+    for _ in range(30):
+        await append(log, *(said(1, 1, "text " * 200) for _ in range(500)))
+    assert wal.stat().st_size > 2 * schema.WAL_KEPT
+    monkeypatch.setattr("tcpchat.log.writing.CHECKPOINT", 1)
+    await append(log, said(1, 1, "a"))
+    await log.settle()
+    log._store._pages = 1
+    await log._job(log._store.catch_up)
+    await append(log, said(1, 1, "b"))
+    assert wal.stat().st_size <= schema.WAL_KEPT

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from tcpchat.log import LogError
+from tcpchat.log.opening import make_private
 from tcpchat.log.schema import advised, connect, mark_copy
 
 
@@ -19,6 +20,7 @@ def copy(source: Path, target: Path) -> None:
     with advised(target, LogError):
         try:
             part.unlink(missing_ok=True)
+            make_private(part)
             reader, writer = connect(source, read_only=True), sqlite3.connect(part, isolation_level=None)
             try:
                 reader.backup(writer)

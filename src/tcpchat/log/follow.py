@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 
 from tcpchat.core.model import AnyFact, Deleted, Edited, Entry, Gone, Removed, Said
+from tcpchat.log.damage import UNREADABLE, rows_of
 from tcpchat.log.facts import blank, decode, encode, place
 from tcpchat.log.schema import insert_many, part_of
+from tcpchat.log.sums import intact, rewritten, seal
 from tcpchat.log.words import Index, document
 
 AMENDMENT = "INSERT OR IGNORE INTO amendments VALUES (?, ?, ?)"
@@ -94,12 +97,19 @@ class Standing:
 
 
 def _fact(db: sqlite3.Connection, seq: int) -> AnyFact | None:
-    row = db.execute("SELECT body FROM entries WHERE seq = ?", (seq,)).fetchone()
-    return decode(row[0]) if row else None
+    """What an entry says; None when it is not there, or damaged (whoever reads it reports that)."""
+    for row in rows_of(db, "seq = ?", (seq,)):
+        if intact(*row):
+            with suppress(*UNREADABLE):
+                return decode(row[3])
+    return None
 
 
 def _rewrite(db: sqlite3.Connection, seq: int, fact: AnyFact) -> None:
-    db.execute("UPDATE entries SET body = ? WHERE seq = ?", (encode(fact), seq))
+    """Put another body in the place of an entry's; its checksum stays in the chain."""
+    ((_, at, room, _, kept),) = rows_of(db, "seq = ?", (seq,))
+    body = encode(fact)
+    db.execute("UPDATE entries SET body = ?, sum = ? WHERE seq = ?", (body, rewritten(seq, at, room, body, kept), seq))
 
 
 def erase(db: sqlite3.Connection, index: Index, seq: int, by: int) -> None:
@@ -148,6 +158,7 @@ def forget_some(db: sqlite3.Connection, index: Index, before: int, limit: int) -
                 index.scrub_later((part_of(seq),))
     last = seqs[-1]
     rows = db.execute("SELECT room, seq FROM entries WHERE seq <= ?", (last,)).fetchall()
+    seal(db, last + 1)
     db.executemany("DELETE FROM places WHERE room = ? AND seq = ?", rows)
     db.execute("DELETE FROM amendments WHERE target <= ?", (last,))
     db.execute("DELETE FROM entries WHERE seq <= ?", (last,))

@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tcpchat.core.model import Edited, Entry, Query, Result, Row, Said
-from tcpchat.log.facts import Mark, decode, is_message, row_of
+from tcpchat.core.model import AnyFact, Edited, Entry, Query, Result, Row, Said
+from tcpchat.log.damage import Damage, rows_of
+from tcpchat.log.damage import Row as Stored
+from tcpchat.log.facts import Mark, is_message, place, row_of
 from tcpchat.log.schema import END, connect, first_at, followed
 from tcpchat.log.search import Scratch, Searching
 from tcpchat.log.tail import View, newest
@@ -26,7 +28,8 @@ Found = tuple[int, Entry | None]  # a place; with its entry when that is in the 
 class Reader:
     """One read-only connection."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self.damage = damage
         self.db = connect(path, read_only=True)
         self.db.execute("PRAGMA cache_size = -8192")
         self.scratch = Scratch()
@@ -40,7 +43,7 @@ class Reader:
         """Answer one question from one state of the file. Raises sqlite3.Error."""
         self.db.execute("BEGIN")
         try:
-            return Reading(self.db, self.scratch, query, view).answer()
+            return Reading(self, query, view).answer()
         finally:
             self.db.execute("ROLLBACK")
 
@@ -48,9 +51,11 @@ class Reader:
 class Reading:
     """One question, and the state of the file and the tail that it is answered from."""
 
-    def __init__(self, db: sqlite3.Connection, scratch: Scratch, query: Query, view: View) -> None:
-        self.db, self.scratch, self.query, self.view = db, scratch, query, view
-        self.followed = min(followed(db), view.head)
+    def __init__(self, reader: Reader, query: Query, view: View) -> None:
+        self.db, self.scratch, self.damage, self.query, self.view = (
+            reader.db, reader.scratch, reader.damage, query, view,
+        )  # fmt: skip
+        self.followed = min(followed(self.db), view.head)
         self.limit = max(1, min(query.limit, LIMIT_MAX))
 
     def answer(self) -> Result:
@@ -68,13 +73,22 @@ class Reading:
 
     def feed(self) -> Result:
         """What happened in some rooms behind a seq, in order."""
-        found: list[Found] = [(seq, None) for seq in self._feed_seqs(self.query.after, self.limit + 1)]
+        after = self.query.after
+        while True:
+            found = self._feed_from(after)
+            rows, more = self.rows(found[: self.limit]), len(found) > self.limit
+            if rows or not more:
+                return Result(rows, more)
+            after = found[self.limit - 1][0]  # all of them are damaged: whoever asks must come past them
+
+    def _feed_from(self, after: int) -> list[Found]:
+        found: list[Found] = [(seq, None) for seq in self._feed_seqs(after, self.limit + 1)]
         if len(found) <= self.limit:
-            behind = max(self.query.after, self.followed)
+            behind = max(after, self.followed)
             fresh = [entry for room in set(self.query.rooms) for entry in self.view.behind(room, behind)]
             fresh.sort(key=lambda entry: entry.seq)
             found += [(entry.seq, entry) for entry in fresh[: self.limit + 1 - len(found)]]
-        return Result(self.rows(found[: self.limit]), len(found) > self.limit)
+        return found
 
     def _feed_seqs(self, after: int, count: int) -> list[int]:
         """Places of the rooms in the file: first those close by, then of each room as many as could be needed."""
@@ -106,10 +120,19 @@ class Reading:
             return Result(self.rows(kept), len(older) + len(newer) > len(kept))
         if query.after or query.at or query.until:
             start = query.after or (first_at(self.db, query.at) - 1 if query.at else 0)
-            found = self._newer(start, query.until or END, limit + 1)
-            return Result(self.rows(found[:limit]), len(found) > limit)
-        found = self._older(query.before or END, limit + 1)
-        return Result(self.rows(found[-limit:]), len(found) > limit)
+            while True:
+                found = self._newer(start, query.until or END, limit + 1)
+                rows, more = self.rows(found[:limit]), len(found) > limit
+                if rows or not more:
+                    return Result(rows, more)
+                start = found[limit - 1][0]
+        before = query.before or END
+        while True:
+            found = self._older(before, limit + 1)
+            rows, more = self.rows(found[-limit:]), len(found) > limit
+            if rows or not more:
+                return Result(rows, more)
+            before = found[-limit][0]
 
     def _older(self, before: int, count: int) -> list[Found]:
         room, events = self.query.rooms[0], self.query.events
@@ -171,8 +194,11 @@ class Reading:
         """Entries of the file as of now."""
         if not seqs:
             return []
-        sql = "SELECT seq, at, body FROM entries WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"
-        entries = [(seq, at, decode(body)) for seq, at, body in self.db.execute(sql, (str(list(seqs)),))]
+        entries = [
+            (row[0], row[1], fact)
+            for row in self._read(seqs)
+            if (fact := self.damage.fact(*row)) is not None and self._asked(row[0], fact)
+        ]
         targets = [
             fact.seq if type(fact) is Edited else seq for seq, _, fact in entries if isinstance(fact, Said | Edited)
         ]
@@ -184,16 +210,47 @@ class Reading:
 
         return [row_of(seq, at, fact, mark_of, self.view.erasing) for seq, at, fact in entries]
 
+    def _read(self, seqs: Sequence[int]) -> list[Stored]:
+        """Entries as they stand in the file; one by one, to leave out the damaged ones, where not all can be read."""
+        try:
+            found = rows_of(self.db, "seq IN (SELECT value FROM json_each(?)) ORDER BY seq", (str(list(seqs)),))
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+                raise
+            found = [row for seq in sorted(seqs) for row in self._read_one(seq)]
+        if len(found) < len(seqs):
+            for seq in set(seqs).difference(row[0] for row in found):
+                self.damage.note(seq, "it is listed and is not there")
+        return found
+
+    def _read_one(self, seq: int) -> list[Stored]:
+        try:
+            return rows_of(self.db, "seq = ?", (seq,))
+        except sqlite3.DatabaseError as error:
+            self.damage.note(seq, str(error))
+            return []
+
+    def _asked(self, seq: int, fact: AnyFact) -> bool:
+        """Is it in one of the rooms that were asked about, as the list says by which it was found?"""
+        if (
+            self.query.kind not in ("feed", "page")
+            or (fact.room if type(fact) is Said else place(fact)) in self.query.rooms
+        ):
+            return True
+        self.damage.note(seq, "it is listed in a room that it is not in")
+        return False
+
     def _marks(self, targets: Iterable[int]) -> dict[int, Mark]:
         """How messages stand by what the followers know."""
         sql = (
-            "SELECT a.target, a.erased, e.at, e.body FROM amendments a LEFT JOIN entries e ON e.seq = a.seq"
+            "SELECT a.target, a.erased, e.seq, e.at, e.room, e.body, e.sum"
+            " FROM amendments a LEFT JOIN entries e ON e.seq = a.seq"
             " WHERE a.target IN (SELECT value FROM json_each(?)) ORDER BY a.target, a.seq"
         )
         marks: dict[int, Mark] = {}
-        for target, erased, at, body in self.db.execute(sql, (str(list(targets)),)):
+        for target, erased, *row in self.db.execute(sql, (str(list(targets)),)):
             if erased or (target in marks and marks[target].erased):
                 marks[target] = Mark(True)
-            elif body is not None and isinstance(fact := decode(body), Edited):
-                marks[target] = Mark(False, at, fact.text)
+            elif row[0] is not None and isinstance(fact := self.damage.fact(*row), Edited) and fact.seq == target:
+                marks[target] = Mark(False, row[1], fact.text)
         return marks

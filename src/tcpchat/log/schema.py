@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from tcpchat.log import Lineage, LogError, LogUnavailable
 
 APPLICATION_ID = 0x74637074  # "tcpt": in the file's header, so that no other program's database is taken for a log
@@ -17,6 +15,7 @@ BUSY_SECONDS = 1.0  # somebody may have the file open in another program; a comm
 MERGE_AT = 16  # pieces of a part's index that are merged into one: few big merges cost less than many small ones
 STATEMENT_ROWS = 256  # 4 columns of it are far below SQLite's limit of 32,766 values
 SMALLEST = 512  # bytes of a database that has anything in it
+WAL_KEPT = 8 << 20  # bytes that the write-ahead log keeps behind a checkpoint: a burst does not hold disk for good
 END = 1 << 62  # behind every seq
 TOKENIZER = "unicode61 remove_diacritics 2"
 
@@ -44,6 +43,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE lineages (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, since INTEGER NOT NULL)",
         "INSERT INTO lineages (id, since) VALUES (lower(hex(randomblob(16))), 0)",
     ),
+    (
+        # Checksums and their chain: see sums.py. Entries and snapshots from before have none.
+        "ALTER TABLE entries ADD COLUMN sum BLOB",
+        "ALTER TABLE snapshots ADD COLUMN sum BLOB",
+        "CREATE TABLE seals (block INTEGER PRIMARY KEY, anchor BLOB NOT NULL, digests BLOB NOT NULL)",
+    ),
 )
 
 # Set on every connection that writes. The checkpoint is called when there is time for it (writing.py); the automatic
@@ -54,6 +59,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA secure_delete = ON",
     "PRAGMA wal_autocheckpoint = 16000",
+    f"PRAGMA journal_size_limit = {WAL_KEPT}",
     "PRAGMA cache_size = -16384",
     "PRAGMA temp_store = MEMORY",
 )
@@ -88,46 +94,6 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     )
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open or make the file, bring it up to date, make sure that it can be written. Raises LogError, sqlite3.Error."""
-    db = connect(path)
-    try:
-        _identify(db, path)
-        for pragma in PRAGMAS:
-            db.execute(pragma).fetchall()
-        _migrate(db)
-        _leave_the_source(db)
-        touch(db)  # what cannot be written shows here and not with the first message
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _identify(db: sqlite3.Connection, path: Path) -> None:
-    if 0 < path.stat().st_size < SMALLEST:
-        raise LogError(f"{path}: {ADVICE['SQLITE_NOTADB']}")  # SQLite would take it for an empty one
-    number: int = db.execute("PRAGMA application_id").fetchone()[0]
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if number == APPLICATION_ID and version > len(MIGRATIONS):
-        raise LogError(
-            f"{path} was written by a newer tcpchat (its format is {version}, this program knows {len(MIGRATIONS)})."
-            " Update tcpchat, or choose another folder with --data."
-        )
-    if number != APPLICATION_ID and db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise LogError(f"{path} is a database of another program. Choose another folder with --data.")
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    for number in range(version, len(MIGRATIONS)):
-        with transaction(db):
-            for statement in MIGRATIONS[number]:
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {number + 1}")
-
-
 def touch(db: sqlite3.Connection) -> None:
     """Have something written to the disk. (To set a value that is there already writes nothing.)"""
     with transaction(db):
@@ -155,14 +121,6 @@ def mark_copy(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = DELETE").fetchall()
     db.execute("PRAGMA synchronous = FULL")
     db.execute("INSERT OR REPLACE INTO marks VALUES ('copy', 1)")
-
-
-def _leave_the_source(db: sqlite3.Connection) -> None:
-    """A copy that is written to goes its own way from here."""
-    if db.execute("SELECT 1 FROM marks WHERE name = 'copy'").fetchone():
-        with transaction(db):
-            begin_lineage(db)
-            db.execute("DELETE FROM marks WHERE name = 'copy'")
 
 
 @contextmanager
@@ -217,8 +175,10 @@ def advised(path: Path, kind: type[LogError] = LogUnavailable) -> Iterator[None]
         yield
     except sqlite3.Error as error:
         raise kind(advice(path, error)) from error
-    except msgspec.DecodeError as error:
+    except UnicodeDecodeError as error:  # of a text that SQLite gave
         raise kind(f"{path}: {ADVICE['SQLITE_CORRUPT']} ({error})") from error
+    except OSError as error:
+        raise kind(f"{error.filename or path} cannot be used: {error.strerror}. Choose another with --data.") from error
 
 
 def insert_many(db: sqlite3.Connection, head: str, columns: int, values: list[object], tail: str = "") -> None:

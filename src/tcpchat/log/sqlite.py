@@ -8,6 +8,7 @@ holds up no feed, and neither holds up the writer.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +18,18 @@ from typing import TypeVar
 from tcpchat.core.model import Append, Entry, Keep, Query, Result
 from tcpchat.log import Lineage, LogError, LogUnavailable
 from tcpchat.log.copying import copy
+from tcpchat.log.damage import Damage
 from tcpchat.log.facts import encode
 from tcpchat.log.lock import FolderLock
+from tcpchat.log.opening import make_private, wal_of
 from tcpchat.log.reading import Reader
 from tcpchat.log.schema import advised
 from tcpchat.log.tail import Tail
 from tcpchat.log.writing import Cursors, Store, Worker, call
 
 FILE_NAME = "tcpchat.db"  # in a folder
+WATCH_SECONDS = 1.0  # how often it is looked whether the files are still there
+GONE = "Nothing more is accepted: stop other programs that move these files, put a backup in their place, start again."
 REPLAY_PAGE = 2_000  # entries handed over at a time at the start
 CURSOR_SECONDS = 0.2  # how long cursors wait for others to travel with
 RETENTION_SECONDS = 3_600.0  # how often old entries are looked for
@@ -38,7 +43,7 @@ class SqliteLog:
 
     def __init__(self, path: Path | str, *, retention_days: int = 0) -> None:
         path = Path(path)
-        self.path = path / FILE_NAME if path.is_dir() else path
+        self.path = path / FILE_NAME if path.is_dir() and path.name != FILE_NAME else path
         self.retention_days = retention_days  # 0 keeps everything
         self.head = 0
         self.on_lost: Callable[[LogError], None] | None = None
@@ -46,6 +51,7 @@ class SqliteLog:
         self._lock = FolderLock(self.path.with_name(self.path.name + ".lock"))
         self._tail = Tail()
         self._lineages: tuple[Lineage, ...] = ()
+        self.damage = Damage(self.path)  # entries that cannot be read
         self._cursors: Cursors = {}
         self._cursors_due: asyncio.TimerHandle | None = None
         self._cursors_from = 0.0  # loop time from which they go with the next append
@@ -59,16 +65,20 @@ class SqliteLog:
     async def open(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
         """Open or make the file; see Log.open. Raises LogError that says what to do."""
         loop = asyncio.get_running_loop()
-        self._store = Store(self.path, lambda seq: call(loop, self._tail.trim, seq))
+        self._store = Store(self.path, lambda seq: call(loop, self._tail.trim, seq), self.damage)
         start = await loop.run_in_executor(None, self._open_files)
         self._worker = Worker("tcpchat-log-writer", self._store)
         self._threads = [ThreadPoolExecutor(1, f"tcpchat-log-{name}") for name in ("reader", "searcher")]
         self._open = True
+        self._files = self._identity()
+        self._watching = loop.call_later(WATCH_SECONDS, self._watch)
         if self.retention_days:
             self._retaining = loop.create_task(self._retain(), name="log retention")
         return start
 
     def _open_files(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
+        if self.path.is_dir():
+            raise LogError(f"{self.path} is a folder: the messages are kept in a file of that name. Move it away.")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -76,15 +86,19 @@ class SqliteLog:
         self._lock.take()
         try:
             with advised(self.path, LogError):
+                make_private(self.path)
+                self._lock.take_log(self.path)
                 self._tail.add(self._store.open())
                 self._tail.erasing |= self._store.erasing()
                 self.head, self._at = self._store.head, self._store.last_at()
                 self._lineages = self._store.lineages()
-                self._readers += [Reader(self.path), Reader(self.path)]
+                self._readers += [Reader(self.path, self.damage), Reader(self.path, self.damage)]
                 return self._store.restore()
         except BaseException:
-            if hasattr(self._store, "db"):
-                self._store.close()
+            for reader in self._readers:
+                reader.close()
+            self._readers = []
+            self._store.abandon()
             self._lock.release()
             raise
 
@@ -101,17 +115,18 @@ class SqliteLog:
         """Hand over all entries behind a seq; see Log.replay. Raises LogError."""
         head = self.head
         while after < head:
-            entries = await self._job(lambda after=after: self._store.read(after, REPLAY_PAGE))  # type: ignore[misc]
-            if not entries:
-                return
-            take(entries)
-            after = entries[-1].seq
+            upto = min(after + REPLAY_PAGE, head)
+            entries = await self._job(lambda after=after, upto=upto: self._store.read(after, upto))  # type: ignore[misc]
+            if entries:
+                take(entries)
+            after = upto
 
     async def close(self) -> None:
         """Write what is left and close. Idempotent."""
         if not self._open:
             return
         self._open = False
+        self._watching.cancel()
         if self._retaining is not None:
             self._retaining.cancel()
             await asyncio.gather(self._retaining, return_exceptions=True)
@@ -125,6 +140,26 @@ class SqliteLog:
         await self._worker.run(self._store.close)
         self._worker.stop()
         self._lock.release()
+
+    def _identity(self) -> list[tuple[int, int]]:
+        """Which files the names of the log stand for. Raises FileNotFoundError."""
+        found = [os.stat(path) for path in (self.path, wal_of(self.path))]
+        return [(one.st_dev, one.st_ino) for one in found]
+
+    def _watch(self) -> None:
+        """Once a second: what is written goes into the files that were opened, also when these have lost their names;
+        then it is gone with this process."""
+        try:
+            same = self._identity() == self._files
+        except OSError:
+            same = False
+        if same:
+            self._watching = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._watch)
+            return
+        why = f"{self.path} or its write-ahead log was deleted or replaced while it was in use. {GONE}"
+        error = self._store.lose(why)
+        if self.on_lost is not None:
+            self.on_lost(error)
 
     async def _job(self, work: Callable[[], T]) -> T:
         """Have the writer do something. Raises LogError."""
@@ -148,7 +183,7 @@ class SqliteLog:
         values: list[object] = []
         for entry in entries:
             fact = entry.fact
-            values += (entry.seq, at, fact.room, encode(fact))
+            values += (entry.seq, at, fact.room, encode(fact), None)
         cursors = self._take_cursors() if self._cursors and self._now() >= self._cursors_from else {}
         self._appending = True
         try:

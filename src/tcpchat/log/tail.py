@@ -122,7 +122,8 @@ class Tail:
         if query.kind == "feed" and first and query.after >= first - 1:
             return self._feed(query)
         if query.kind == "entry" and first and query.seq >= first:
-            entries = self.entries[query.seq - first :][:1]
+            start = bisect_left(self.entries, query.seq, key=_seq)  # one that is damaged leaves a gap
+            entries = [entry for entry in self.entries[start : start + 1] if entry.seq == query.seq]
             return Result(tuple(self._live().row(entry) for entry in entries))
         return None
 

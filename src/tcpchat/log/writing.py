@@ -20,8 +20,9 @@ from typing import Protocol, TypeVar
 
 from tcpchat.core.model import Entry
 from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
-from tcpchat.log.facts import decode
+from tcpchat.log.damage import Damage, rows_of, stand_in
 from tcpchat.log.follow import erase_some, follow, forget_some
+from tcpchat.log.opening import open_for_writing
 from tcpchat.log.schema import (
     BUSY_SECONDS,
     advice,
@@ -32,10 +33,11 @@ from tcpchat.log.schema import (
     in_doubt,
     insert_many,
     lineages,
-    open_for_writing,
     touch,
     transaction,
 )
+from tcpchat.log.sums import Chain, chain_at, digest, intact
+from tcpchat.log.told import Record, Told
 from tcpchat.log.words import Index
 
 logger = logging.getLogger("tcpchat.log")
@@ -141,8 +143,12 @@ def _fail(future: asyncio.Future[T], error: BaseException) -> None:
 class Store:
     """The file, for its only writer."""
 
-    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
-        self.path = path
+    db: sqlite3.Connection
+    index: Index
+    chain: Chain
+
+    def __init__(self, path: Path, told: Callable[[int], None], damage: Damage) -> None:
+        self.path, self._damage = path, damage
         self.head = 0
         self.followed = 0
         self._told = told  # is called with the place up to which the followers have come
@@ -154,32 +160,61 @@ class Store:
         self._closed = False
         self._stale = False  # what is known of the index's parts, after a transaction that failed
         self._lost: LogLost | None = None
+        self._record: Record | None = None
+        self._lineage = ""
         self._cleaning = True  # something may be to erase, to scrub
         self._scrubbed = False  # the write-ahead log may hold what was erased or cut off
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
     def open(self) -> list[Entry]:
-        """Open the file; returns the entries that the followers have not passed. Raises LogError, sqlite3.Error."""
+        """Open the file; returns the entries that the followers have not passed. Raises LogError, sqlite3.Error,
+        OSError."""
         self.db = open_for_writing(self.path)
+        self._record = Record(self.path)
         self.index = Index(self.db)
         self.head = self.db.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()[0]
         self.followed = followed(self.db)
-        while self.head - self.followed > FAR:
-            self._follow(self.read(self.followed, CHUNK), lambda: False)
-        self._behind.extend(self.read(self.followed, FAR))
+        self.chain = chain_at(self.db, self.head)
+        self._lineage = self.lineages()[-1].id
+        self._tell()
+        for after in range(self.followed, self.head - FAR, CHUNK):
+            if entries := self.read(after, min(after + CHUNK, self.head - FAR)):
+                self._follow(entries, lambda: False)
+        self._behind.extend(self.read(self.followed, self.head))
         return list(self._behind)
 
-    def read(self, after: int, limit: int) -> list[Entry]:
-        """Entries behind a seq."""
-        sql = "SELECT seq, at, body FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [Entry(seq, at, decode(body)) for seq, at, body in self.db.execute(sql, (after, limit))]
+    def abandon(self) -> None:
+        """Close what was opened of a log that cannot be used."""
+        if self._record is not None:
+            self._record.close()
+        if hasattr(self, "db"):
+            self.db.close()
+
+    def _tell(self) -> None:
+        """Note up to where senders may be told that they are accepted."""
+        assert self._record is not None
+        try:
+            self._record.write(Told(self.head, self.chain.value, self._lineage))
+        except OSError as error:
+            logger.warning("! %s: what is told cannot be noted beside it: %s", self.path, error.strerror)
+
+    def read(self, after: int, upto: int) -> list[Entry]:
+        """Entries behind a seq, up to another. One that is damaged is left out, or something stands in for it."""
+        rows = rows_of(self.db, "seq > ? AND seq <= ? ORDER BY seq", (after, upto))
+        found = [(row, self._damage.fact(*row) or stand_in(row[0], row[3])) for row in rows]
+        return [Entry(row[0], row[1], fact) for row, fact in found if fact is not None]
 
     def restore(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
         """The newest snapshot and all cursors."""
-        sql = "SELECT seq, state FROM snapshots WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
-        row = self.db.execute(sql, (self.head,)).fetchone() or (0, None)
-        return row[0], row[1], self.db.execute("SELECT user, place, seq, at FROM cursors").fetchall()
+        seq, state = 0, None
+        sql = "SELECT seq, state, sum FROM snapshots WHERE seq <= ? ORDER BY seq DESC"
+        for seq_kept, kept, check in self.db.execute(sql, (self.head,)).fetchall():
+            if intact(seq_kept, 0, 0, kept, check):
+                seq, state = seq_kept, kept
+                break
+            logger.error("! %s: the state saved at %d is damaged; an older one is taken", self.path, seq_kept)
+        return seq, state, self.db.execute("SELECT user, place, seq, at FROM cursors").fetchall()
 
     def erasing(self) -> dict[int, int]:
         """Users whose texts are still being erased, and before which seq."""
@@ -206,7 +241,7 @@ class Store:
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except LogError as error:
             logger.warning("! %s", error)
-        self.db.close()
+        self.abandon()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
@@ -214,10 +249,11 @@ class Store:
         """Make entries durable together, and cursors with them. Raises LogUnavailable: then none of it is there, nor
         comes back. Raises LogLost: nothing is known, and nothing more is written."""
         self._usable()
+        chain = self.chain.over(values)
         try:
-            if cursors or len(values) > 4 * PADDED[-1]:
+            if cursors or len(values) > 5 * PADDED[-1]:
                 with transaction(self.db):
-                    insert_many(self.db, "INSERT INTO entries", 4, values)
+                    insert_many(self.db, "INSERT INTO entries", 5, values)
                     _merge(self.db, cursors)
             else:
                 self.db.execute(*_one_statement(values))
@@ -227,7 +263,8 @@ class Store:
             if in_doubt(error):
                 self._make_sure(error)
             raise LogUnavailable(advice(self.path, error)) from error
-        self.head = entries[-1].seq
+        self.head, self.chain = entries[-1].seq, chain
+        self._tell()
         if not self._behind:
             self._behind_since = time.monotonic()
         self._behind.extend(entries)
@@ -274,7 +311,7 @@ class Store:
         """Keep a state of the chat. Raises LogUnavailable, LogLost."""
         self._usable()
         with advised(self.path), transaction(self.db):
-            self.db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (seq, state))
+            self.db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (seq, state, digest(seq, 0, 0, state)))
             sql = "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)"
             self.db.execute(sql, (SNAPSHOTS,))
         self._pages += 2 + len(state) // 4096
@@ -284,7 +321,10 @@ class Store:
         self._usable()
         with advised(self.path), transaction(self.db):
             begin_lineage(self.db, since)
-        return self.lineages()
+        every = self.lineages()
+        self._lineage = every[-1].id
+        self._tell()
+        return every
 
     def forget(self, before: int) -> int:
         """Delete some of the entries before a seq; returns how many. Only what a snapshot has, never the newest."""
@@ -415,15 +455,17 @@ class Store:
 # the interpreter's lock go, and may have to wait for the busy loop to get it back.
 PADDED = (1, 2, 4, 8, *range(16, 513, 16))
 _STATEMENTS = {
-    size: "INSERT INTO entries SELECT * FROM (VALUES " + ",".join(["(?,?,?,?)"] * size) + ") WHERE column1 IS NOT NULL"
+    size: "INSERT INTO entries SELECT * FROM (VALUES "
+    + ",".join(["(?,?,?,?,?)"] * size)
+    + ") WHERE column1 IS NOT NULL"
     for size in PADDED
 }
 
 
 def _one_statement(values: list[object]) -> tuple[str, list[object]]:
-    rows = len(values) // 4
+    rows = len(values) // 5
     size = next(size for size in PADDED if size >= rows) if rows <= 16 else -(-rows // 16) * 16
-    return _STATEMENTS[size], values + [None] * (4 * (size - rows)) if size > rows else values
+    return _STATEMENTS[size], values + [None] * (5 * (size - rows)) if size > rows else values
 
 
 def _merge(db: sqlite3.Connection, cursors: Cursors) -> None:
