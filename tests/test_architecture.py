@@ -42,6 +42,7 @@ SERVER_FILES = {
     "lifesigns",
     "clock",
     "background",
+    "datafolder",
     "fanout",
     "turns",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import stat
 import sys
 import tomllib
 import typing
@@ -27,6 +28,8 @@ from tcpchat.core.text import decoded
 ENVIRONMENT = "TCPCHAT_"
 SECTION = "server"
 BEGIN, END = "<!-- settings: begin (python -m tcpchat.config) -->", "<!-- settings: end -->"
+SECRETS = ("oper_password", "connection_password")
+ANOTHER = "Name another with --config FILE or TCPCHAT_CONFIG, or set HOME to this account's own."
 KINDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
@@ -210,8 +213,12 @@ def read_file(path: Path) -> dict[str, Any]:
     """The settings of the ``[server]`` table of a TOML file."""
     try:
         table = tomllib.loads(decoded(path.read_bytes())).get(SECTION, {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. {ANOTHER}") from None
+    except ValueError as error:  # no UTF-8, no TOML
         raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {SECTION} is a table: a line [{SECTION}], and the settings below it.")
     for key in table:
         if key not in SETTINGS:
             near = difflib.get_close_matches(key, SETTINGS, 1)
@@ -224,7 +231,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str] | None = No
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["TCPCHAT_CONFIG"]) if environment.get("TCPCHAT_CONFIG") else None)
     path = named or default_file()
-    stored = read_file(path) if named or path.exists() else {}
+    stored = read_file(path) if named or _is_there(path) else {}
     chosen: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
         if name in flags:
@@ -234,6 +241,28 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str] | None = No
         elif name in stored:
             chosen[name] = setting.read(stored[name], f"{path}: {name}")
     return Config(**chosen)
+
+
+def _is_there(path: Path) -> bool:
+    """Is there a settings file that nobody has named? Raises ConfigError where that cannot be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # another user's home: to go on without its settings could open what they close
+        raise ConfigError(f"{path} cannot be looked at: {error.strerror}. {ANOTHER}") from None
+    return True
+
+
+def told_secrets(path: Path) -> list[str]:
+    """A sentence when a settings file holds passwords and all accounts of this machine can read it."""
+    try:
+        reach = path.stat().st_mode
+        if os.name != "posix" or not reach & stat.S_IROTH or not any(key in read_file(path) for key in SECRETS):
+            return []
+    except (OSError, ConfigError):
+        return []
+    return [f"All accounts of this machine can read the passwords in {path}. End it with: chmod o-rwx {path}"]
 
 
 def documentation() -> str:

@@ -31,7 +31,9 @@ from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
 from tcpchat.connection import Connection
 from tcpchat.core.chat import Chat
+from tcpchat.core.text import decoded
 from tcpchat.core.version import VERSION
+from tcpchat.datafolder import blaming, explained, exposed, keeping_private, make_folder, private_file
 from tcpchat.doorway import Layer
 from tcpchat.lifesigns import TICKS_PER_SECOND
 from tcpchat.log import Log, LogLost
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from tcpchat.irckept import Kept
     from tcpchat.trust.tls import Tls
 
+DATABASES = ("tcpchat.db", "tcpchat.db-wal", "tcpchat.db-shm", "irc.db", "irc.db-wal", "irc.db-shm")
 ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
 logger = logging.getLogger("tcpchat.server")
 
@@ -129,20 +132,21 @@ class Server:
     async def start(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the log, restore the chat, listen (on these sockets, if the port was taken before).
 
-        Raises LogError, PortInUse, OSError, CertificateError.
+        Raises LogError, PortInUse, StartError (a file or folder cannot be used), OSError, CertificateError.
         """
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         sockets = sockets or listen(self.host, self.port)
         self.port = int(sockets[0].getsockname()[1])
         try:
-            self._open_tls()
-            await self._restore()
-            self._open_syslog()
-            self._open_irc()
+            await self._open_files(sockets)
         except BaseException:
             for sock in sockets:
                 sock.close()
+            if self.log is not None:
+                with contextlib.suppress(Exception):
+                    await self.log.close()
+            self._close_syslog()
             self._remove_folder()
             raise
         assert self.log is not None
@@ -153,9 +157,25 @@ class Server:
         for sock in sockets:
             make_prompt(sock)
             self._listeners.append(await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG))
-        self._let_operators_in()
         self._timer = loop.call_later(1 / TICKS_PER_SECOND, self._tick)
         logger.info("= listening on port %d", self.port)
+
+    async def _open_files(self, sockets: list[socket.socket]) -> None:
+        """Everything that this server has in files. Raises LogError, StartError, CertificateError."""
+        if self.data is not None:
+            make_folder(self.data)
+            for text in exposed(self.data, self._private_files()):
+                logger.warning("! %s", text)
+        self._open_tls()
+        with keeping_private(self.data, DATABASES):
+            await self._restore()
+        self._open_syslog()
+        self._open_irc()
+        self._let_operators_in(sockets)
+
+    def _private_files(self) -> tuple[str, ...]:
+        """The files of the data folder that are nobody else's business."""
+        return (*DATABASES, *(path.name for path in self.eraser.files()))
 
     async def _restore(self) -> None:
         self.chat = Chat(msgspec.structs.replace(self.config.limits(), version=VERSION))
@@ -187,6 +207,16 @@ class Server:
             self.irc.sts_port = self.irc.sts_port or self.port
         self._irc_kept = Kept(self.irc, self.data)
         self._irc_kept.open()
+        self._look_at_motd()
+
+    def _look_at_motd(self) -> None:
+        """It is read for each IRC client anew, and may be put there later: what is wrong with it is said, no more."""
+        if self.irc.motd_path:
+            path = Path(self.irc.motd_path)
+            try:
+                decoded(path.read_bytes())
+            except (OSError, ValueError) as error:
+                logger.warning("! no message of the day: %s", explained(path, error, "Correct it, or --motd."))
 
     def _place(self) -> Path:
         """The data folder, or one that goes away with the server."""
@@ -214,6 +244,12 @@ class Server:
         return {"fingerprint": self.fingerprint, "words": words(self.fingerprint)} if self.fingerprint else {}
 
     @property
+    def addresses(self) -> list[str]:
+        """The addresses that this server listens on."""
+        sockets = [sock for listener in self._listeners for sock in getattr(listener, "sockets", ())]
+        return [str(sock.getsockname()[0]) for sock in sockets]
+
+    @property
     def fingerprint(self) -> str:
         """Of the key that clients are shown; "" without TLS."""
         return self._tls.fingerprint if self._tls is not None else ""
@@ -232,8 +268,10 @@ class Server:
     def _open_syslog(self) -> None:
         name = self.config.syslog
         if self.audit.sink is None and self.data is not None and name not in ("", "off"):
-            # Held open for the life of the server; closed by stop().
-            self._own_syslog = open(self.data / name, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
+            path = self.data / name
+            with blaming(path, "Name another file with --syslog; `--syslog off` keeps none."):
+                # Held open for the life of the server; closed by stop().
+                self._own_syslog = open(path, "a", encoding="utf-8", errors="replace", opener=private_file)  # noqa: SIM115
             self.audit.sink = self._own_syslog
         self.audit.login_of = self._login_of
 
@@ -263,20 +301,26 @@ class Server:
         await self._end()
         logger.info("= stopped")
 
-    def _let_operators_in(self) -> None:
+    def _close_syslog(self) -> None:
+        if self._own_syslog is not None:
+            with contextlib.suppress(OSError):  # a full disk
+                self._own_syslog.close()
+
+    def _let_operators_in(self, sockets: list[socket.socket]) -> None:
         """Who can read the data folder is an operator: a secret of this run, and where to bring it, in a file."""
         if self.data is None:
             return
         self.chat.admin_secret = secrets.token_urlsafe(32)
         path = self.data / ADMIN_FILE
-        path.unlink(missing_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as out:
-            out.write(f"{self._loopback()} {self.port} {self.chat.admin_secret}\n")
+        with blaming(path, "`tcpchat admin` needs it: move away what is there."):
+            path.unlink(missing_ok=True)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w") as out:
+                out.write(f"{self._loopback(sockets)} {self.port} {self.chat.admin_secret}\n")
 
-    def _loopback(self) -> str:
+    def _loopback(self, sockets: list[socket.socket]) -> str:
         """An address of this machine itself on which this server listens."""
-        hosts = [sock.getsockname()[0] for listener in self._listeners for sock in getattr(listener, "sockets", ())]
+        hosts = [sock.getsockname()[0] for sock in sockets]
         if any(host in ("0.0.0.0", "127.0.0.1") for host in hosts):
             return "127.0.0.1"
         return "::1" if any(host in ("::", "::1") for host in hosts) else hosts[0]
@@ -310,8 +354,7 @@ class Server:
         await self._irc_kept.close()
         self.audit.flush()
         await self.eraser.end()
-        if self._own_syslog is not None:
-            self._own_syslog.close()
+        self._close_syslog()
         self._remove_folder()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
@@ -464,5 +507,5 @@ def default_log(data: Path, retention_days: int = 0) -> Log:
     """The embedded log in this folder."""
     from tcpchat.log.sqlite import SqliteLog
 
-    data.mkdir(parents=True, exist_ok=True)
-    return SqliteLog(data / "tcpchat.db", retention_days=retention_days)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SqliteLog(data, retention_days=retention_days)

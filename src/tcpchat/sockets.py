@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
 import sys
+from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 BACKLOG = 1024  # connections the kernel holds while the loop is busy
+FREE_TRIES = 16  # ports that are taken as free until one is free on all addresses
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 UNSENT_MAX = 131_072  # bytes the kernel may hold unsent for one peer: memory of a stopped reader, TCP_NOTSENT_LOWAT
 LOST_PROBES = 3  # retransmissions or window probes without an answer: the machine is gone
 OPTION_NUMBERS = {"TCP_NOTSENT_LOWAT": 25} if sys.platform == "linux" else {}  # unnamed before Python 3.12
@@ -24,31 +29,67 @@ class PortInUse(OSError):
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets on every address of the host, all on one port. Raises PortInUse, OSError."""
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    """Listening sockets on every address of the host, all on one port; ``::`` and "" are all of this machine, IPv4 too.
+
+    Raises PortInUse, OSError.
+    """
+    found = _resolved(host, port)
+    for _ in range(FREE_TRIES if port == 0 else 0):
+        with contextlib.suppress(PortInUse):  # a port that is free on one address may be taken on another
+            return _listen(host, port, found)
+    return _listen(host, port, found)
+
+
+def _resolved(host: str, port: int) -> list[tuple[Any, ...]]:
+    """What getaddrinfo says, without doubles. Raises OSError."""
+    name = host.removeprefix("[").removesuffix("]")
+    with contextlib.suppress(ValueError):
+        address = ip_address(name)
+        if address == IPv6Address("::"):
+            name = ""
+        elif address.version == 6 and address.ipv4_mapped:
+            name = str(address.ipv4_mapped)
+    try:
+        found = socket.getaddrinfo(name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise OSError(errno.EADDRNOTAVAIL, f"{host!r} is no address or name known here ({error.strerror})") from None
+    except ValueError:  # of what cannot be a name: UnicodeError is one, too
+        raise OSError(errno.EADDRNOTAVAIL, f"{host!r} cannot be the name of a machine") from None
+    return list(dict.fromkeys(found))
+
+
+def _listen(host: str, port: int, found: list[tuple[Any, ...]]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
-        sock = socket.socket(family, kind, protocol)
+    for family, kind, protocol, _, address in found:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address[0], port, *address[2:]))
-            sock.listen(BACKLOG)
+            sockets.append(_bound(family, kind, protocol, (address[0], port, *address[2:])))
         except OSError as error:
-            sock.close()
-            if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
+            if error.errno in NOT_HERE and len(found) > 1:
                 continue  # "localhost" may name ::1 on a machine without IPv6
             for other in sockets:
                 other.close()
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(host, port) from None
             raise
-        port = int(sock.getsockname()[1])
-        sockets.append(sock)
+        port = int(sockets[-1].getsockname()[1])
     if not sockets:
         raise OSError(errno.EADDRNOTAVAIL, f"{host} is not an address of this machine")
     return sockets
+
+
+def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
+    """One listening socket. Raises OSError."""
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def peer_address(transport: asyncio.BaseTransport) -> tuple[str, bool]:

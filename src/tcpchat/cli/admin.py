@@ -32,6 +32,7 @@ from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.operators import ACTS
 from tcpchat.core.text import clean_line
+from tcpchat.datafolder import private_umask
 
 SECRET = "admin.secret"
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that are mistaken for others
@@ -89,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry the act out; returns the exit code."""
     local: dict[str, Callable[[argparse.Namespace], int]] = {"backup": _backup, "check": _check}
-    return guarded(args, lambda: local.get(args.do, _act)(args))
+    with private_umask():
+        return guarded(args, lambda: local.get(args.do, _act)(args))
 
 
 def _act(args: argparse.Namespace) -> int:
@@ -142,22 +144,32 @@ def _by_folder(args: argparse.Namespace, stack: ExitStack) -> Session:
         pass  # it does not run, or was killed and left its secret behind
     if not (folder / "tcpchat.db").exists():
         raise Ended(FAILED, f"There is no chat in {folder}. Name its data folder with --data DIR.")
+    from tcpchat.datafolder import StartError
     from tcpchat.log import LogError
     from tcpchat.server import Server
+    from tcpchat.trust.fingerprint import CertificateError
 
     try:
         stack.enter_context(Server.in_thread("127.0.0.1", 0, folder, syslog="off"))
-    except LogError as error:
+    except (LogError, StartError, CertificateError) as error:
         raise Ended(FAILED, str(error)) from None
     return stack.enter_context(_session(args, folder))
 
 
 def _session(args: argparse.Namespace, folder: Path) -> Session:
     """A session by the secret in the folder of a running server. Raises FileNotFoundError; entering, as any session."""
+    path = folder / SECRET
     try:
-        host, port, secret = (folder / SECRET).read_text(encoding="ascii").split()
+        host, port, secret = path.read_text(encoding="ascii").split()
     except PermissionError:
-        raise Ended(NOT_ALLOWED, f"{folder / SECRET} can only be read by who runs the server.") from None
+        raise Ended(NOT_ALLOWED, f"{path} can only be read by who runs the server.") from None
+    except NotADirectoryError:
+        raise Ended(USAGE, f"{folder} is no folder. Name the server's data folder with --data DIR.") from None
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is damaged"
+        raise Ended(FAILED, f"{path} cannot be read: {why}. Move it away, and start the server again.") from None
     server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return Session(argparse.Namespace(**{**vars(args), "server": server, "user": "operator"}), operator=secret)
 

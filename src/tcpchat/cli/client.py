@@ -26,6 +26,7 @@ def menu(args: argparse.Namespace, host: str | None, port: int | None, login: st
     from tcpchat.menu import main
 
     server_host, server_port = parse_address(args.server)
-    if host and ":" in host and port is None and host.count(":") == 1:
-        host, port = parse_address(host)
+    if host and (host.startswith("[") or (port is None and host.count(":") == 1)):
+        host, named = parse_address(host)  # also HOST:PORT in one word, and [ADDRESS]
+        port = port or named
     return main(host or server_host, port or server_port, login=login, password=password_option())

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -92,10 +93,8 @@ def _own_name() -> str:
         raise Ended(USAGE, "Who are you? Give --user LOGIN or set TCPCHAT_USER.") from None
 
 
-def config_path() -> Any:
+def config_path() -> Path:
     """The settings file: TCPCHAT_CONFIG, else config.toml in the configuration folder."""
-    from pathlib import Path
-
     from tcpchat.client.identity import home
 
     named = os.environ.get("TCPCHAT_CONFIG")
@@ -105,21 +104,39 @@ def config_path() -> Any:
 def read_profile(name: str | None) -> dict[str, Any]:
     """The client's part of the settings file. Raises Ended for a file or profile that cannot be used."""
     path = config_path()
-    if not path.exists():
-        if name:
-            raise Ended(USAGE, f"No profile {name!r}: {path} does not exist.")
-        return {}
+    table = read_settings(path)
+    found = dict(_table(path, table, "default"))
+    if name:
+        if name not in _table(path, table, "profile"):
+            raise Ended(USAGE, f"No profile {name!r} in {path}." + ("" if table else " There is no such file."))
+        found.update(_table(path, table["profile"], name))
+    return found
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings file; nothing where there is none, or where that is another account's home. Raises Ended."""
     import tomllib
 
     try:
-        table = tomllib.loads(decoded(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise Ended(USAGE, f"{path}: {error}") from None
-    found = dict(table.get("default", {}))
-    if name:
-        if name not in table.get("profile", {}):
-            raise Ended(USAGE, f"No profile {name!r} in {path}.")
-        found.update(table["profile"][name])
+        path.stat()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        if os.environ.get("TCPCHAT_CONFIG"):
+            raise Ended(USAGE, f"TCPCHAT_CONFIG: {path} cannot be read: {error.strerror}.") from None
+        return {}
+    try:
+        return tomllib.loads(decoded(path.read_bytes()))
+    except OSError as error:
+        raise Ended(USAGE, f"{path} cannot be read: {error.strerror}. TCPCHAT_CONFIG names another.") from None
+    except ValueError as error:
+        raise Ended(USAGE, f"{path}: {error} (tcpchat config edit opens it)") from None
+
+
+def _table(path: Path, table: dict[str, Any], name: str) -> dict[str, Any]:
+    found = table.get(name, {})
+    if not isinstance(found, dict):
+        raise Ended(USAGE, f"{path}: {name} is a table: a line in brackets, and the settings below it.")
     return found
 
 

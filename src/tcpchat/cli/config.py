@@ -11,14 +11,18 @@ import json
 import os
 import re
 import shlex
+import stat
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tcpchat.cli.common import FAILED, NOT_FOUND, USAGE, Ended, config_path, guarded, show_json
+from tcpchat.cli.common import FAILED, NOT_FOUND, USAGE, Ended, config_path, guarded, read_settings, show_json
+from tcpchat.config import SECRETS
 from tcpchat.core.text import decoded
 
+HIDDEN = "***"  # in the list; `get` shows a password
 BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -70,13 +74,7 @@ def known() -> dict[str, Row]:
 
 def read() -> dict[str, Any]:
     """The file as a flat table: dotted name -> value. Raises Ended when it is no TOML."""
-    path = Path(config_path())
-    try:
-        return flat(tomllib.loads(decoded(path.read_bytes())))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise Ended(USAGE, f"{path}: {error} (tcpchat config edit opens it)") from None
+    return flat(read_settings(config_path()))
 
 
 def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -127,6 +125,8 @@ def _list(args: argparse.Namespace) -> int:
     rows = [(name, *present(name, row, stored)) for name, row in table.items()]
     rows += [(name, value, "file") for name, value in stored.items() if name not in table]
     for name, value, source in rows:
+        if value and name.removeprefix("server.") in SECRETS:
+            value = HIDDEN
         if args.json:
             show_json({"name": name, "value": value, "from": source})
         else:
@@ -162,22 +162,36 @@ def _set(args: argparse.Namespace) -> int:
         right = False
     if not right:
         raise Ended(FAILED, f"{path} is written in a way that this command cannot change; use: tcpchat config edit")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_text(after, encoding="utf-8")
-    new.replace(path)
+    write(path, after)
     return 0
 
 
 def _edit(args: argparse.Namespace) -> int:
     path = Path(config_path())
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(template(), encoding="utf-8")
+        write(path, template())
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if os.name == "nt" else "vi")
     code = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
     read()
     return FAILED if code else 0
+
+
+def write(path: Path, text: str) -> None:
+    """Whole or not at all. A new file is for its owner only, and so is one with a password in it. Raises Ended."""
+    target = path.resolve()  # a link stays one
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
+        handle, new = tempfile.mkstemp(dir=target.parent, prefix=".config-")  # mode 0600
+        try:
+            with open(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(new, mode & ~0o007 if any(name in text for name in SECRETS) else mode)
+            os.replace(new, target)
+        finally:
+            Path(new).unlink(missing_ok=True)
+    except OSError as error:
+        raise Ended(FAILED, f"{path} cannot be written: {error.strerror}. TCPCHAT_CONFIG names another.") from None
 
 
 ACTIONS = {"path": _path, "list": _list, "get": _get, "set": _set, "edit": _edit}

@@ -8,18 +8,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
+import shlex
 import signal
+import socket
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
 from tcpchat import config as settings
 from tcpchat.cli import output
 from tcpchat.config import SETTINGS, Config, ConfigError
+from tcpchat.datafolder import StartError, private_umask
 from tcpchat.log import LogError
 from tcpchat.server import Server
 from tcpchat.sockets import PortInUse
@@ -65,18 +70,45 @@ def run(args: argparse.Namespace) -> int:
         config = read_config(args)
     except ConfigError as error:
         return _fail(str(error), 2)
+    for text in told_secrets(args):
+        print(text, file=sys.stderr)
     more_files()
     try:
-        with _runner() as runner:
+        with private_umask(), _runner() as runner:
             return runner.run(serve(config))
     except PortInUse as error:
         return _fail(in_use(error.host, error.port))
     except LogError as error:
         return _fail(f"The messages in {config.data} cannot be used: {error}")
     except CertificateError as error:
+        return _fail(f"{str(error).rstrip('.')}. {_certificate_remedy(config)}")
+    except StartError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(f"Cannot serve on {config.host} port {config.port}: {error.strerror or error}")
+        return _fail(_cannot_listen(config, error))
+
+
+def told_secrets(args: argparse.Namespace) -> list[str]:
+    """A word for each settings file with passwords in it that other accounts of this machine can read."""
+    named = getattr(args, "config", None)
+    path = Path(named or os.environ.get("TCPCHAT_CONFIG") or settings.default_file())
+    return settings.told_secrets(path)
+
+
+def _certificate_remedy(config: Config) -> str:
+    given = [flag for flag in ("tls_cert", "tls_key", "tls_client_ca") if getattr(config, flag)]
+    if given:
+        return "Correct " + " or ".join("--" + flag.replace("_", "-") for flag in given) + "."
+    return "Move that file away and a new one is made (a new key is one that clients do not know), or use --plain-only."
+
+
+def _cannot_listen(config: Config, error: OSError) -> str:
+    hints = {
+        errno.EADDRNOTAVAIL: " Its own addresses: ip address. All of them: tcpchat serve 0.0.0.0 (with IPv6: ::)",
+        errno.EACCES: " Ports below 1024 are for root, or for who has CAP_NET_BIND_SERVICE. Without: --port 6060",
+    }
+    hint = hints.get(error.errno or 0, "")
+    return f"Cannot serve on {config.host} port {config.port}: {error.strerror or error}.{hint}"
 
 
 async def serve(config: Config, say: Callable[[str], None] | None = None) -> int:
@@ -141,16 +173,19 @@ def print_now(line: str) -> None:
 
 
 def banner(server: Server) -> list[str]:
-    """What the server prints when it is ready: where it is and how to join."""
+    """What the server prints when it is ready: where it is and how to join. Each line works on this very machine."""
     host, port, data = server.config.host, server.port, server.config.data
-    name = "localhost" if host in ("0.0.0.0", "::", "127.0.0.1", "::1") else host
+    name = joining_name(host, server.addresses)
+    at = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     width = max(len(f"tcpchat client {name} {port}"), 29) + 9
-    joins = (
-        (f"tcpchat chat {name}:{port}", "full screen"),
+    joins = [
+        (f"tcpchat chat {at}", "full screen"),
         (f"tcpchat client {name} {port}", "numbered menu"),
-        (f"{'https' if server.config.require_tls else 'http'}://{name}:{port}", "browser"),
+        (f"{'https' if server.config.require_tls else 'http'}://{at}", "browser"),
         (f"irssi -c {name} -p {port}", "any IRC client"),
-    )
+    ]
+    if "%" in name:
+        del joins[2]  # no browser takes an address of one link (fe80::1%eth0)
     lines = [
         f"server (HOST,PORT) set to ({host},{port})",
         f"Listening on port {port}, state {server.audit.state}. Join with:",
@@ -158,16 +193,42 @@ def banner(server: Server) -> list[str]:
     lines += [f"  {command.ljust(width)}{what}" for command, what in joins]
     if server.fingerprint:
         lines.append(f"Key {server.fingerprint}  ({words(server.fingerprint)})")
-    return [*lines, _places(server, host, data)]
+    return [*lines, _places(server, data)]
 
 
-def _places(server: Server, host: str, data: str) -> str:
+def joining_name(host: str, addresses: list[str]) -> str:
+    """By what name programs on this machine reach the server: ``localhost`` where all that it stands for is listened
+    on, else an address, or the name that was given."""
+    open_to = {_address(one) for one in addresses}
+    every = {one.version for one in open_to if one.is_unspecified}
+    local = _localhost()
+    if local and all(one in open_to or one.version in every for one in local):
+        return "localhost"
+    if every:
+        return "127.0.0.1" if 4 in every else "::1"
+    return host.removeprefix("[").removesuffix("]")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(text.partition("%")[0])
+
+
+def _localhost() -> list[IPv4Address | IPv6Address]:
+    """What ``localhost`` is on this machine; nothing where it does not know."""
+    try:
+        found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [_address(str(address[0])) for *_, address in found]
+
+
+def _places(server: Server, data: str) -> str:
     folder = "./" if data in (".", "") else data.rstrip("/") + "/"
     text = f"Messages in {folder}tcpchat.db"
     if server.audit.writing:
         text += f", log in {folder}{server.config.syslog}"
     text += "."
-    if host in ("localhost", "127.0.0.1", "::1"):
+    if all(_address(one).is_loopback for one in server.addresses):
         text += "  Only this computer can connect; `tcpchat serve 0.0.0.0` opens it to others."
     return text
 
@@ -183,7 +244,7 @@ def in_use(host: str, port: int) -> str:
         found = f"Port {port} is in use by process {pid}: {command}\nStop it with:   kill {pid}"
     else:
         found = f"Port {port} is in use by another program.\nFind it with:   ss -ltnp 'sport = :{port}'"
-    return f"{found}\nOr take another port:   tcpchat serve {host} {port + 1 if port < 65535 else 0}"
+    return f"{found}\nOr take another port:   tcpchat serve {shlex.quote(host)} {port + 1 if port < 65535 else 0}"
 
 
 def holder(port: int) -> tuple[int, str] | None:

@@ -28,7 +28,7 @@ class FolderLock:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise LogError(
-                f"{self.path.parent} cannot be written ({error.strerror}). Choose another with --data."
+                f"{self.path} cannot be written ({error.strerror}). Move it away, or choose another folder with --data."
             ) from None
         try:
             _lock(self._file)

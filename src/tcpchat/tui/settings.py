@@ -140,6 +140,7 @@ class Memory:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             draft = self.path.with_suffix(".new")
+            draft.touch(mode=0o600)
             draft.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
             draft.replace(self.path)
         except OSError:
