@@ -7,6 +7,7 @@ import hmac
 from base64 import b64decode, b64encode
 from typing import Any
 
+import pytest
 from ircpeer import House, commands, only
 
 
@@ -236,7 +237,7 @@ def test_register(house: House) -> None:
     house.join("root")
     a = house.connect()
     a.send("CAP REQ :draft/account-registration", "NICK root", "REGISTER * * sesame1")
-    assert a.until("FAIL")[-1].params[:3] == ["REGISTER", "USERNAME_EXISTS", "root"]
+    assert a.until("FAIL")[-1].params[:3] == ["REGISTER", "ACCOUNT_EXISTS", "root"]
     a.send("NICK bar", "REGISTER other * sesame1x")
     assert a.until("FAIL")[-1].params[:2] == ["REGISTER", "ACCOUNT_NAME_MUST_BE_NICK"]
     a.send("REGISTER bar * ab")
@@ -341,3 +342,44 @@ def test_lusers(house: House) -> None:
     b.send("QUIT")
     b.closed()
     assert numbers() == ("0", ["1", "2"])
+
+
+PASSWORDS = [
+    "plain-enough",
+    "with a blank",
+    "colon:inside",
+    "ends-with:",
+    ":begins",
+    "a:b:c:d-long",
+    "пароль-1",
+    "duck:x",
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_pass_logs_in_whatever_is_in_the_password(house: House, password: str) -> None:
+    a = house.connect()
+    a.send("CAP REQ :draft/account-registration", "NICK Duck", f"REGISTER * * :{password}")
+    a.until("REGISTER")
+    a.send("QUIT")
+    a.closed()
+    given = [f"Duck:{password}", f"duck:{password}"] + [password] * (not password.startswith("duck:"))
+    for one in given:
+        b = house.connect()
+        b.send(f"PASS :{one}", "NICK Duck", "USER u 0 * :real")
+        assert b.until("001", "433")[-1].command == "001", one
+        b.send("QUIT")
+        b.closed()
+    for one in (f"goose:{password}", password + "x", "Duck:"):
+        c = house.connect()
+        c.send(f"PASS :{one}", "NICK Duck", "USER u 0 * :real")
+        assert c.until("001", "433")[-1].command == "433", one
+
+
+def test_register_says_that_a_name_is_taken_whoever_has_it(house: House) -> None:
+    house.account("owned", "sesame")
+    house.join("guest")
+    for name in ("owned", "guest", "Guest"):
+        a = house.connect()
+        a.send("CAP REQ :draft/account-registration", f"NICK {name}", "REGISTER * * sesame1x")
+        assert a.until("FAIL", "REGISTER")[-1].params[:3] == ["REGISTER", "ACCOUNT_EXISTS", name]

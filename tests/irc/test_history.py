@@ -294,3 +294,40 @@ def test_a_client_that_answers_no_pings_is_asked_once(prompt: House) -> None:
     assert commands(b.until("PING")) == ["PRIVMSG", "PING"]
     a.ask(*["PRIVMSG bob :x"] * 20)
     assert commands(b.sync()) == ["PRIVMSG"] * 20
+
+
+@pytest.mark.parametrize("size", [7, 50, 100])
+@pytest.mark.parametrize("word", ["AFTER", "BEFORE", "BETWEEN"])
+def test_paging_by_time_ends_and_misses_nothing(house: House, word: str, size: int) -> None:
+    """A paste: very many lines in few milliseconds."""
+    a = house.join("alice", "echo-message", rooms=("#r",))
+    a.send(*(f"PRIVMSG #r :{number}" for number in range(240)))
+    a.sync()
+    b = house.join("bob", *CAPS[:-1], "server-time", rooms=("#r",))
+    early, late = "2000-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"
+    mark, got, pages = late if word == "BEFORE" else early, list[int](), 0
+    while rows := batch(
+        b, f"CHATHISTORY {word} #r timestamp={mark}{f' timestamp={late}' * (word == 'BETWEEN')} {size}"
+    ):
+        pages += 1
+        assert pages <= 240
+        numbers = [int(text) for _, _, text in rows]
+        got = numbers + got if word == "BEFORE" else got + numbers
+        mark = rows[0 if word == "BEFORE" else -1][1]
+    assert got == list(range(240))
+
+
+@pytest.mark.parametrize("word", ["AFTER", "BEFORE", "LATEST", "AROUND"])
+def test_a_time_is_exclusive(house: House, word: str) -> None:
+    a = house.join("alice", *CAPS, rooms=("#r",))
+    a.send(*(f"PRIVMSG #r :{number}" for number in range(60)))
+    said = [((line.tags or {})["time"], line.params[-1]) for line in a.sync() if line.command == "PRIVMSG"]
+    at = said[30][0]
+    rows = batch(a, f"CHATHISTORY {word} #r timestamp={at} 100")
+    times = [time for _, time, _ in rows]
+    if word == "BEFORE":
+        assert [text for _, _, text in rows] == [text for time, text in said if time < at]
+    elif word == "AROUND":
+        assert at in times
+    else:
+        assert [text for _, _, text in rows] == [text for time, text in said if time > at]

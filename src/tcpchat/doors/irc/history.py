@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from msgspec.structs import replace
+
 from tcpchat.core.model import (
     Amended,
     AnyEvent,
@@ -36,9 +38,12 @@ class Place(NamedTuple):
 
     at: int
     behind: int
+    moment: bool = False  # it is a time: what is of one millisecond must not be parted
 
 
 END = 1 << 62  # a place behind every entry
+MOMENT_MAX = 500  # rows of one millisecond that are shown at once, more than were asked for: the next page by time
+# begins behind that millisecond
 
 
 # -- what was missed -----------------------------------------------------------------------------------------
@@ -236,12 +241,14 @@ def seq_at(door: IrcDoor, target: str, kind: str, value: int) -> Asks[Place | Re
         return Place(value, value + 1)
     if kind == "any":
         return Place(0, 1)
-    answer = yield History(to=to_of(target), at=value, limit=10, events=True)
-    if not isinstance(answer, Page):
-        return cast("Refused", answer)
-    first = next((event.seq for event in answer.messages if event.at >= value), END)
-    same = [event.seq for event in answer.messages if event.at == value]
-    return Place(first, same[-1] + 1 if same else first)
+    found = []
+    for moment in (value, value + 1):  # however many there are of one millisecond
+        answer = yield History(to=to_of(target), at=moment, limit=1, events=True)
+        if not isinstance(answer, Page):
+            return cast("Refused", answer)
+        found.append(answer.messages[0].seq if answer.messages else END)
+    first, behind = found
+    return Place(first, behind, True)
 
 
 def answer_events(answer: object) -> Iterable[Message | Amended | RoomEvent]:
@@ -251,11 +258,11 @@ def answer_events(answer: object) -> Iterable[Message | Amended | RoomEvent]:
 def page(door: IrcDoor, word: str, target: str, places: list[Place], limit: int) -> Asks[Page | Refused]:
     """The page that a subcommand asks for."""
     to, playback = to_of(target), "draft/event-playback" in door.caps
-    at, behind = places[0]
+    at, behind, moment = places[0]
     if word == "BEFORE":
-        return cast("Page | Refused", (yield History(to=to, before=at, limit=limit, events=playback)))
+        return (yield from whole_moments(History(to=to, before=at, events=playback), limit, moment))
     if word == "AFTER":
-        return cast("Page | Refused", (yield History(to=to, after=behind - 1, limit=limit, events=playback)))
+        return (yield from whole_moments(History(to=to, after=behind - 1, events=playback), limit, moment))
     if word == "AROUND":
         return cast("Page | Refused", (yield History(to=to, around=at, limit=limit, events=playback)))
     if word == "LATEST":
@@ -263,16 +270,31 @@ def page(door: IrcDoor, word: str, target: str, places: list[Place], limit: int)
         if isinstance(answer, Page) and at:
             return Page(answer.to, tuple(event for event in answer.messages if event.seq >= behind))
         return cast("Page | Refused", answer)
-    other, behind_other = places[1]
+    other, behind_other, _ = places[1]
     if at <= other:
-        return cast(
-            "Page | Refused",
-            (yield History(to=to, after=behind - 1, until=other, limit=limit, events=playback)),
-        )
-    answer = yield History(to=to, before=at, limit=limit, events=playback)
+        between = History(to=to, after=behind - 1, until=other, events=playback)
+        return (yield from whole_moments(between, limit, moment))
+    answer = yield from whole_moments(History(to=to, before=at, events=playback), limit, moment)
     if isinstance(answer, Page):
         return Page(answer.to, tuple(event for event in answer.messages if event.seq >= behind_other))
     return cast("Page | Refused", answer)
+
+
+def whole_moments(asked: History, limit: int, moment: bool) -> Asks[Page | Refused]:
+    """A page of so many rows. One by time ends between two milliseconds, so that who goes on from the time of its last
+    row misses nothing: with fewer rows, or, where one millisecond has more than fit, with all of it."""
+    answer = yield replace(asked, limit=limit + moment)
+    if not isinstance(answer, Page):
+        return cast("Refused", answer)
+    rows = answer.messages
+    if not moment or len(rows) <= limit:
+        return answer
+    kept, left_out = (rows[1:], rows[0]) if asked.before else (rows[:-1], rows[-1])
+    kept = tuple(row for row in kept if row.at != left_out.at)
+    if not kept:
+        more = yield replace(asked, limit=MOMENT_MAX)
+        kept = tuple(row for row in answer_events(more) if row.at == left_out.at)
+    return Page(answer.to, kept, True)
 
 
 def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:

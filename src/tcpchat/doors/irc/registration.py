@@ -111,7 +111,13 @@ def cap_end(door: IrcDoor, line: Line) -> Steps | None:
     return complete(door)
 
 
-@command("PASS", "password", "Give the password of the server, before NICK and USER.", least=1, early=True)
+@command(
+    "PASS",
+    "password | nick:password",
+    "Give the password of the server, or where it has none that of your nick, before NICK and USER.",
+    least=1,
+    early=True,
+)
 def pass_(door: IrcDoor, line: Line) -> None:
     if door.registered:
         door.reply("ERR_ALREADYREGISTERED")
@@ -227,7 +233,7 @@ def register(door: IrcDoor) -> Steps:
     door.commands.append(hello(door))
     answer = yield Wait("hello")
     if isinstance(answer, Challenge):
-        password = door.password_given.rpartition(":")[2] if not door.network.password else ""
+        password = own_password(door) if not door.network.password else ""
         if not password:
             claimed(door)
             return
@@ -245,9 +251,19 @@ def register(door: IrcDoor) -> Steps:
                 door.error(f"Closing link: {answer.text}")
 
 
+def own_password(door: IrcDoor) -> str:
+    """The password that PASS has given for the nick: ``password``, or ``nick:password``. What stands before the first
+    colon is taken off only when it is the nick, so that a password may hold colons."""
+    login, colon, rest = door.password_given.partition(":")
+    return rest if colon and door.network.fold(login) == door.network.fold(door.nick) else door.password_given
+
+
+CLAIMED = "This name belongs to somebody: log in with SASL or PASS, or take another and tell NickServ IDENTIFY"
+
+
 def claimed(door: IrcDoor) -> None:
     taken, door.nick = door.nick, ""
-    door.reply("ERR_NICKNAMEINUSE", taken, text="This name belongs to somebody: log in with SASL, or take another")
+    door.reply("ERR_NICKNAMEINUSE", taken, text=CLAIMED)
 
 
 # -- the welcome ---------------------------------------------------------------------------------------------

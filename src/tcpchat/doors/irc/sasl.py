@@ -186,7 +186,7 @@ def make(door: IrcDoor, account: str, password: str) -> Steps:
         door.proved = name
         say_logged_in(door, name)
         return
-    codes = {"exists": "USERNAME_EXISTS", "claimed": "USERNAME_EXISTS", "in_use": "USERNAME_EXISTS",
+    codes = {"exists": "ACCOUNT_EXISTS", "claimed": "ACCOUNT_EXISTS", "in_use": "ACCOUNT_EXISTS",
              "bad_name": "BAD_ACCOUNT_NAME", "too_long": "UNACCEPTABLE_PASSWORD"}  # fmt: skip
     code = codes.get(answer.code, "TEMPORARILY_UNAVAILABLE") if isinstance(answer, Refused) else "UNKNOWN_ERROR"
     text = answer.text if isinstance(answer, Refused) else "This did not work"
