@@ -95,6 +95,10 @@ class Config:
     byte_burst: int = _limit("byte_burst", "Bytes of text of one login that may come at once.")
     commands_per_second: float = _limit("commands_per_second", "Other commands of one login, sustained; 0 = any.")
     command_burst: int = _limit("command_burst", "Other commands of one login that may come at once.")
+    signals_per_second: float = _limit(
+        "signals_per_second", "Confirmations, pings and status of one login, sustained; 0 = any."
+    )
+    signal_burst: int = _limit("signal_burst", "Confirmations, pings and status of one login that may come at once.")
     logins_per_minute: float = _limit("logins_per_minute", "New logins from one address, sustained; 0 = any.")
     login_burst: int = _limit("login_burst", "New logins from one address that may come at once.")
     guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")

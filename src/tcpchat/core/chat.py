@@ -12,6 +12,7 @@ from typing import Any
 
 from tcpchat.core import (
     certificates,
+    counting,
     entering,
     linking,
     operators,
@@ -22,18 +23,21 @@ from tcpchat.core import (
     resuming,
     rooms,
     scram,
+    silence,
     talking,
     who,
 )
 from tcpchat.core import model as m
+from tcpchat.core.bounds import Bounds, Refusal, size_of
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
 from tcpchat.core.guesses import Guesses, Newcomers
-from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Bucket, Limits
+from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
 from tcpchat.core.state import Room, State, User
 
 Effects = list[m.AnyEffect]
 EARLY_MAX = WINDOW + 16  # commands that may be sent behind Hello before it is answered: a window and a little
+EARLY_BYTES = 65_536  # of their texts: nobody has proved anything yet
 MISSED_MAX = 1_024  # receipts and the like kept for a session that is not live
 RECENT = 512  # newest entries kept at hand, so that a reader that is nearly there catches up without the log
 SHOWN_SECONDS = 1.0  # what others are shown of somebody is kept: in a class that comes everybody asks for everybody
@@ -44,6 +48,8 @@ class Chat:
 
     def __init__(self, settings: Limits | None = None) -> None:
         self.limits = settings or Limits()
+        self.bounds = Bounds(self.limits, {do: frozenset(act.takes.split()) for do, act in operators.ACTS.items()})
+        self.late: dict[Session, m.Confirm] = {}  # confirmations beyond the rate: the last one says it all
         self.state = State()
         self.sessions: dict[int, Session] = {}
         self.strangers: dict[int, Session] = {}  # sessions that are not open yet, for tick
@@ -231,44 +237,48 @@ class Chat:
         """Check a command against the state of now; propose facts, answer, or refuse."""
         out: Effects = []
         kind = type(command)
+        if session.stage == CLOSED or (kind is not m.Say and not counting.counted(self, session, command, now, out)):
+            return out
+        try:
+            command = self.bounds.kept(command)
+        except Refusal as refusal:
+            if counting.odd(self, session, command, now, out):
+                counting.refuse_cut(session, command, refusal.code, out)
+            return out
         if session.stage != OPEN and kind not in BEFORE:
-            if session.stage == CLOSED:
-                return out
             if session.stage == NEW:
+                if kind is m.Say and not counting.odd(self, session, command, now, out):
+                    return out
                 refuse(session, command, "hello_first", out)
                 return out
-            self._wait(session, command, out)
+            self._wait(session, command, now, out)
             return out
         if session.user is not None:
             session.user.seen = int((now + self.offset) * 1000)
+            if session.user.muted:
+                if (hushed := silence.hush(self, session.user, command, now)) is None:
+                    if kind is not m.Typing:
+                        refuse(session, command, "muted", out)
+                    return out
+                command = hushed
         elif session.stage == OPEN and kind not in BY_NOBODY:
             refuse(session, command, "hello_first", out)
             return out
         handler = RECEIVE.get(kind)
         if handler is None:
             refuse(session, command, "unsupported", out)
-        elif (kind in UNLIMITED and not session.hook) or self._admits(session, command, now, out):
+        elif session.hook and kind not in HOOKED:
+            refuse(session, command, "not_allowed", out)
+        else:
             handler(self, session, command, now, out)
         return out
 
-    def _admits(self, session: Session, command: m.Command, now: float, out: Effects) -> bool:
-        """May this session do this, this soon? Otherwise the refusal is told."""
-        limits, user = self.limits, session.user
-        if session.hook and type(command) not in HOOKED:
-            refuse(session, command, "not_allowed", out)
-            return False
-        if user is None or session.trusted or not limits.commands_per_second or type(command) in UNLIMITED:
-            return True
-        if user.commands is None:
-            user.commands = Bucket()
-        wait = user.commands.take(now, limits.commands_per_second, limits.command_burst)
-        if wait and type(command) is not m.Typing:  # a passing notice may pass unseen
-            refuse(session, command, "too_fast", out, after=wait)
-        return not wait
-
-    def _wait(self, session: Session, command: m.Command, out: Effects) -> None:
-        """Commands sent behind Hello in one go wait until the session is open (bounded by the window)."""
-        if len(session.early) < EARLY_MAX:
+    def _wait(self, session: Session, command: m.Command, now: float, out: Effects) -> None:
+        """Commands sent behind Hello in one go wait until the session is open (bounded by the window, and in bytes)."""
+        if type(command) is m.Say and not counting.odd(self, session, command, now, out):
+            return
+        size = size_of(command) + sum(map(size_of, session.early))
+        if len(session.early) < EARLY_MAX and size <= EARLY_BYTES:
             session.early += (command,)
         else:
             refuse(session, command, "too_many_pending", out)
@@ -336,6 +346,7 @@ class Chat:
         if now >= self.reshow_at:
             self.reshow_at = now + SHOWN_SECONDS
             self.reshow()
+        counting.tick(self, now, out)
         receipts.tick(self, now, out)
         entering.tick(self, now, out)
         presence.tick(self, now, out)
@@ -472,9 +483,6 @@ BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.External, m.Ping, m.Pong, m.B
 
 # Facts that change nothing that others are shown of anybody who is here.
 QUIET = {m.Said, m.Arrived, m.Gone}
-
-# Commands that are limited elsewhere (messages), or cost less than counting them.
-UNLIMITED = BEFORE | {m.Say, m.Confirm, m.Read}
 
 # What an operator at the server's machine may do, who is nobody in the chat.
 BY_NOBODY = {m.Admin, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}

@@ -221,19 +221,23 @@ class Search(Command, frozen=True):
 
 
 class Who(Command, frozen=True):
-    """Who is here ("" = everybody online), who is in a room, or one login; ``all`` adds those who are away."""
+    """Who is here ("" = everybody online), who is in a room, or one login; ``all`` adds those who are away.
+    ``after`` is the last login of an answer that had more."""
 
     to: str = ""
     all: bool = False
     ref: int | str = 0
+    after: str = ""
 
 
 class Rooms(Command, frozen=True):
-    """The rooms one is in and one's direct conversations; ``all`` adds the public ones; ``to`` asks about one alone."""
+    """The rooms one is in and one's direct conversations; ``all`` adds the public ones; ``to`` asks about one alone.
+    ``after`` is the last public room of an answer that had more."""
 
     all: bool = False
     ref: int | str = 0
     to: str = ""
+    after: str = ""
 
 
 class Receipts(Command, frozen=True):

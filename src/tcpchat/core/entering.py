@@ -56,7 +56,7 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         session.account = None  # it proved another account than the one it now wants to speak for
     session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
     if command.device:
-        session.device_id = command.device[:128]
+        session.device_id = command.device
     ban = "" if session.trusted else banned(chat, session, command.login, now)
     if ban:
         refuse(session, "banned", out, text=ban)
@@ -141,7 +141,7 @@ def _guest(
         return
     presence.vacate(chat, login, out)
     session.stage = ARRIVING
-    fact = m.Arrived(login, session.device_id, command.name[: chat.limits.max_name])
+    fact = m.Arrived(login, session.device_id, command.name)
     out.append(m.Append(fact, m.Origin(session, 0, command)))
 
 
@@ -277,7 +277,7 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     if user is not None:
         if check.against not in user.keys and (link := linking.spend(chat, session, user, now)):
             session.stage = ARRIVING
-            added = m.KeyAdded(user.uid, check.against, offer.label[: chat.limits.max_label], by=link.by)
+            added = m.KeyAdded(user.uid, check.against, offer.label, by=link.by)
             out.append(m.Append(added, m.Origin(session, 0, offer)))
             return
         if check.against not in user.keys:  # revoked while it was being checked
@@ -303,7 +303,7 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
             return
         presence.vacate(chat, login, out)
     session.stage = ARRIVING
-    name, label = offer.name[: chat.limits.max_name], offer.label[: chat.limits.max_label]
+    name, label = offer.name, offer.label
     fact = m.Claimed(login, user.uid if user else 0, check.against, "", label, session.device_id, name)
     out.append(m.Append(fact, m.Origin(session, 0, offer)))
     operators.spend(chat, session, out)

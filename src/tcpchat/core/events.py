@@ -176,6 +176,7 @@ class People(Event, frozen=True):
     to: str
     people: tuple[Person, ...]
     ref: int | str = 0
+    more: bool = False  # there are more than one answer holds: ask again with ``after``
 
 
 class RoomList(Event, frozen=True):
@@ -183,6 +184,7 @@ class RoomList(Event, frozen=True):
 
     rooms: tuple[RoomInfo, ...]
     ref: int | str = 0
+    more: bool = False  # there are more than one answer holds: ask again with ``after``
 
 
 class Page(Event, frozen=True):

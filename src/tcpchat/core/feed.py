@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tcpchat.core.devices import Device
     from tcpchat.core.meant import Meant
     from tcpchat.core.model import AnyEvent, Command, Hello
+    from tcpchat.core.rules import Bucket
     from tcpchat.core.scram import Exchange
     from tcpchat.core.state import User
 
@@ -28,9 +29,9 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
-        "device_id", "dialect", "door", "early", "guessing", "hello", "hook", "id", "label", "linking", "live", "local",
-        "meant", "missed", "nonce", "opened", "oper", "quiet", "ready", "scram", "secure", "sent", "stage", "stopped",
-        "tries", "trusted", "user",
+        "device_id", "dialect", "door", "early", "excess", "guessing", "hello", "hook", "id", "knocks", "label",
+        "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
+        "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "tries", "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -65,6 +66,10 @@ class Session:
         self.away = ""
         self.tries = 0
         self.meant: Meant | None = None  # whose login it was that the challenge was for
+        self.spare = 0  # signals that it may still give before its login's (or its own) bucket is asked again
+        self.excess = 0  # commands in a row that came in spite of too_fast
+        self.signals: Bucket | None = None  # while it is nobody's
+        self.knocks: Bucket | None = None  # what it has asked for before it was open
         self.guessing = False  # a password of this session is being checked
         self.linking = ""  # the code by which a device wants to add its key
         self.opened = now

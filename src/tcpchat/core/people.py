@@ -12,15 +12,11 @@ from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
 from tcpchat.core.state import User, default_role
-from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 PREFERENCES_MAX = 150  # of one login or room; METADATA of IRC may have 100 of them
-PREFERENCE_KEY = 80  # characters
-PREFERENCE_BYTES = 1_000
-PASSWORD_BYTES = 1_024
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
@@ -150,14 +146,12 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
     elif command.do == "claim" and not may_claim(chat, session):
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif command.do == "claim":
-        label = command.label[: chat.limits.max_label]
-        fact = m.Claimed(user.login, user.uid, command.key, label=label, device=session.device_id)
+        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id)
         session.credential = command.key
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
     else:
-        label = command.label[: chat.limits.max_label]
-        fact_added = m.KeyAdded(user.uid, command.key, label, by=came_by(session, user))
+        fact_added = m.KeyAdded(user.uid, command.key, command.label, by=came_by(session, user))
         out.append(m.Append(fact_added, m.Origin(session, command.ref, command)))
 
 
@@ -196,8 +190,6 @@ def set_password(chat: Chat, session: Session, command: m.Password, out: Effects
         _register_early(chat, session, command, out)
     elif user is None or session.stage != OPEN:
         _refuse(session, command, "hello_first", out)
-    elif utf8_length(command.new) > PASSWORD_BYTES:
-        _refuse(session, command, "too_long", out)
     elif user.claimed and user.password and command.password:
         out.append(m.Check(session, "password", command.password, user.password, "", command, then))
     elif user.claimed and user.password:
@@ -215,8 +207,6 @@ def _register_early(chat: Chat, session: Session, command: m.Password, out: Effe
         _refuse(session, command, "bad_name", out, command.account)
     elif _somebodys(chat, login):
         _refuse(session, command, "exists", out, login)
-    elif utf8_length(command.new) > PASSWORD_BYTES:
-        _refuse(session, command, "too_long", out)
     elif not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
@@ -363,7 +353,7 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
     """A lasting preference of the login, or of a room by its operators."""
     user = session.user
     assert user is not None
-    if not command.key or len(command.key) > PREFERENCE_KEY or utf8_length(command.value) > PREFERENCE_BYTES:
+    if not command.key:
         _refuse(session, command, "bad_command", out, command.key)
         return
     number, prefs = 0, user.prefs
@@ -412,8 +402,6 @@ def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects
     user = session.user
     assert user is not None
     why = command.why
-    if utf8_length(why) > chat.limits.max_why:
-        why = why[: chat.limits.max_why // 4]
     before = away_text(user)
     session.away = why
     chat.reshow(user)

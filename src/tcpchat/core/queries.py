@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tcpchat.core import counting, receipts, talking
 from tcpchat.core import model as m
-from tcpchat.core import receipts, talking
 from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.rules import ALL, dm_room
 from tcpchat.core.state import Room, User
+from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+ANSWER_BYTES = 4 * 1024 * 1024  # of JSON, about: what one answer with rooms holds at most
+ROOM_BYTES = 250  # of a room without its name and topic
+ROOMS_PER_COMMAND = 100  # an answer with so many rooms counts as one command more
 NUMBER_MAX = (1 << 62) - 1
 UNREAD_MAX = 100  # unread messages of a conversation are counted up to here
 COUNTED_MAX = 1_000  # members of a room up to which a newcomer is told how far all others have it
@@ -338,11 +342,34 @@ def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, 
         return m.RoomList((outside(chat, chat.state.rooms[session.hook]),), command.ref)
     infos = [info(chat, user, room, counts) for room in chat.state.rooms_of(user)]
     infos += [direct for number in user.directs if (direct := _direct_info(chat, user, number, counts))]
-    if command.all:
-        for room in chat.state.rooms.values():
-            if not chat.state.is_member(user, room) and "secret" not in room.modes:
-                infos.append(outside(chat, room))
-    return m.RoomList(tuple(infos), command.ref)
+    if not command.all:
+        return m.RoomList(tuple(infos), command.ref)
+    others = _others(chat, user, command.after)
+    fits = _how_many(others)
+    counting.owe(chat, session, fits / ROOMS_PER_COMMAND)
+    infos = others[:fits] if command.after else infos + others[:fits]
+    return m.RoomList(tuple(infos), command.ref, fits < len(others))
+
+
+def _others(chat: Chat, user: User, after: str) -> list[m.RoomInfo]:
+    """The public rooms that the user is not in, in the order of their making, behind the one named ``after``."""
+    behind = chat.state.room(after) if after else None
+    first = behind.number if behind is not None else 0
+    return [
+        outside(chat, room)
+        for number, room in chat.state.rooms.items()
+        if number > first and not chat.state.is_member(user, room) and "secret" not in room.modes
+    ]
+
+
+def _how_many(infos: list[m.RoomInfo]) -> int:
+    """How many of them one answer holds."""
+    size = 0
+    for place, one in enumerate(infos):
+        size += ROOM_BYTES + utf8_length(one.to) + 2 * utf8_length(one.topic)  # quotes and backslashes are doubled
+        if size > ANSWER_BYTES:
+            return place
+    return len(infos)
 
 
 def _with_lists(chat: Chat, user: User, room: Room, member: bool) -> m.RoomInfo:

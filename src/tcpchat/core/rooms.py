@@ -22,7 +22,6 @@ SWITCHES = {
 VALUED = {"key", "limit"}
 LISTS = {"ban", "except", "invex"}
 ROLES = {OP, VOICE}
-CHANGES_MAX = 50  # of one command
 MASK_MAX = 200  # characters: a nick, a user and a host name, with room to spare
 
 
@@ -123,7 +122,8 @@ def leave(chat: Chat, session: Session, command: m.Leave, now: float, out: Effec
     if room.number == ALL:
         _refuse(session, command, "not_allowed", out, room.name)
         return
-    fact = m.Left(room.number, session.user.uid, command.why[: chat.limits.max_why])
+    why = "" if talking.may_speak(chat, session, session.user, room) else command.why  # who may not speak there goes so
+    fact = m.Left(room.number, session.user.uid, why)
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
@@ -181,7 +181,7 @@ def kick(chat: Chat, session: Session, command: m.Kick, now: float, out: Effects
     elif target is None or target.uid not in room.members:
         _refuse(session, command, "no_such_login", out, command.login, room.name)
     else:
-        fact = m.Left(room.number, target.uid, command.why[: chat.limits.max_why] or user.login, user.uid)
+        fact = m.Left(room.number, target.uid, command.why or user.login, user.uid)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
@@ -197,7 +197,7 @@ def mode(chat: Chat, session: Session, command: m.Mode, now: float, out: Effects
         _refuse(session, command, "not_allowed" if member else "not_member", out, room.name)
         return
     changes: list[m.Change] = []
-    for change in command.changes[:CHANGES_MAX]:
+    for change in command.changes:
         checked = _checked(chat, session, command, room, user, change, now, out)
         if checked is not None:
             changes.append(checked)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 from msgspec import Struct
 
 from tcpchat.core.masks import matches
-from tcpchat.core.text import INVISIBLE, fold, is_clean, skeleton
+from tcpchat.core.text import INVISIBLE, NAME_MAX, fold, is_clean, skeleton
 
 ALL = 1  # the number of #all, to which everyone belongs
 ALL_NAME = "#all"
@@ -42,6 +43,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     byte_burst: int = 2_000_000
     commands_per_second: float = 20.0  # of all other kinds per login (joins, pages, searches, ...), sustained
     command_burst: int = 400  # of them that may come at once: an IRC client with many rooms comes back
+    signals_per_second: float = 5_000.0  # of what costs least (confirmations, pings, status) per login, sustained
+    signal_burst: int = 20_000  # of them that may come at once: a reader of fast rooms confirms each message
     logins_per_minute: float = 60.0  # new ones (guests and claims) from one address, sustained
     login_burst: int = 300  # of them that may come at once: a class behind one router
     guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
@@ -65,16 +68,32 @@ class Bucket:
     __slots__ = ("at", "tokens")
 
     def __init__(self) -> None:
-        self.tokens, self.at = -1.0, 0.0  # below nought: not used yet, that is full
+        self.tokens, self.at = math.inf, 0.0  # not used yet: full
 
-    def take(self, now: float, rate: float, burst: float) -> float:
-        """Take one token: 0, or the seconds until there is one."""
-        tokens = burst if self.tokens < 0 else min(burst, self.tokens + (now - self.at) * rate)
-        self.at, self.tokens = now, tokens
-        if tokens < 1:
-            return wait_of(1 - tokens, rate)
-        self.tokens = tokens - 1
+    def fill(self, now: float, rate: float, burst: float) -> float:
+        """How many tokens there are now."""
+        self.tokens = min(burst, self.tokens + (now - self.at) * rate)
+        self.at = now
+        return self.tokens
+
+    def take(self, now: float, rate: float, burst: float, cost: float = 1.0) -> float:
+        """Take a token (or ``cost`` of them): 0, or the seconds until there are so many."""
+        cost = min(cost, burst)
+        tokens = self.fill(now, rate, burst)
+        if tokens < cost:
+            return wait_of(cost - tokens, rate)
+        self.tokens = tokens - cost
         return 0.0
+
+    def draw(self, now: float, rate: float, burst: float, most: int) -> int:
+        """Take as many whole tokens as there are, up to ``most``: for who counts in blocks."""
+        got = min(most, max(int(self.fill(now, rate, burst)), 0))
+        self.tokens -= got
+        return got
+
+    def owe(self, cost: float) -> None:
+        """Take tokens that may not be there yet, for what turned out to cost more than was known before."""
+        self.tokens -= cost
 
 
 def dm_room(a: int, b: int) -> int:
@@ -94,6 +113,8 @@ def challenge_text(nonce: str, login: str, binding: str) -> str:
 
 def good_login(login: str, limits: Limits) -> str:
     """The login as it will be shown (NFC, single spaces), or "" when it cannot be one."""
+    if len(login) > NAME_MAX:
+        return ""
     name = unicodedata.normalize("NFC", login).strip()
     if not name or len(name) > limits.max_login or name[0] in "#@:&$%+~" or not is_clean(name):
         return ""
@@ -105,6 +126,8 @@ def good_login(login: str, limits: Limits) -> str:
 
 def good_room(room: str, limits: Limits) -> str:
     """The room's name with "#", or "" when it cannot be one."""
+    if len(room) > NAME_MAX:
+        return ""
     name = unicodedata.normalize("NFC", room if room.startswith("#") else "#" + room)
     if not 2 <= len(name) <= limits.max_room + 1 or not is_clean(name):
         return ""

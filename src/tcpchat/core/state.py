@@ -43,7 +43,7 @@ class User:
         "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
         "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "numbered",
         "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "rooms", "seen", "sessions",
-        "since", "tokens", "tokens_at", "uid",
+        "signals", "since", "tokens", "tokens_at", "uid",
     )  # fmt: skip
 
     def __init__(self, uid: int, login: str, since: int) -> None:
@@ -79,6 +79,7 @@ class User:
         self.byte_tokens = -1.0
         self.tokens_at = 0.0
         self.commands: Bucket | None = None  # once one was counted
+        self.signals: Bucket | None = None
 
     def own(self, table: str) -> dict[Any, Any]:
         """One of its tables, to be written."""

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tcpchat.core import counting
 from tcpchat.core import model as m
+from tcpchat.core.bounds import FORMAT_COST, message_size
 from tcpchat.core.devices import too_many
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Audience, Session
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
 from tcpchat.core.state import MENTIONS_MAX, Room, User
-from tcpchat.core.tags import RANKS, all_good, good_cuts
-from tcpchat.core.text import BYTE_ORDER_MARK, fold, normal_text, utf8_length
+from tcpchat.core.tags import RANKS, good_cuts
+from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 KINDS = {"text", "action", "notice", "tag"}
 SILENCING = frozenset({"moderated", "registered_speak"})  # switches of a room that silence some who are in it
+HEAVY = 1 + FORMAT_COST  # times its bytes that a text can count for, see message_size
+MENTIONED_MAX = 64  # words with "@" of one message that are looked up
 
 
 def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) -> None:
@@ -29,17 +33,23 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
     assert device is not None
     if n:
         if n <= device.proposed:
-            _repeat(session, command, out)
+            if counting.odd(chat, session, command, now, out):
+                _repeat(session, command, out)
             return
         if n != device.proposed + 1:
+            if not counting.odd(chat, session, command, now, out):
+                return
             expected = device.proposed + 1
             out.append(m.Tell(session, m.Refused("gap", CODES["gap"].text, command.ref, n, 0.0, expected)))
             return
         if n > device.last + WINDOW:
+            if not counting.odd(chat, session, command, now, out):
+                return
             _no(session, command, "too_many_pending", out)
             return
     if chat.limits.messages_per_second and (wait := _too_fast(chat.limits, user, len(command.text), now)):
-        _no(session, command, "too_fast", out, after=wait)
+        if counting.odd(chat, session, command, now, out):
+            _no(session, command, "too_fast", out, after=wait)
         return
     if n == 1 and too_many(user.devices, user.numbered, user.claimed, chat.ms(now), chat.limits):
         code = "too_many_devices"
@@ -71,20 +81,17 @@ def _repeat(session: Session, command: m.Say, out: Effects) -> None:
 def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effects, now: float) -> str:
     """Append the proposal and return "", or the code of a refusal."""
     limits, text, kind = chat.limits, command.text, command.kind
-    if "\r" in text or text.startswith(BYTE_ORDER_MARK):
-        text = normal_text(text)
-        command = msgspec.structs.replace(command, text=text)
     if not text and kind != "tag":
         return "empty"
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
         return "bad_text"
-    if size > limits.max_text:
+    if size > limits.max_text or (size * HEAVY > limits.max_text and message_size(text) > limits.max_text):
         return "too_long"
     if command.re and not 0 < command.re <= chat.state.seq:
         return "no_such_message"
-    if kind not in KINDS or (command.tags and not all_good(command.tags)):
+    if kind not in KINDS:
         return "bad_command"
     if (command.cuts and not good_cuts(command.cuts, len(text))) or (command.rank and not _ranked(command)):
         return "bad_command"
@@ -317,7 +324,7 @@ def _read_own(user: User, number: int, head: int, seq: int) -> None:
 
 def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int) -> None:
     """Remember unread ``@name`` mentions for those they name."""
-    for part in fact.text.split("@")[1:]:
+    for part in fact.text.split("@", MENTIONED_MAX + 1)[1 : MENTIONED_MAX + 1]:
         word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
         user = chat.state.by_fold.get(fold(word)) if word else None
         if user is not None and user is not author and chat.state.is_member(user, room) and may_hear(chat, user, fact):
@@ -330,10 +337,9 @@ def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int)
 
 def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
     """Ask the log whose message it is; the answer decides (see amend)."""
-    command = msgspec.structs.replace(command, text=normal_text(command.text))
     if not command.text:
         _refuse(session, command, "empty", out)
-    elif utf8_length(command.text) > chat.limits.max_text:
+    elif message_size(command.text) > chat.limits.max_text:
         _refuse(session, command, "too_long", out)
     elif session.user is not None and silenced(chat, session.user, now):
         _refuse(session, command, "muted", out)

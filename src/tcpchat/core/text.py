@@ -28,6 +28,7 @@ _MAYBE_MARKS = re.compile(r"[^\w\s\x00-\u02ff]{9}")
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _PLAIN = re.compile(r"[\n\t\x20-\x7e]*\Z")
 _SPACES = re.compile(r"[\s_]")
+NAME_MAX = 256  # characters: nothing longer is anybody's name, so it is not worked on
 FOLD_KEPT = 64  # characters: folded names up to this length are kept at hand
 FOLDS_MAX = 4  # a few characters need a second pass to come to rest
 
@@ -42,8 +43,13 @@ _LOOKALIKES = str.maketrans(
 
 
 def fold(name: str) -> str:
-    """The form under which names are compared: compatibility forms, case, spaces and ``_`` are alike."""
-    return _fold_short(name) if len(name) <= FOLD_KEPT else _fold(name)
+    """The form under which names are compared: compatibility forms, case, spaces and ``_`` are alike.
+
+    What is longer than NAME_MAX comes back as it is: it is no name, and one character may become eighteen.
+    """
+    if len(name) <= FOLD_KEPT:
+        return _fold_short(name)
+    return _fold(name) if len(name) <= NAME_MAX else name
 
 
 def _fold(name: str) -> str:
@@ -63,6 +69,8 @@ _fold_short = lru_cache(maxsize=4_096)(_fold)  # every message folds the names i
 
 def skeleton(name: str) -> str:
     """The form under which names look alike: ``fold`` with look-alike letters of other scripts made one."""
+    if len(name) > NAME_MAX:
+        return name
     text = fold(name)
     if not text.isascii():
         text = unicodedata.normalize("NFD", text)

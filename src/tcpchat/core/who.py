@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from tcpchat.core import counting
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
 from tcpchat.core.people import away_text
 from tcpchat.core.state import Room, User
+from tcpchat.core.text import fold, utf8_length
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
+
+ANSWER_BYTES = 4 * 1024 * 1024  # of JSON, about: what one answer holds at most; native clients read lines of 16 MiB
+PERSON_BYTES = 160  # of a person without its texts
+FEW = 100  # people that always fit
+DOORS_SHOWN = 8  # devices of one login that are named
+PEOPLE_PER_COMMAND = 50  # an answer with so many people counts as one command more
 
 
 def shown(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
@@ -35,11 +45,17 @@ def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: 
     account = user.account
     return m.Person(
         user.login, user.online, account, user.name, away_text(user), user.role if role is None else role,
-        tuple(dict.fromkeys(session.label or session.door for session in sessions)),
+        _doors(user),
         user.online_since if sessions else 0, user.seen, shown, any(session.bot for session in sessions),
         bool(sessions) and all(session.secure for session in sessions),
         tuple(room.role(user.uid) for room in rooms) if ranks else (),
     )  # fmt: skip
+
+
+def _doors(user: User) -> tuple[str, ...]:
+    """Where somebody is: what its devices are called, or how they come; the words of the muted are not shown."""
+    names = (session.door if user.muted else session.label or session.door for session in user.sessions)
+    return tuple(islice(dict.fromkeys(names), DOORS_SHOWN))
 
 
 class Crowd:
@@ -106,7 +122,25 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
             for user in chat.state.users.values()
             if (user.sessions or command.all) and ((one := shown(chat, user, asker)).online or command.all)
         )
-    out.append(m.Tell(session, m.People(to, found, command.ref)))
+    if command.after:
+        at = next((place for place, one in enumerate(found, 1) if fold(one.login) == fold(command.after)), len(found))
+        found = found[at:]
+    fits = how_many(found)
+    counting.owe(chat, session, fits / PEOPLE_PER_COMMAND)
+    out.append(m.Tell(session, m.People(to, found[:fits], command.ref, fits < len(found))))
+
+
+def how_many(people: Sequence[m.Person]) -> int:
+    """How many of them one answer holds."""
+    if len(people) <= FEW:
+        return len(people)
+    size = 0
+    for place, one in enumerate(people):
+        texts = (one.login, one.name, one.away, *one.doors, *one.rooms)
+        size += PERSON_BYTES + 4 * len(texts) + sum(map(utf8_length, texts))
+        if size > ANSWER_BYTES:
+            return place
+    return len(people)
 
 
 def _refuse(session: Session, command: m.Who, code: str, out: Effects) -> None:

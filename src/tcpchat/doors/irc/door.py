@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tcpchat.core.model import AnyEvent, Bye, Command, Message, TypingNotice
+from tcpchat.core.model import AnyEvent, Bye, Command, Message, Pong, TypingNotice
 from tcpchat.doors.irc import arrivals, caps, encode, events, refusals, talking, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.answers import Answer, Tags
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
 LINES_A_TURN = 32  # lines handled before others have their turn, and what they were answered has been written
 SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
+COUNTED = Pong()  # stands for a line that this door answers alone: the chat counts what every peer asks
 NO_CAPS: frozenset[str] = frozenset()
 NOTHING: Mapping[str, str] = MappingProxyType({})
 BYTES_MAX = wire.MAX_TAGS + wire.MAX_LINE  # of one line with its tags
@@ -113,7 +114,10 @@ class IrcDoor:
         for _ in range(LINES_A_TURN):
             if not self.unread:
                 break
+            asked = len(self.commands)
             self._handle(self.queue.pop(0))
+            if len(self.commands) == asked:
+                self.commands.append(COUNTED)
         commands, self.commands = self.commands, []
         return commands
 
