@@ -14,8 +14,9 @@ import pytest
 from conftest import Start
 from tlspeer import Native, dial, secure
 
-from tcpchat import cli
+from tcpchat import cli, clock
 from tcpchat.core import guesses, linking
+from tcpchat.core.feed import Session
 from tcpchat.core.guesses import Guesses
 from tcpchat.core.model import Check
 from tcpchat.core.rules import challenge_text
@@ -123,27 +124,107 @@ def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) 
     past = Guesses()
     for number in range(5):
         past.wrong(f"192.0.2.{number}", 0.0)
-    assert len(past._past) == 2
+    assert len(past._at_one._past) == len(past._in_all._past) == 2
 
 
-def guess(port: int, password: str) -> dict[str, Any]:
+def guess(port: int, password: str, login: str = "goose") -> dict[str, Any]:
     with Native(secure(port)) as peer:
-        assert peer.enter("duck")["t"] == "challenge"
+        assert peer.enter(login)["t"] == "challenge"
         peer.send("password", password=password)
         return peer.until("refused", "welcome")
 
 
+def with_passwords(server: Server, *logins: str) -> None:
+    """Logins whose password is ``quack quack``; the first one owns the place."""
+    for login in logins:
+        with Native(secure(server.port)) as peer:
+            peer.enter(login)
+            peer.send("password", password="", new="quack quack", ref=1)
+            assert peer.until("done", "refused")["t"] == "done"
+
+
 def test_wrong_passwords_have_to_wait(server: Server) -> None:
-    with Native(secure(server.port)) as peer:
-        peer.enter("duck")
-        peer.send("password", password="", new="quack quack", ref=1)
-        assert peer.until("done", "refused")["t"] == "done"
+    with_passwords(server, "duck", "goose")
     assert [guess(server.port, "wrong")["code"] for _ in range(guesses.FREE)] == ["wrong_password"] * guesses.FREE
     refused = guess(server.port, "quack quack")
     assert refused["code"] == "too_fast"
     assert 0 < refused["after"] <= 1
     server.chat.guesses = Guesses()
     assert guess(server.port, "quack quack")["t"] == "welcome"
+
+
+def test_who_guesses_at_one_login_keeps_nobody_else_out(server: Server) -> None:
+    with_passwords(server, "duck", "goose", "swan")
+    for _ in range(guesses.FREE + 2):
+        guess(server.port, "wrong", "goose")
+        guess(server.port, "wrong", "duck")
+    assert guess(server.port, "quack quack", "goose")["code"] == "too_fast"
+    assert guess(server.port, "quack quack", "swan")["t"] == "welcome"
+    assert guess(server.port, "quack quack", "duck")["t"] == "welcome", "the owner, on this machine"
+
+
+def test_guesses_at_once_are_no_more_than_one_by_one(server: Server) -> None:
+    with_passwords(server, "duck", "goose")
+    peers = [Native(secure(server.port)) for _ in range(20)]
+    for peer in peers:
+        assert peer.enter("goose")["t"] == "challenge"
+    for peer in peers:
+        peer.send("password", password="wrong")
+    codes = [peer.until("refused")["code"] for peer in peers]
+    for peer in peers:
+        peer.socket.close()
+    assert codes.count("wrong_password") == guesses.FREE
+    assert codes.count("too_fast") == 20 - guesses.FREE
+
+
+def test_right_passwords_at_once_are_no_guesses(server: Server) -> None:
+    with_passwords(server, "duck", "goose")
+    for _ in range(2 * guesses.FREE):
+        assert guess(server.port, "quack quack")["t"] == "welcome"
+    assert server.chat.guesses.wait("127.0.0.1", clock.now(), "goose") == 0
+
+
+def test_many_logins_of_one_address_are_counted_together_and_never_wait_long() -> None:
+    past = Guesses()
+    for number in range(guesses.FREE_IN_ALL + 10):
+        past.wrong("192.0.2.1", 0.0, f"login{number}")
+    assert past.wait("192.0.2.1", 0.0, "another") == guesses.MOST_IN_ALL
+    assert past.wait("192.0.2.2", 0.0, "another") == 0
+
+
+@pytest.mark.parametrize("kind", [{"new": "other"}, {"password": "wrong", "new": "other"}, {"password": "wrong"}])
+def test_every_kind_of_password_work_is_one_at_a_time(server: Server, kind: dict[str, str]) -> None:
+    with Native(secure(server.port)) as peer:
+        peer.enter("goose")
+        lines = [{"t": "password", "password": "", "ref": ref, **kind} for ref in (1, 2, 3)]
+        peer.socket.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
+        codes = {(event := peer.until("refused"))["ref"]: event["code"] for _ in range(2)}
+    assert "too_many_pending" in codes.values()
+    assert codes.get(3) == "too_many_pending" or codes.get(2) == "too_many_pending"
+
+
+async def test_the_turns_go_round_the_addresses() -> None:
+    queue, order = checking.Queue(), []
+
+    async def one(address: str) -> None:
+        await queue.turn(address)
+        order.append(address)
+
+    tasks = [asyncio.create_task(one(address)) for address in ("a", "a", "a", "a", "b", "c")]
+    await asyncio.sleep(0)
+    for _ in tasks:
+        queue.done()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert order == ["a", "a", "b", "c", "a", "a"]
+
+
+async def test_no_address_fills_the_queue() -> None:
+    queue = checking.Queue()
+    assert [queue.enter("a") for _ in range(checking.SHARE_MAX + 1)] == [True] * checking.SHARE_MAX + [False]
+    assert queue.enter("b")
+    queue.leave("a")
+    assert queue.enter("a")
 
 
 def test_a_session_guesses_one_at_a_time(server: Server) -> None:
@@ -160,7 +241,7 @@ def test_a_session_guesses_one_at_a_time(server: Server) -> None:
 async def test_the_queue_of_passwords_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "WAITING_MAX", 3)
     checker = Checker()
-    check: Any = Check(None, "password", "x", "", "", None)  # type: ignore[arg-type]
+    check = Check(Session(1, 0.0), "password", "x")
     assert sorted(map(str, await asyncio.gather(*(checker.check(check) for _ in range(5))))) == [
         "",
         "",

@@ -178,6 +178,8 @@ class Chat:
         """The connection is gone."""
         out: Effects = []
         self.sessions.pop(session.id, None)
+        self.late.pop(session, None)
+        self.guesses.end(session, False)
         if session.stage != CLOSED:
             presence.leave(self, session, now, why, out)
         session.stage = CLOSED

@@ -6,7 +6,7 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import certificates, linking, operators, people, presence, queries, resuming, tokens
+from tcpchat.core import certificates, hashing, linking, operators, people, presence, queries, resuming, tokens
 from tcpchat.core import model as m
 from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
@@ -208,22 +208,19 @@ def password(chat: Chat, session: Session, command: m.Password, now: float, out:
         out.append(m.Tell(session, event))
         return
     if command.new:
-        people.set_password(chat, session, command, out)
+        people.set_password(chat, session, command, now, out)
         return
     if session.guessing or session.stage in (CHECKING, ARRIVING, ENTERING):
         refuse(session, "too_many_pending", out, fatal=False, ref=command.ref)  # one guess at a time
         return
-    if wait := chat.guesses.wait(session.address, now):
-        _wait(session, wait, command.ref, out)
-        return
-    session.guessing = True
-    then = meant(chat.state, command.account or login_of(session))
+    name = command.account or login_of(session)
+    then = meant(chat.state, name)
     user = owner(chat.state, then)
-    if session.stage == CHALLENGED:
-        session.stage = CHECKING
     against = user.password if user is not None else ""
     # Without such a login a hash is checked all the same: the time taken tells nothing about who exists.
-    out.append(m.Check(session, "password", command.password, against, "", command, then))
+    check = m.Check(session, "password", command.password, against, "", command, then)
+    if hashing.ask(chat, check, now, out, name) and session.stage == CHALLENGED:
+        session.stage = CHECKING
 
 
 def login_of(session: Session) -> str:
@@ -238,7 +235,7 @@ def _wait(session: Session, seconds: float, ref: int | str, out: Effects) -> Non
 def overloaded(chat: Chat, check: m.Check, out: Effects) -> None:
     """So many passwords wait to be checked that this one was not: nothing is known about it."""
     session = check.session
-    session.guessing = False
+    hashing.answered(chat, session, True)
     if session.stage == CHECKING:
         session.stage = CHALLENGED
     _wait(session, 1.0, getattr(check.command, "ref", 0), out)
@@ -247,7 +244,8 @@ def overloaded(chat: Chat, check: m.Check, out: Effects) -> None:
 def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -> None:
     """What trust has found."""
     session, command = check.session, check.command
-    session.guessing = False
+    if check.what != "key":
+        hashing.answered(chat, session, bool(answer))
     match command:
         case m.Proof():
             _proved(chat, session, check, answer, now, out)
@@ -314,7 +312,6 @@ def _password_checked(chat: Chat, check: m.Check, command: m.Password, answer: s
     user = owner(chat.state, check.meant)
     if not answer or user is None or check.against != user.password:  # another one was set, or it has another name
         session.stage = CHALLENGED if session.stage == CHECKING else session.stage
-        chat.guesses.wrong(session.address, now)
         wrong(session, "wrong_password", out, command.ref)
         return
     if ban := banned(chat, session, user.login, now):

@@ -29,8 +29,8 @@ class Session:
 
     __slots__ = (
         "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
-        "device_id", "dialect", "door", "early", "excess", "guessing", "hello", "hook", "id", "knocks", "label",
-        "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
+        "device_id", "dialect", "door", "early", "excess", "guess", "guessing", "hello", "hook", "id", "knocks",
+        "label", "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
         "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "tries", "trusted", "user",
     )  # fmt: skip
 
@@ -70,7 +70,8 @@ class Session:
         self.excess = 0  # commands in a row that came in spite of too_fast
         self.signals: Bucket | None = None  # while it is nobody's
         self.knocks: Bucket | None = None  # what it has asked for before it was open
-        self.guessing = False  # a password of this session is being checked
+        self.guessing = False  # a password of this session is being checked or made
+        self.guess: str | None = None  # at which login it is a guess
         self.linking = ""  # the code by which a device wants to add its key
         self.opened = now
         self.carrier: Any = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from tcpchat.core import hashing, presence, tokens
 from tcpchat.core import model as m
-from tcpchat.core import presence, tokens
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.meant import meant, still
@@ -175,7 +175,8 @@ def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, 
     elif not secret:
         _refuse(session, command, "empty", out)
     else:
-        out.append(m.Check(session, "hash", secret, "", "", command, meant(chat.state, command.args["login"])))
+        check = m.Check(session, "hash", secret, "", "", command, meant(chat.state, command.args["login"]))
+        hashing.ask(chat, check, now, out)
 
 
 def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answer: str, out: Effects) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpchat.core import certificates, linking, presence, talking
+from tcpchat.core import certificates, hashing, linking, presence, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
@@ -182,25 +182,26 @@ def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | N
             presence.lock_out(chat, user, fact.key, chat.now, out)
 
 
-def set_password(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
+def set_password(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
     """A new password for the own login (the old one is needed where there is one), or for a guest: a claim."""
     user = session.user
     then = meant(chat.state, user.login) if user is not None else NOBODY
     if user is None and command.account and session.door == "irc" and session.stage == NEW:
-        _register_early(chat, session, command, out)
+        _register_early(chat, session, command, now, out)
     elif user is None or session.stage != OPEN:
         _refuse(session, command, "hello_first", out)
     elif user.claimed and user.password and command.password:
-        out.append(m.Check(session, "password", command.password, user.password, "", command, then))
+        check = m.Check(session, "password", command.password, user.password, "", command, then)
+        hashing.ask(chat, check, now, out, user.login)
     elif user.claimed and user.password:
         _refuse(session, command, "wrong_password", out)
     elif not user.claimed and not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
-        out.append(m.Check(session, "hash", command.new, user.password, "", command, then))
+        hashing.ask(chat, m.Check(session, "hash", command.new, user.password, "", command, then), now, out)
 
 
-def _register_early(chat: Chat, session: Session, command: m.Password, out: Effects) -> None:
+def _register_early(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
     """IRC's REGISTER before the hello: a login that nobody has and nobody is using."""
     login = good_login(command.account, chat.limits)
     if not login:
@@ -210,7 +211,8 @@ def _register_early(chat: Chat, session: Session, command: m.Password, out: Effe
     elif not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
-        out.append(m.Check(session, "hash", command.new, "", "", command, meant(chat.state, login)))
+        check = m.Check(session, "hash", command.new, "", "", command, meant(chat.state, login))
+        hashing.ask(chat, check, now, out)
 
 
 def _somebodys(chat: Chat, login: str) -> bool:
@@ -240,7 +242,8 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     elif user is None or not answer or check.against != user.password:  # another one was set meanwhile
         _refuse(session, command, "wrong_password", out)
     elif check.what == "password":
-        out.append(m.Check(session, "hash", command.new, user.password, "", command, check.meant))
+        again = m.Check(session, "hash", command.new, user.password, "", command, check.meant)
+        hashing.ask(chat, again, now, out)
     elif user.claimed:
         fact_set = m.PasswordSet(user.uid, answer, user.uid, was=of_password(user))
         out.append(m.Append(fact_set, m.Origin(session, command.ref, command)))

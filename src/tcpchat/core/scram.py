@@ -94,7 +94,8 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
 
     exchange, session.scram = session.scram, None
     message = command.message
-    if wait := chat.guesses.wait(session.address, now):
+    account = exchange.meant.name if exchange is not None else _account(message)
+    if wait := chat.guesses.wait_of(session, account, chat.state.find(account), now):
         out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, command.ref, after=round(wait, 1))))
         return
     if exchange is None:
@@ -112,7 +113,7 @@ def scram(chat: Chat, session: Session, command: m.Scram, now: float, out: Effec
         return
     answer, user = exchange.finish(message), owner(chat.state, exchange.meant)
     if not answer or user is None or _kept(user) != exchange.kept or now > exchange.until:
-        chat.guesses.wrong(session.address, now)
+        chat.guesses.wrong(session.address, now, exchange.meant.name)
         wrong(session, "wrong_password", out, command.ref)
         return
     if ban := banned(chat, session, user.login, now):
