@@ -17,7 +17,7 @@ from fakechat import FakeChat
 
 import tcpchat
 from tcpchat import Bot, Server, connect, sync
-from tcpchat.client.bot import Heard
+from tcpchat.client.bot import ANSWERS_MAX, ANSWERS_SECONDS, PLACES_MAX, Brake, Heard
 from tcpchat.core import model as m
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,3 +214,45 @@ def test_the_page_about_embedding(tmp_path: Path, number: int) -> None:
                 output, errors = end(running)
         assert errors == "", errors
         assert "Traceback" not in output
+
+
+async def test_bots_do_not_answer_bots() -> None:
+    async with Server(port=0, data=None) as server:
+        address = f"localhost:{server.port}"
+        heard: list[str] = []
+
+        def made(login: str, answer_bots: bool) -> Bot:
+            bot = Bot(address, login, answer_bots=answer_bots).join("#bots")
+
+            @bot.on_message
+            def every(message: Heard) -> str:
+                heard.append(message.by)
+                return "heard: " + message.text[:20]
+
+            return bot
+
+        async with connect(address, "duck") as duck:
+            await duck.join("#bots")
+            messages, events = duck.messages(), duck.events()
+            async with served(made("robo", False)), served(made("echo", False)):
+                here = {"robo", "echo"}
+                while here:
+                    if isinstance(event := await events.next(5), m.RoomEvent):
+                        here.discard(event.login)
+                for text in ("hello", "bye"):  # what the bots made of the first answers is known with the second ones
+                    await duck.send("#bots", text)
+                    answers = [await messages.next(5) for _ in range(2)]
+                    assert sorted((one.by, one.bot) for one in answers if one) == [("echo", True), ("robo", True)]
+                    assert {one.text for one in answers if one} == {"heard: " + text}
+        assert heard == ["duck"] * 4
+
+
+def test_the_brake_of_a_bot() -> None:
+    brake = Brake()
+    assert [brake.lets("#a", 1.0) for _ in range(ANSWERS_MAX + 2)] == [True] * ANSWERS_MAX + [False, False]
+    assert brake.lets("#b", 1.0)
+    assert not brake.lets("#a", 1.0 + ANSWERS_SECONDS - 0.1)
+    assert brake.lets("#a", 1.0 + ANSWERS_SECONDS)
+    for number in range(PLACES_MAX + 5):
+        brake.lets(f"#{number}", 2.0)
+    assert len(brake._times) == PLACES_MAX

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, Unpack
 
@@ -18,6 +20,9 @@ from tcpchat.core import model as m
 
 logger = logging.getLogger("tcpchat.bot")
 
+ANSWERS_MAX, ANSWERS_SECONDS = 30, 30.0  # answers in one place: one a second at length, a burst for a lively room
+PLACES_MAX = 1_000  # rooms and logins whose answers are counted
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -28,10 +33,30 @@ class Heard:
         self.message, self.client = message, client
         self.by, self.to, self.text, self.seq, self.at = message.by, message.to, message.text, message.seq, message.at
         self.direct = message.to.startswith("@")
+        self.bot = message.bot  # another program wrote it
+        self.place = "@" + self.by if self.direct else self.to  # where an answer goes
 
     async def reply(self, text: str) -> Sent:
         """Answer where it was said: in the room, or to the one who said it."""
-        return await self.client.send("@" + self.by if self.direct else self.to, text, re=self.seq)
+        return await self.client.send(self.place, text, re=self.seq)
+
+
+class Brake:
+    """How many answers in a row a bot may give in one place; beyond that it is silent there for a while."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, deque[float]] = {}
+
+    def lets(self, place: str, now: float) -> bool:
+        """Count one more answer in this place; False: it is one too many."""
+        times = self._times.pop(place, None) or deque(maxlen=ANSWERS_MAX)
+        self._times[place] = times  # the newest stand last
+        if len(self._times) > PLACES_MAX:
+            del self._times[next(iter(self._times))]
+        if len(times) == ANSWERS_MAX and now - times[0] < ANSWERS_SECONDS:
+            return False
+        times.append(now)
+        return True
 
 
 class Bot:
@@ -40,13 +65,21 @@ class Bot:
     ``@bot.on_message`` takes every message of others; ``@bot.command("!ping")`` those that begin with the word, with
     the rest of the line as second argument. Handlers may be async or not; what one returns as text is the reply.
     A handler that fails is logged, and the bot goes on.
+
+    What other bots write is left out, or two that answer everything would never end; ``answer_bots`` takes it too. What
+    handlers return is sent at most ANSWERS_MAX times in ANSWERS_SECONDS in one room or to one login; what is beyond is
+    dropped and logged. ``Heard.reply`` and ``client.send`` have no such brake.
     """
 
-    def __init__(self, server: str | None = None, login: str = "bot", **options: Unpack[Options]) -> None:
+    def __init__(
+        self, server: str | None = None, login: str = "bot", *, answer_bots: bool = False, **options: Unpack[Options]
+    ) -> None:
         preset: Options = {"bot": True, "label": "bot"}
         preset.update(options)
         self.server, self.login, self.options = server, login, preset
+        self.answer_bots = answer_bots
         self.client: Client | None = None
+        self._brake = Brake()
         self.rooms: list[str] = []
         self._listeners: list[Callable[..., Any]] = []
         self._commands: dict[str, Callable[..., Any]] = {}
@@ -77,7 +110,7 @@ class Bot:
             async for event in client.events():
                 if isinstance(event, Online):
                     await self._enter(client)
-                elif isinstance(event, m.Message) and not client.is_me(event.by) and not event.removed:
+                elif isinstance(event, m.Message) and self._concerns(client, event):
                     await self._handle(Heard(event, client))
             if client.error is not None:
                 raise client.error
@@ -86,6 +119,10 @@ class Bot:
         """``serve`` for programs without a loop of their own; ends with Ctrl+C."""
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(self.serve())
+
+    def _concerns(self, client: Client, message: m.Message) -> bool:
+        """Is this for the handlers? Not the own words, nothing taken back, nothing of other bots unless asked for."""
+        return not (client.is_me(message.by) or message.removed or (message.bot and not self.answer_bots))
 
     async def _enter(self, client: Client) -> None:
         for room in self.rooms:
@@ -107,7 +144,10 @@ class Bot:
             if inspect.isawaitable(answer):
                 answer = await answer
             if isinstance(answer, str) and answer:
-                await heard.reply(answer)
+                if self._brake.lets(heard.place, time.monotonic()):
+                    await heard.reply(answer)
+                else:
+                    logger.warning("! too many answers to %s; one was left out", heard.place)
         except Exception:
             # One bad handler must not end the bot; the message counts as taken.
             logger.exception("! handler %s failed", getattr(handler, "__name__", handler))

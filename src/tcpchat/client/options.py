@@ -25,4 +25,4 @@ class Options(TypedDict, total=False):
     trust: Ask | None  # asked whether to trust a server's key that is seen for the first time; without it it is
     reconnect: bool  # False: a lost connection, or one that cannot be made, is the end
     name: str  # real name
-    bot: bool
+    bot: bool  # a program that speaks by itself: what it says is marked so

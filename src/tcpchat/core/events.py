@@ -99,6 +99,7 @@ class Message(Event, frozen=True):
     rank: str = ""  # said to the operators of the room only (op), or to those with a voice too (voice)
     cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
     system: bool = False  # the server's own words (an announcement, news of a room): no login can send this
+    bot: bool = False  # a program wrote it by itself: other programs need not answer
 
 
 class Amended(Event, frozen=True):

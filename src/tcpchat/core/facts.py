@@ -178,6 +178,7 @@ class Said(Fact, frozen=True):
     account: str = ""
     rank: str = ""
     cuts: tuple[int, ...] = ()
+    bot: bool = False
 
 
 class Edited(Fact, frozen=True):

@@ -40,7 +40,7 @@ def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
         by = author.login if author else fact.by
         return m.Message(
             row.seq, row.at, by, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, edited, removed, snippet,
-            fact.rank, () if edited or removed else fact.cuts,
+            fact.rank, () if edited or removed else fact.cuts, False, fact.bot,
         )  # fmt: skip
     if isinstance(fact, m.Edited | m.Removed):
         return talking.amended_event(chat, row.seq, row.at, fact)

@@ -136,6 +136,7 @@ def _append(session: Session, user: User, command: m.Say, room: int, to: str, pe
     fact = m.Said(
         room, user.uid, user.login, command.text, to, session.device_id if command.n else "", command.n, peer,
         command.re, command.kind, command.tags, account, command.rank, command.cuts,
+        command.bot or session.bot,
     )  # fmt: skip
     out.append(m.Append(fact, m.Origin(session, command.ref)))
 
@@ -241,7 +242,7 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
     if audience is not None and audience.size:
         event = m.Message(
             seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, 0, False, "",
-            fact.rank, fact.cuts,
+            fact.rank, fact.cuts, False, fact.bot,
         )  # fmt: skip
         _fan_out(chat, fact, event, audience, session, out)
     if number > 0 and fact.kind != "tag":

@@ -76,6 +76,8 @@ FIELDS = {
     "Search.limit": "messages on a page",
     "Who.to": '"" = everybody, `#room`, or a login',
     "Who.all": "also those who are not connected",
+    "Who.after": "the last login of an answer that had more",
+    "Rooms.after": "the last public room of an answer that had more",
     "Rooms.all": "also public rooms one is not in",
     "Key.do": "list, add, revoke, claim or link",
     "Key.key": "the key it is about",

@@ -13,7 +13,7 @@ from test_irc_door import HELLO, NOW, Rig
 
 from tcpchat.core.chat import Chat
 from tcpchat.core.feed import Session
-from tcpchat.core.model import Command, Confirm, FanOut, Message
+from tcpchat.core.model import Command, Confirm, FanOut, Message, Pong
 from tcpchat.doors.irc.door import IrcDoor
 from tcpchat.doors.irc.network import ASKS_BEATS, ASKS_FREE, Network
 from tcpchat.fanout import Parcel
@@ -65,7 +65,7 @@ def test_the_short_way_says_what_the_long_way_says(lines: list[bytes]) -> None:
 def test_a_text_that_is_no_utf8_is_refused_on_both_ways() -> None:
     for make in (Rig, slow):
         asked, out = commands_of(make, [b"PRIVMSG #room :\xff\xfe"])
-        assert asked == []
+        assert set(asked) <= {Pong()}  # what the door answers alone is counted all the same
         assert b"INVALID_UTF8" in out or b" 417 " in out or b"FAIL PRIVMSG" in out
 
 

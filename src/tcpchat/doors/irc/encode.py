@@ -114,7 +114,7 @@ def client_tags(network: Network, event: Message) -> list[tuple[str, str]]:
     out = [("+" + key, value) for key, value in given.items() if good(key, value)]
     if event.re and "draft/reply" not in given:
         out.append(("+draft/reply", msgid(event.re)))
-    if "B" in network.face(event.by).modes:
+    if event.bot or "B" in network.face(event.by).modes:
         out += [("bot", ""), ("draft/bot", "")]
     return out
 

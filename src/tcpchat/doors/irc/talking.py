@@ -184,7 +184,7 @@ def say_plain(door: IrcDoor, target: str, text: str) -> bool:
         to, shown = "@" + face.login, nick_of(face.login)
     door.me.spoke = door.now
     door.refs = ref = door.refs + 1
-    say = Say(to, text, 0, 0, "text", None, ref)
+    say = Say(to, text, 0, 0, "text", None, ref, "", (), "B" in door.me.modes)
     door.commands.append(say)
     door.says[ref] = Pending(say, "PRIVMSG", shown, door.answer, face)
     if door.answer is not None:
@@ -230,7 +230,17 @@ def say_one(
     to = room if room.startswith("#") else "@" + nick_as_known(door, room)
     shown = room if room.startswith("#") else to[1:].replace(" ", "_")
     cuts = cuts if kind != "action" else ()  # what stands around an action is not kept, so they would be off
-    say = Say(to=to, text=text, re=re, kind=kind, tags=attached, ref=door.refs + 1, rank=rank, cuts=cuts)
+    say = Say(
+        to=to,
+        text=text,
+        re=re,
+        kind=kind,
+        tags=attached,
+        ref=door.refs + 1,
+        rank=rank,
+        cuts=cuts,
+        bot="B" in door.me.modes,
+    )
     if verb != "NOTICE" and room.startswith("#") and room == "#all" and network.lobby != "#all":
         door.reply("ERR_NOSUCHCHANNEL", room)
         return
