@@ -86,7 +86,7 @@ ARGUMENTS: dict[str, Bound] = {
 FIELDS: dict[type[m.Command], dict[str, Bound]] = {
     m.Hello: {
         "login": NAME, "device": Bound(DEVICE_MAX), "label": LABEL, "key": KEY, "name": Bound("max_name"),
-        "account": NAME, "token": KEY, "host": Bound(HOST_MAX),
+        "account": NAME, "token": KEY, "host": Bound(HOST_MAX), "log": KEY,
     },
     m.Proof: {"signature": KEY, "key": KEY},
     m.Password: {"password": SECRET, "account": NAME, "new": SECRET, "ref": REF},
