@@ -59,6 +59,7 @@ class FakeChat:
         self.on_hello: deque[Callable[[Link], bool]] = deque()  # True: that was the answer
         self.commands: list[m.Command] = []
         self.links: set[Link] = set()
+        self.forgot = 0  # numbers of messages up to here are forgotten
         self.mute = False  # the machine is there, the program is not
         self.server: asyncio.Server | None = None
         self.port = 0
@@ -129,7 +130,9 @@ class FakeChat:
         hello, head = link.hello, len(self.log)
         after = head if hello.after is None or hello.after < 0 else min(hello.after, head)
         mine = self.devices.setdefault(hello.device, [])
-        link.tell(m.Welcome(hello.login, head, after, len(mine), tuple(mine[-64:]), state="WAIT4CLIENTS"))
+        link.tell(
+            m.Welcome(hello.login, head, after, len(mine), tuple(mine[-64:]), state="WAIT4CLIENTS", forgot=self.forgot)
+        )
         for message in self.log[after:]:
             link.tell(message)
 

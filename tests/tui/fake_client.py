@@ -31,6 +31,7 @@ class FakeClient:
         self.log: dict[str, list[m.Message | m.RoomEvent]] = {}
         self.persons: list[m.Person] = []
         self.pending: list[Sent] = []
+        self.doubtful: list[Sent] = []
         self.asked: list[tuple[Any, ...]] = []  # every call, for tests
         self.receipt_lists: dict[int, m.ReceiptList] = {}
         self.answers: dict[type, m.AnyEvent | ChatError] = {}

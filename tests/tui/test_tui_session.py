@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from tcpchat.client import ConnectionFailed, Offline, Online, Sent, SentChanged
+from tcpchat.client import ConnectionFailed, Offline, Online, Sent, SentChanged, SetBack
 from tcpchat.core import model as m
 from tcpchat.tui.rows import Row
 from tcpchat.tui.session import Conversation, Session
@@ -188,6 +190,33 @@ def test_a_younger_log_voids_what_is_shown(session: Session) -> None:
     assert session.retry_at == pytest.approx(1_763_805_602.0)
     session.take(Online(m.Welcome("you", 3, 3)))
     assert session.reset
+
+
+def test_a_server_that_was_set_back_is_told_with_the_time_up_to_which_all_is_well(session: Session) -> None:
+    opened(session, "#all")
+    session.take(m.Message(11, 1_763_805_000_000, "duck", "#all", "shared"))
+    session.take(m.Message(12, 1_763_805_300_000, "duck", "#all", "gone"))
+    flush(session)
+    session.take(SetBack(12, False))
+    session.take(Online(m.Welcome("you", 30, 11)))
+    assert session.reset
+    when = time.strftime("%H:%M", time.localtime(1_763_805_000))
+    assert session.set_back == f"The server was set back: messages after {when} that you saw are not on it."
+    session.take(SetBack(1, True))
+    assert "others than before" in session.set_back
+
+
+def test_a_message_that_nobody_knows_of_can_be_sent_again(session: Session) -> None:
+    one = opened(session, "#all")
+    sent = Sent("#all", "once")
+    sent.number = 1
+    row = session.sending(one, sent)
+    sent.doubt()
+    session.take(SentChanged(sent))
+    assert (row.failed, session.state_of(row)) == ("not known whether it was sent", "failed")
+    assert one.outgoing == {}
+    kept = session.sending(one, sent)  # found in the outbox file at the next start
+    assert (kept.failed, one.outgoing) == ("not known whether it was sent", {})
 
 
 def test_texts_are_clean_before_they_are_rows(session: Session) -> None:

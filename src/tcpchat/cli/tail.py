@@ -110,6 +110,8 @@ def _follow(args: argparse.Namespace, session: Session, to: str, last: int) -> N
             heard = time.monotonic()
             if isinstance(event, m.Goodbye):
                 raise ConnectionFailed(event.why or "The server said goodbye.")
+            if isinstance(event, m.Forked):
+                tell(args, "The server was set back: what was printed last may be on it no more.")
             if isinstance(event, m.Message) and event.seq > last and _wanted(session, event, to):
                 _show(args, session, event)
         if time.monotonic() - heard > DEAD:

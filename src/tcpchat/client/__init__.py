@@ -12,13 +12,14 @@ if TYPE_CHECKING:
         ChatError,
         ConnectionFailed,
         KeyChanged,
+        Lost,
         NotTrusted,
         OutboxError,
         Refused,
         TimedOut,
         Unknown,
     )
-    from tcpchat.client.events import Offline, Online, SentChanged
+    from tcpchat.client.events import Offline, Online, SentChanged, SetBack
     from tcpchat.client.sent import Sent
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Client",
     "ConnectionFailed",
     "KeyChanged",
+    "Lost",
     "NotTrusted",
     "Offline",
     "Online",
@@ -34,6 +36,7 @@ __all__ = [
     "Refused",
     "Sent",
     "SentChanged",
+    "SetBack",
     "TimedOut",
     "Unknown",
     "connect",
@@ -46,6 +49,7 @@ _PLACES = {
     "Online": "events",
     "Sent": "sent",
     "SentChanged": "events",
+    "SetBack": "events",
     "connect": "client",
 }
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from tcpchat.client.asking import Asking
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused
-from tcpchat.client.events import Offline, Online
+from tcpchat.client.events import Offline, Online, SentChanged
 from tcpchat.client.hearing import Hearing
 from tcpchat.client.identity import load_key, parse_address
 from tcpchat.client.options import Options
@@ -65,6 +65,8 @@ class Client(Hearing, Sending, Asking):
         Sending.__init__(self, Outbox(options.get("outbox"), options.get("device") or ""))
         after = options.get("after")
         Hearing.__init__(self, self._outbox.cursor if after is None else after)
+        self._asked_log = ""
+        self._from_before = self.doubtful  # found in the file: the program hears of them once
         Asking.__init__(self)
         self._wire = ClientSide()
         self._writer: asyncio.StreamWriter | None = None
@@ -237,10 +239,18 @@ class Client(Hearing, Sending, Asking):
         quiet = options.get("quiet", False)
         # A quiet session that did not ask for a feed must not get one because the connection was lost.
         self._asked = None if quiet and options.get("after") is None else self._behind()
+        self._asked_log = self._of_log()
         return m.Hello(
             self.login, self.device, options.get("label", "script"), self._asked, key.public if key else "",
             bool(options.get("claim") and key), options.get("name", ""), bot=options.get("bot", False), quiet=quiet,
+            log=self._asked_log, seen=self._known() if self._asked_log == self._outbox.log else 0,
         )  # fmt: skip
+
+    def _of_log(self) -> str:
+        """Of which log the cursor is: the outbox's, or what the program says that gave one of its own."""
+        if self._started or (self._options.get("after") or -1) < 0:
+            return self._outbox.log
+        return self._options.get("log", "")
 
     def _load_key(self) -> Key | None:
         key = self._options.get("key")
@@ -325,11 +335,14 @@ class Client(Hearing, Sending, Asking):
     def _on_welcome(self, event: m.Welcome) -> None:
         self.welcome, self.login, self.status, self.goodbye = event, event.login, event.state, None
         self._begin_feed(event, self._asked)
-        self._settle(event)
+        self._settle(event, self._asked_log)
+        self._save_soon()
         self.state, self._tries = "online", 0
         self._put(Online(event))
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
+            for sent in self._from_before:
+                self._put(SentChanged(sent))
         self._pump()
 
     def _on_refused(self, event: m.Refused) -> None:
@@ -339,6 +352,11 @@ class Client(Hearing, Sending, Asking):
             raise Refused(event.code, event.text, event.after, event.about)
         else:
             self._put(event)
+
+    def _on_forked(self, event: m.Forked) -> None:
+        """What this client has is of the log as it goes on from here."""
+        self._outbox.log = event.log
+        self._save_soon()
 
     def _on_state(self, event: m.State) -> None:
         self.status = event.state
@@ -421,6 +439,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 _TAKE: dict[type, Any] = {
     m.Challenge: Client._on_challenge,
     m.Welcome: Client._on_welcome,
+    m.Forked: Client._on_forked,
     m.Accepted: Client._on_accepted,
     m.Refused: Client._on_refused,
     m.Message: Client._on_feed,

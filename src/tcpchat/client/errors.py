@@ -31,6 +31,10 @@ class Refused(ChatError):
         self.code, self.text, self.after, self.about = code, text, after, about
 
 
+class Lost(ChatError):
+    """The message was accepted, and the server was set back to before it (a backup was restored): it is not there."""
+
+
 class TimedOut(ChatError):
     """Waited in vain. A message that is accepted stays on the server and keeps its way."""
 
@@ -40,6 +44,9 @@ class Unknown(ChatError):
 
     It may be or not; sending it again from the same outbox (same device and number) is safe: it cannot be doubled.
     ``n`` is the number it left under, 0 when it has not left.
+
+    A message whose state is "unknown" has this error for good: the server has forgotten the numbers of this device, so
+    nobody can tell any more. It is not sent again by itself; Client.resend does, and may double it.
     """
 
     def __init__(self, text: str, n: int = 0) -> None:

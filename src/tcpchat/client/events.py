@@ -21,6 +21,18 @@ class Offline(Struct, frozen=True):
     retry_in: float | None
 
 
+class SetBack(Struct, frozen=True):
+    """The server's log is not the one that this client knew: it was set back, or is another one.
+
+    What was heard from ``seq`` on is not on it, and new messages have those numbers; own messages there are ``lost``.
+    ``whole``: nothing that was heard is on it.
+    """
+
+    seq: int
+    whole: bool
+    lost: tuple[Sent, ...] = ()
+
+
 class SentChanged(Struct, frozen=True):
     """An own message got another state."""
 

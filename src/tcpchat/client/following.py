@@ -68,6 +68,16 @@ class Following:
         self._forget(fold(to))
         return lost
 
+    def gone(self, seq: int) -> list[Sent]:
+        """The log has nothing from ``seq`` on: the messages that were there, which nobody will get."""
+        gone = []
+        for key, one in list(self._conversations.items()):
+            for queue in (one.open, one.delivered):
+                while queue and queue[-1].seq >= seq:
+                    gone.append(queue.pop())
+            self._forget(key)
+        return sorted(gone, key=lambda item: item.seq)
+
     def renamed(self, old: str, new: str) -> None:
         """Receipts of this conversation come under another name from now on."""
         conversation = self._conversations.pop(fold(old), None)

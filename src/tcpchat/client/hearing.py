@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, cast
 from weakref import WeakSet
 
 from tcpchat.client.errors import TimedOut
+from tcpchat.client.events import SentChanged, SetBack
 from tcpchat.client.part import Part
 from tcpchat.core import model as m
 from tcpchat.core.text import fold
@@ -100,6 +101,7 @@ class Hearing(Part):
         self._overrun = False  # nobody listens and the queue is full: nothing is kept
         self._own: dict[int, None] = dict.fromkeys(self._outbox.own)
         self._names: set[str] = set()
+        self.set_back: SetBack | None = None  # the last time that the server's log was found to be another one
 
     def is_me(self, login: str) -> bool:
         """Is this the own login (or one that this client has had)?"""
@@ -190,22 +192,50 @@ class Hearing(Part):
         """Where the feed is to start, for Hello."""
         return self._taken if self._started else self._after
 
+    def _known(self) -> int:
+        """The highest seq of its log that this client has ever been told of."""
+        return max(self._taken, self._seen, self._outbox.cursor or 0, self._outbox.head, *self._own)
+
     def _begin_feed(self, event: m.Welcome, asked: int | None) -> None:
         self._names.add(fold(event.login))
         self._confirmed = asked or 0
         # Its log is shorter than what we asked for: restored, or made anew. Not compared with what is taken, because
         # the program may have taken more since the question left.
         set_back = asked is not None and event.after < asked
+        lost = event.lost or (event.after + 1 if set_back and not event.log else 0)
+        if lost and self._known() >= lost:
+            self._set_back(lost)
+        if lost == 1 and asked is not None and asked >= 0:
+            set_back = True  # another log altogether: where its feed starts has nothing to do with what was asked
         if not self._started or set_back:
             if self._started:
                 self._own.clear()
             self._taken = self._seen = event.after
             self._to_confirm = self._confirmed = event.after
-            if self._outbox.cursor is not None and self._outbox.cursor > event.head:
+            if set_back or (self._outbox.cursor is not None and self._outbox.cursor > event.head):
                 self._outbox.cursor = None
             self._outbox.keep_cursor(event.after)
             self._save_soon()
         self._started = True
+
+    def _set_back(self, lost: int) -> None:
+        """The log has other entries from ``lost`` on than those that were heard: forget those, and tell the program.
+
+        What waits in the queue stays a place in it, but must not be confirmed, for it would mean another message."""
+        last = lost - 1
+        for place, event in enumerate(self._events):
+            if isinstance(event, (*FEED, Passed)) and event.seq > last:
+                self._events[place] = Passed(last)
+        self._taken, self._seen = min(self._taken, last), min(self._seen, last)
+        self._to_confirm = min(self._to_confirm, last)
+        if self._outbox.cursor is not None:
+            self._outbox.cursor = min(self._outbox.cursor, last)
+        self._own = {seq: None for seq in self._own if seq <= last}
+        gone = self._lose(lost)
+        self.set_back = SetBack(lost, last == 0, tuple(gone))
+        self._put(self.set_back)
+        for sent in gone:
+            self._put(SentChanged(sent))
 
     def _on_feed(self, event: m.Message | m.Amended | m.RoomEvent) -> None:
         if event.seq <= self._seen:

@@ -62,6 +62,10 @@ class Outbox:
         self.cursor: int | None = None  # everything up to here was taken
         self.own: list[int] = []  # own messages behind the cursor, as they were found in the file
         self.found: list[Sent] = []  # pending messages that were found in the file, in order
+        self.doubtful: list[Sent] = []  # those of which nobody will know whether they were accepted
+        self.log = ""  # id of the log that the cursor and the numbers are of
+        self.accepted = 0  # last number known to be accepted
+        self.head = 0  # the log's head when what is numbered and unanswered left, or before
         self._path = Path(path) if path is not None else Path()
         self._db: sqlite3.Connection | None = None
         self._last = 0
@@ -102,12 +106,18 @@ class Outbox:
             raise OutboxError(f"{self._path}: it belongs to another device; leave the device out or take another file")
         self.device = self.device or known
         self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+        self.log = meta.get("log", "")
+        self.accepted, self.head = int(meta.get("accepted", "0")), int(meta.get("head", "0"))
         self.own = [seq for (seq,) in db.execute("SELECT seq FROM own ORDER BY seq")]
         for number, n, message in db.execute("SELECT id, n, message FROM outbox ORDER BY id"):
             item = Sent(**msgspec.json.decode(message))
             item.number, item.n, item.left = number, n, n > 0
-            self.found.append(item)
             self._last = number
+            if n < 0:
+                item.doubt()
+                self.doubtful.append(item)
+            else:
+                self.found.append(item)
 
     @property
     def durable(self) -> bool:
@@ -129,9 +139,9 @@ class Outbox:
         item.number = self._last
         if self._db is not None:
             with self._committed():
-                self._run(
-                    "INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, _text(item))
-                )  # fmt: skip
+                self._run("INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, _text(item)))
+                if item.n:
+                    self._put_log()
 
     def numbered(self, items: list[Sent]) -> None:
         """Remember under which numbers these messages leave, before they do. Raises OutboxError."""
@@ -139,6 +149,18 @@ class Outbox:
             with self._committed():
                 for item in items:
                     self._run("UPDATE outbox SET n = ? WHERE id = ?", (item.n, item.number))
+                self._put_log()
+
+    def doubted(self, item: Sent) -> None:
+        """Keep it as one of which nobody knows whether it was taken. On disk with the next commit."""
+        self.doubtful.append(item)
+        if self._db is not None:
+            with _told(self._path):
+                self._run("UPDATE outbox SET n = -1 WHERE id = ?", (item.number,))
+
+    def _put_log(self) -> None:
+        for key, value in (("log", self.log), ("accepted", str(self.accepted)), ("head", str(self.head))):
+            self._put(key, value)
 
     @contextmanager
     def _committed(self) -> Iterator[None]:
@@ -154,6 +176,8 @@ class Outbox:
 
     def remove(self, item: Sent) -> None:
         """The message is settled: accepted in its ``seq``, or refused. On disk with the next commit."""
+        if item in self.doubtful:
+            self.doubtful.remove(item)
         if self._db is not None:
             with _told(self._path):
                 self._run("DELETE FROM outbox WHERE id = ?", (item.number,))
@@ -164,16 +188,21 @@ class Outbox:
         """Remember up to where everything was taken. On disk with the next commit."""
         self.cursor = max(seq, self.cursor or 0)
 
+    def forget_own(self, seq: int) -> None:
+        """The log has nothing from ``seq`` on: own messages there will not come back with the feed."""
+        if self._db is not None:
+            with _told(self._path):
+                self._run("DELETE FROM own WHERE seq >= ?", (seq,))
+
     def save(self) -> None:
         """Commit what waits for it. Raises OutboxError."""
         if self._db is None:
             return
         with self._committed():
+            self._put_log()
             if self.cursor is not None:
                 self._put("cursor", str(self.cursor))
                 self._run("DELETE FROM own WHERE seq <= ?", (self.cursor,))
-            elif not self._db.in_transaction:
-                self._db.execute("BEGIN")
 
     def close(self) -> None:
         """Save and close the file; idempotent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tcpchat.client.errors import ChatError
 from tcpchat.client.outbox import Outbox
+from tcpchat.client.sent import Sent
 from tcpchat.core import model as m
 
 
@@ -28,6 +29,10 @@ class Part:
 
     def _is_own(self, seq: int) -> None:
         """This message went out from here."""
+        raise NotImplementedError
+
+    def _lose(self, seq: int) -> list[Sent]:
+        """The log has nothing of what it had from ``seq`` on; own messages that were there."""
         raise NotImplementedError
 
     def _send(self, command: m.Command) -> None:

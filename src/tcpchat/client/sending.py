@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 
-from tcpchat.client.errors import ChatError, ConnectionFailed, OutboxError, Refused, Unknown
+from tcpchat.client.errors import ChatError, ConnectionFailed, Lost, OutboxError, Refused, Unknown
 from tcpchat.client.events import SentChanged
 from tcpchat.client.following import Following
 from tcpchat.client.outbox import Outbox
@@ -123,9 +123,12 @@ class Sending(Part):
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def _settle(self, event: m.Welcome) -> None:
-        """A new connection: what the server has under its number is accepted, the rest is numbered anew, in order."""
-        items = self.pending
+    def _settle(self, event: m.Welcome, asked_log: str) -> None:
+        """A new connection: what the server has under its number is accepted, the rest is numbered anew, in order.
+
+        Only of what left and was not answered may the server not know any more: see ``_forgotten``.
+        """
+        items, forgotten = self.pending, self._forgotten(event, asked_log)
         self._flight.clear()
         self._queue.clear()
         for seq in event.recent:
@@ -133,10 +136,34 @@ class Sending(Part):
         for item in items:
             if 0 < item.n <= event.last:
                 self._accept(item, self._place(item.n), 0)
+            elif item.left and item.n and forgotten:
+                self._doubt(item)
             else:
-                item.n = 0
+                item.n, item.left = 0, False
                 self._queue.append(item)
-        self._n = event.last
+        self._n = self._outbox.accepted = event.last
+        self._outbox.log, self._outbox.head = event.log, event.head
+
+    def _forgotten(self, event: m.Welcome, asked_log: str) -> bool:
+        """May the server have had a message of this device and have forgotten its number?
+
+        On the log that the message was sent to it has when it knows fewer numbers than it has accepted, or none, and
+        forgets messages as new as this one. A log that parted from that one has only what came before.
+        """
+        kept = self._outbox
+        none_known = event.last == 0 and event.forgot > kept.head
+        if not kept.log or not event.log or kept.log == event.log:
+            return event.last < kept.accepted or none_known
+        return none_known and (kept.log != asked_log or kept.head + 1 < event.lost)
+
+    def _doubt(self, item: Sent) -> None:
+        item.doubt()
+        try:
+            self._outbox.doubted(item)
+        except OutboxError:
+            pass  # in the file it stays as it was, and the next welcome finds the same
+        self._save_soon()
+        self._put(SentChanged(item))
 
     def _in_flight(self, n: int) -> Sent | None:
         return next((item for item in self._flight if item.n == n), None)
@@ -151,6 +178,7 @@ class Sending(Part):
 
     def _accept(self, item: Sent, seq: int, at: int) -> None:
         item.seq = seq
+        self._outbox.accepted = max(self._outbox.accepted, item.n)
         self._forget(item)
         self._settled(item, seq, at)
 
@@ -235,17 +263,41 @@ class Sending(Part):
                 self._reached(room.to, room.seen, "read")
         self._put(event)
 
+    def _lose(self, seq: int) -> list[Sent]:
+        """The log has nothing of what it had from ``seq`` on: own messages there are lost."""
+        gone = self._following.gone(seq)
+        for item in gone:
+            item.fail(Lost(f"The server was set back to before this message to {item.to}: it is not there any more."))
+        try:
+            self._outbox.forget_own(seq)
+        except OutboxError:
+            pass  # their places are behind the new cursor, or are told again by the next accepted ones
+        return gone
+
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def resend(self, sent: Sent) -> Sent:
-        """Send a failed message again, as a new one."""
-        return await self.send(sent.to, sent.text, sent.re, sent.kind, sent.tags)
+        """Send a message again, as a new one, that has failed, or whose state is unknown (then it may be doubled)."""
+        again = await self.send(sent.to, sent.text, sent.re, sent.kind, sent.tags)
+        if sent in self.doubtful:
+            self._forget(sent)
+        return again
+
+    @property
+    def doubtful(self) -> list[Sent]:
+        """Messages of which it will never be known whether they were accepted, also of earlier runs with this outbox
+        file: ``resend`` or ``cancel`` ends it."""
+        return list(self._outbox.doubtful)
 
     def cancel(self, sent: Sent) -> bool:
         """Take a message out of the outbox that has not left yet. Returns whether that was possible.
 
-        One that left and was not answered cannot be: the server may have it, and the next would get its number.
+        One that left and was not answered cannot be: the server may have it, and the next would get its number. One
+        whose state is unknown is forgotten, whatever became of it.
         """
+        if sent in self._outbox.doubtful:
+            self._forget(sent)
+            return True
         if sent.left or sent not in self._queue:
             return False
         self._queue.remove(sent)

@@ -12,7 +12,9 @@ ORDER = {"pending": 0, "accepted": 1, "delivered": 2, "read": 3}
 
 
 class Sent:
-    """A message on its way. ``state`` is pending, accepted, delivered, read or failed; ``seq`` its place once accepted.
+    """A message on its way. ``state`` is pending, accepted, delivered, read, failed, or unknown; ``seq`` its place once
+    accepted. Unknown: it left, and the server has forgotten this device's numbers, so that nobody can tell whether it
+    was accepted; it is not sent again by itself (see Client.resend).
 
     In a room, delivered means that every other member has it (``have`` of ``of`` meanwhile). A message that the server
     could not take yet stays pending, ``reason`` says why.
@@ -95,6 +97,13 @@ class Sent:
         """The message will not get further."""
         self.state, self.error, self.reason = "failed", error, str(error)
         self._wake(error)
+
+    def doubt(self) -> None:
+        """It will never be known whether it was accepted."""
+        text = "It is not known whether the message was accepted: the server has forgotten this device's numbers."
+        self.left, self.error, self.reason = True, Unknown(text, max(self.n, 0)), text
+        self.state = "unknown"
+        self._wake(self.error)
 
     def abandon(self) -> None:
         """The client has ended. The state stays what was last known."""

@@ -26,6 +26,7 @@ class Hello(Command, frozen=True):
     quiet: bool = False  # do not count as present (one-shot scripts)
     host: str = ""  # IRC: "user@host" as masks of bans see it; only the IRC door is believed
     log: str = ""  # Welcome.log that came with the cursor `after` and the numbers used; "" = not kept
+    seen: int = 0  # the highest seq of that log that this device knows of, an own message's for example
 
 
 class Proof(Command, frozen=True):

@@ -35,7 +35,7 @@ def past(chat: Chat, offer: m.Hello) -> Past:
         return Past(after, 0)
     place = next((at for at, (name, _) in enumerate(chat.lineages) if name == offer.log), -1)
     if place < 0:
-        return Past(after if offer.after == -1 else None, 1)
+        return Past(after if offer.after is not None and offer.after <= 0 else None, 1)
     # What began later may have begun earlier in the log: the least counts.
     shared = min(since for _, since in chat.lineages[place + 1 :])
     return Past(after if offer.after is None or offer.after < 0 else min(offer.after, shared), shared + 1)
@@ -43,7 +43,7 @@ def past(chat: Chat, offer: m.Hello) -> Past:
 
 def proves_a_loss(chat: Chat, offer: m.Hello) -> bool:
     """Has this client seen entries of this very lineage that the log has not? Then the log went back in time."""
-    return bool(offer.log) and offer.log == chat.log_id and (offer.after or 0) > chat.state.seq
+    return bool(offer.log) and offer.log == chat.log_id and max(offer.after or 0, offer.seen) > chat.state.seq
 
 
 def prove(chat: Chat, session: Session, offer: m.Hello, out: Effects) -> None:
@@ -51,7 +51,7 @@ def prove(chat: Chat, session: Session, offer: m.Hello, out: Effects) -> None:
     what this server knows, and nothing newer is what the client has seen."""
     chat.proving.append(session)
     if len(chat.proving) == 1:
-        why = f"{offer.login} has its message {offer.after}, and it ends at {chat.state.seq}"
+        why = f"{offer.login} has its message {max(offer.after or 0, offer.seen)}, and it ends at {chat.state.seq}"
         out.append(m.Fork(why, chat.began_at))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from tcpchat.client.client import Client
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused, TimedOut
-from tcpchat.client.events import Offline, Online
+from tcpchat.client.events import Offline, Online, SentChanged, SetBack
 from tcpchat.client.identity import load_key, outbox_path
 from tcpchat.client.sent import Sent
 from tcpchat.client.trusting import NewServer
@@ -40,6 +40,7 @@ SHUTDOWN = "Shutdown ... "
 WAIT_SECONDS = 3.0  # without a confirmation until a line says that the message waits
 ANSWER_SECONDS = 5.0  # a person in front of a menu does not wait longer for an answer
 LOGIN_TRIES = 5
+UNKNOWN_WIDTH = 60  # characters of a message that are shown of one that may or may not have been sent
 NAMES = 3  # logins that a line about a waiting message names
 ANOTHER = {"claimed", "in_use", "bad_name", "wrong_proof", "wrong_password"}  # refusals after which to ask again
 
@@ -378,6 +379,11 @@ class Menu:
                 case Offline(_why, retry_in) if not self.lost and not self.ended.is_set():
                     self.lost = True
                     await self.line(_("< Connection lost. Trying again in %d s ... >") % max(1, round(retry_in or 1)))
+                case SetBack():
+                    await self.line(_("< The server was set back: the newest messages are not on it any more >"))
+                case SentChanged(sent) if sent.state == "unknown":
+                    text = clean_line(sent.text)[:UNKNOWN_WIDTH]
+                    await self.line(_("< It is not known whether this was sent to %s: %s >") % (sent.to, text))
                 case Online() if self.lost:
                     self.lost = False
                     await self.line(_("< Connected again >"))

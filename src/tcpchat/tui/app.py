@@ -186,7 +186,7 @@ class ChatApp(OrderedKeys):
         """Take what comes. Keys get their turn at least every few milliseconds, however much it is."""
         client.begin()
         session = screen.session
-        for sent in client.pending:
+        for sent in (*client.pending, *client.doubtful):
             session.sending(session.get(sent.to), sent)
         turn = time.monotonic()
         try:

@@ -262,8 +262,15 @@ class ChatBase(Screen[None]):
         for one in self.session.conversations.values():
             one.window, one.view, one.head, one.read, one.delivered, one.seen = None, None, 0, 0, 0, 0
             one.fresh.clear()
+        self.do(self._show_again())
+
+    async def _show_again(self) -> None:
+        """Fetch what is open anew, and say why."""
         if self.session.open is not None:
-            self.do(self.pages.open(self.session.open))
+            await self.pages.open(self.session.open)
+        text, self.session.set_back = self.session.set_back, ""
+        if text:
+            self.note(text)
 
     def _place_rows(self) -> None:
         for one, row in self.session.placed:

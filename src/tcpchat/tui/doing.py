@@ -137,6 +137,10 @@ class Doing:
                 del self._open.outgoing[row.sent.number]
                 self.screen.list.change(lambda row=row: self.screen.list.window.remove(row))  # type: ignore[misc]
                 taken += 1
+        for row in [row for row in self.screen.list.window.rows if row.sent is not None and row.failed]:
+            if row.sent is not None and self._client.cancel(row.sent):  # one of which nobody knows whether it was sent
+                self.screen.list.change(lambda row=row: self.screen.list.window.remove(row))  # type: ignore[misc]
+                taken += 1
         self.screen.say(_("%d taken back; what has left already cannot be.") % taken)
 
     async def do_shrug(self, rest: str) -> None:

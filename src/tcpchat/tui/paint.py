@@ -49,7 +49,9 @@ class Painter:
         else:
             self._message(row, state)
         if row.failed:
-            text = _("not sent: %s. R sends again") % row.failed.rstrip(".")
+            unknown = row.sent is not None and row.sent.state == "unknown"
+            why = _("%s. R sends it again") if unknown else _("not sent: %s. R sends again")
+            text = why % row.failed.rstrip(".")
             self._line([Segment(" " * self.layout.indent), Segment(text, self.palette.error)])
         if selected:
             self._lines[above:] = [_reversed(line) for line in self._lines[above:]]

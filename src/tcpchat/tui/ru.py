@@ -51,6 +51,17 @@ TEXTS: dict[str, str] = {
     "This message is not there any more.": "Этого сообщения больше нет.",
     "an earlier message": "более раннее сообщение",
     "not sent: %s. R sends again": "не отправлено: %s. R повторит",
+    "%s. R sends it again": "%s. R отправит ещё раз",
+    "not known whether it was sent": "неизвестно, отправлено ли",
+    "The server was set back: messages after %s that you saw are not on it.": (
+        "Сервер вернули назад: сообщений после %s, которые вы видели, на нём нет."
+    ),
+    "The server was set back: the newest messages that you saw are not on it.": (
+        "Сервер вернули назад: последних сообщений, которые вы видели, на нём нет."
+    ),
+    "The server's messages are others than before: what you saw is not on it.": (
+        "На сервере другие сообщения: того, что вы видели, на нём нет."
+    ),
     "(deleted)": "(удалено)",
     "(edited)": "(изменено)",
     "given up": "не удалось",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tcpchat.client import Offline, Online, Sent, SentChanged
+from tcpchat.client import Offline, Online, Sent, SentChanged, SetBack
 from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line, fold, mentions
 from tcpchat.i18n import _
@@ -87,6 +87,7 @@ class Session:
         self.why = ""
         self.retry_at = 0.0
         self.reset = False  # the server's log is another one: everything shown is void
+        self.set_back = ""  # what a person is told of that
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Session:
     def state_of(self, row: Row) -> str:
         """How far an own message has got; "" for those of others."""
         conversation = self.open
-        if row.sent is not None and row.sent.state == "failed":
+        if row.sent is not None and row.sent.state in ("failed", "unknown"):
             return "failed"
         if row.event or row.kind == "note" or not self.is_own(row) or conversation is None:
             return ""
@@ -195,7 +196,9 @@ class Session:
         text = clean(sent.text).replace("\t", "    ")
         row = Row(sent.seq, sent.at or int(self.now() * 1000), clean_line(self.login), text, sent.kind)
         row.re, row.sent = sent.re, sent
-        if not sent.seq:
+        if sent.state == "unknown":
+            row.failed = _("not known whether it was sent")
+        elif not sent.seq:
             conversation.outgoing[sent.number] = row
         self._fresh(conversation, row)
         return row
@@ -221,10 +224,24 @@ class Session:
         welcome = event.welcome
         self.login = welcome.login
         self.names.add(fold(welcome.login))
-        self.reset = welcome.head < self.counted
+        self.reset = self.reset or welcome.head < self.counted
         self.counted = welcome.head
         self.state, self.connected, self.why = welcome.state, True, ""
         self.changed |= {"rooms", "status", "header", "online"}
+
+    def _set_back(self, event: SetBack) -> None:
+        """Of what is shown, what is not on the server any more goes; a person is told from when on."""
+        self.reset, self.counted = True, 0
+        windows = [one.window.rows for one in self.conversations.values() if one.window is not None]
+        rows = [row for some in (*windows, *(one.fresh for one in self.conversations.values())) for row in some]
+        last = max((row.at for row in rows if 0 < row.seq < event.seq), default=0)
+        when = time.strftime("%H:%M", time.localtime(last / 1000))
+        if last and not event.whole:
+            self.set_back = _("The server was set back: messages after %s that you saw are not on it.") % when
+        elif event.whole:
+            self.set_back = _("The server's messages are others than before: what you saw is not on it.")
+        else:
+            self.set_back = _("The server was set back: the newest messages that you saw are not on it.")
 
     def _offline(self, event: Offline) -> None:
         self.connected = False
@@ -335,9 +352,10 @@ class Session:
                 self.changed.add("ticks")
             return
         self.changed.add("status")
-        if sent.state == "failed":
+        if sent.state in ("failed", "unknown"):
             del conversation.outgoing[sent.number]
-            row.failed = clean_line(sent.reason or _("given up"))
+            unknown = sent.state == "unknown"
+            row.failed = _("not known whether it was sent") if unknown else clean_line(sent.reason or _("given up"))
             self.placed.append((conversation, row))
         elif sent.seq:
             del conversation.outgoing[sent.number]
@@ -483,6 +501,7 @@ _TAKE: dict[type, Any] = {
     Online: Session._online,
     Offline: Session._offline,
     SentChanged: Session._sent,
+    SetBack: Session._set_back,
     m.State: Session._state,
     m.Message: Session._message,
     m.Amended: Session._amended,
