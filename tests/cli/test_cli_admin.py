@@ -166,3 +166,42 @@ def test_an_erased_login_is_gone_from_the_file_when_no_server_runs(folder: Path,
     held = (folder / "tcpchat.db").read_bytes()
     assert b"unforgettable of alice" in held
     assert b"unforgettable of duck" not in held
+
+
+@pytest.mark.parametrize("target", ["tcpchat.db", "../chat/tcpchat.db", "tcpchat.db-wal", "", "missing/copy.db"])
+def test_a_backup_to_a_wrong_place_is_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    folder = tmp_path / "chat"
+    with (
+        tcpchat.Server.in_thread(port=0, data=folder) as server,
+        tcpchat.sync.connect(f"localhost:{server.port}", "duck") as chat,
+    ):
+        chat.send("#all", "before").accepted(5)
+        assert admin(folder, "backup", str(folder / target)) == 1
+        assert "No copy was made" in capsys.readouterr().err
+        chat.send("#all", "behind it").accepted(5)
+    assert not list(folder.rglob("*.partial"))
+    assert admin(folder, "check") == 0
+    rows = sqlite3.connect(folder / "tcpchat.db").execute("SELECT body FROM entries").fetchall()
+    assert any(b"behind it" in body for (body,) in rows)
+
+
+@pytest.mark.parametrize("act", [("backup", "copy.db"), ("check",)])
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], act: tuple[str]) -> None:
+    (tmp_path / "tcpchat.db").mkdir()
+    assert admin(tmp_path, *act) == 1
+    assert "is no file" in capsys.readouterr().err
+
+
+def test_check_names_what_is_damaged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        tcpchat.Server.in_thread(port=0, data=folder) as server,
+        tcpchat.sync.connect(f"localhost:{server.port}", "duck") as chat,
+    ):
+        seq = chat.send("#all", "quack").accepted(5).seq
+    with sqlite3.connect(folder / "tcpchat.db") as db:
+        db.execute("UPDATE entries SET body = replace(body, 'quack', 'quick') WHERE seq = ?", (seq,))
+    db.close()
+    assert main(["admin", "--data", str(folder), "check"]) == 1
+    assert f"1 entries are damaged and are left out: {seq}." in capsys.readouterr().out

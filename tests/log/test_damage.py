@@ -14,7 +14,8 @@ import pytest
 from loglab import append, said, texts
 
 from tcpchat.core.model import Arrived, Claimed, Edited, Query, Removed, RoomMade
-from tcpchat.log import LogError, LogLost, schema, sums, told
+from tcpchat.log import LogError, LogLost, checking, schema, sums, told
+from tcpchat.log.checking import check
 from tcpchat.log.sqlite import SqliteLog
 
 
@@ -296,6 +297,71 @@ async def test_a_chain_begins_where_an_older_file_ends(tmp_path: Path) -> None:
     assert log.head == 599
 
 
+# -- a check -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_check_finds_nothing_where_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sums, checking):
+        monkeypatch.setattr(module, "BLOCK", 8)
+    log = SqliteLog(tmp_path / "log.db")
+    await log.open()
+    assert check(log.path).whole
+    for n in range(1, 60):
+        await append(log, said(1, 1, f"word{n}"), Removed(room=1, user=1, seq=n), at=n)
+    await log.snapshot(log.head, b"state")
+    assert check(log.path).whole  # while the indexes are behind
+    await log.settle()
+    await log.forget(20)
+    report = check(log.path)
+    assert (report.faults(), report.verdict) == ([], "ok")
+    assert (report.entries, report.first, report.last, report.told) == (80, 39, 118, 118)
+    await log.backup(tmp_path / "copy.db")
+    await log.close()
+    assert check(log.path).whole
+    assert check(tmp_path / "copy.db").whole
+
+
+FAULTS = {
+    "DELETE FROM entries WHERE seq = 20": "1 entries are missing",
+    "DELETE FROM entries WHERE seq > 35": "5 messages that were told accepted are missing",
+    "UPDATE entries SET body = replace(body, 'duck', 'dock') WHERE seq = 7": "are left out: 7.",
+    "UPDATE entries SET body = x'ff', sum = NULL WHERE seq IN (7, 9)": "2 entries are damaged and are left out: 7, 9",
+    "UPDATE entries SET sum = (SELECT sum FROM entries WHERE seq = 8), body = (SELECT body FROM entries WHERE seq = 8)"
+    " WHERE seq = 9": "1 entries are damaged",
+    "UPDATE places SET room = 2 WHERE seq = 20": "A room's list",
+    "UPDATE snapshots SET state = 'other'": "The state saved at entry 40 is damaged",
+}
+
+
+@pytest.mark.parametrize("sql", FAULTS)
+async def test_a_check_finds_what_is_wrong(tmp_path: Path, sql: str) -> None:
+    path = await kept(tmp_path)
+    log = SqliteLog(path)
+    await log.open()
+    await log.snapshot(40, b"state")
+    await log.close()
+    change(path, sql)
+    report = check(path)
+    assert not report.whole
+    assert FAULTS[sql] in " ".join(report.faults())
+
+
+async def test_a_check_finds_entries_that_were_replaced_by_right_ones(tmp_path: Path) -> None:
+    path = await kept(tmp_path)
+    body = b'{"f":"said","room":1,"user":1,"by":"user1","text":"forged","to":"#room"}'
+    change(path, "UPDATE entries SET body = ?, sum = ? WHERE seq = 9", body, sums.digest(9, 1_000, 1, body))
+    assert "The chain of the entries breaks at entry 40" in " ".join(check(path).faults())
+
+
+@pytest.mark.parametrize("harm", [cut, flip, unlink, empty])
+async def test_a_check_finds_that_the_end_is_missing(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    path = await left_open(tmp_path)
+    harm(path)
+    before = contents(path)
+    assert is_found(path)
+    assert contents(path).items() >= before.items()
+
+
 # -- its files go away under it ----------------------------------------------------------------------------------------
 
 
@@ -353,18 +419,28 @@ async def test_a_flipped_byte_is_never_served_as_said(
                 spoilt[dice.randrange(len(spoilt))] ^= dice.randrange(1, 256)
             (folder / f"log.db{suffix}").write_bytes(spoilt)
         caplog.clear()
+        found = is_found(folder / "log.db")
         served = await what_is_served(folder / "log.db")
         if served is None:
             continue  # it does not start, and says why
         for seq, text in served.items():
             assert expected[seq] == text
-        assert len(served) == count or "missing" in caplog.text or "damaged" in caplog.text, turn
+        assert served == expected or found, turn
+        assert served == expected or "missing" in caplog.text or "damaged" in caplog.text, turn
 
 
 def contents(path: Path) -> dict[str, bytes]:
     """The files of a log, by what stands behind its name."""
     found = [(suffix, path.with_name(path.name + suffix)) for suffix in ("", "-wal", "-head")]
     return {suffix: one.read_bytes() for suffix, one in found if one.exists()}
+
+
+def is_found(path: Path) -> bool:
+    """Does a check find that something is wrong?"""
+    try:
+        return not check(path).whole
+    except sqlite3.Error:
+        return True
 
 
 async def what_is_served(path: Path) -> dict[int, str] | None:

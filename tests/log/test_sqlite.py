@@ -332,7 +332,8 @@ async def test_a_backup_is_a_log(log: SqliteLog, tmp_path: Path) -> None:
     assert await copy.open() == (0, None, [(1, "d", 1, 0)])
     assert texts(await copy.ask(Query(kind="page", rooms=(1,), limit=100)))[:2] == ["before", "newest"]
     await copy.close()
-    await log.backup(tmp_path / "copy.db")  # the next one takes its place
+    with pytest.raises(LogError, match="is the log of a chat"):
+        await log.backup(tmp_path / "copy.db")
     with pytest.raises(LogError, match="nowhere"):
         await log.backup(tmp_path / "nowhere" / "copy.db")
 

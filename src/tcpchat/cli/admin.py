@@ -221,11 +221,13 @@ def _row(row: dict[str, Any]) -> str:
 # -- the file itself ---------------------------------------------------------------------------------------------------
 
 
-def _open(args: argparse.Namespace) -> sqlite3.Connection:
+def _place(args: argparse.Namespace) -> Path:
     path = Path(args.data) / "tcpchat.db"
     if not path.exists():
         raise Ended(FAILED, f"There is no {path}. Name the data folder with --data DIR.")
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    if not path.is_file():
+        raise Ended(FAILED, f"{path} is no file, so there are no messages in it. Name the data folder with --data DIR.")
+    return path
 
 
 def _backup(args: argparse.Namespace) -> int:
@@ -233,32 +235,32 @@ def _backup(args: argparse.Namespace) -> int:
     from tcpchat.log import LogError
     from tcpchat.log.copying import copy
 
-    _open(args).close()
-    target = Path(args.file)
     try:
-        copy(Path(args.data) / "tcpchat.db", target)
+        target = copy(_place(args), Path(args.file))
     except LogError as error:
-        raise Ended(FAILED, f"The copy failed: {error} Nothing was changed.") from None
+        raise Ended(FAILED, f"No copy was made: {error}") from None
     how = "To restore, put it in place of tcpchat.db while the server is stopped."
-    tell(args, f"{target}: {target.stat().st_size} bytes. {how}")
+    tell(args, f"{args.file}: {target.stat().st_size} bytes. {how}")
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Is the file whole, and does no entry miss?"""
-    db = _open(args)
+    """Is the file whole, is every entry what was written, and is everything there that was told accepted?"""
+    from tcpchat.log.checking import check
+
     try:
-        verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
-        count, first, last = db.execute("SELECT count(*), min(seq), max(seq) FROM entries").fetchone()
+        report = check(_place(args))
     except sqlite3.Error as error:
         raise Ended(FAILED, f"The file is damaged: {error}. Restore a backup.") from None
-    finally:
-        db.close()
-    first, last = first or 0, last or 0
-    missing = last - first + 1 - count if count else 0
-    whole = verdict == "ok" and not missing
     if args.json:
-        show_json({"ok": whole, "entries": count, "first": first, "last": last, "missing": missing, "verdict": verdict})
+        data = {name: getattr(report, name) for name in ("entries", "first", "last", "missing", "verdict")}
+        more = {"told": report.told, "lost": report.lost, "damaged": report.damaged_count, "faults": report.faults()}
+        show_json({"ok": report.whole, **data, **more})
     else:
-        print(f"{verdict}: {count} entries, {first} to {last}" + (f", {missing} MISSING" if missing else ""))
-    return 0 if whole else FAILED
+        missing = f", {report.missing} MISSING" if report.missing else ""
+        print(f"{report.verdict}: {report.entries} entries, {report.first} to {report.last}{missing}")
+        for fault in report.faults():
+            print(fault)
+        if not report.whole:
+            tell(args, "Restore a backup, or go on without what is damaged: docs/operations.md, Damage.")
+    return 0 if report.whole else FAILED
