@@ -362,7 +362,7 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self, irc: IrcDoor) -> None:
         """Lines that waited for an answer may go on now."""
         now = clock.now()
-        self.counted = 0
+        self.counted, before = 0, irc.units
         try:
             while not self.full and (commands := irc.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
@@ -376,8 +376,8 @@ class Connection(asyncio.BufferedProtocol):
             self.pause("door")
         else:
             self.unpause("door")
-        if self.counted:
-            self.server.turns.charge(self, -self.counted, now)
+        if units := irc.units - before - self.counted:
+            self.server.turns.charge(self, units, now)
         if self.commands or irc.unread:
             self.server.turns.wait(self)
         if self.session is not None and irc.entering != self.entering:

@@ -73,7 +73,7 @@ class WebDoor:
         self._peer = (address, secure, local)  # of who connected: a proxy brings many visitors
         self.closing = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        self.unread = False  # there may be another request behind the one that was answered
+        self._more = False  # there may be another request behind the one that was answered
         self._out: list[bytes] = []
         self._answered = 0  # requests
         self._request: h11.Request | None = None
@@ -110,12 +110,17 @@ class WebDoor:
         """Answer a few requests (pipelined ones too, in order), as long as their answers find room."""
         if self._inner is not None:
             return self._inner.more(now)
-        self.unread = False
+        self._more = False
         try:
             return self._requests(now)
         except h11.RemoteProtocolError as error:
             self._bad_request(error)
             return []
+
+    @property
+    def unread(self) -> bool:
+        """See Door.unread."""
+        return self._inner.unread if self._inner is not None else self._more
 
     @property
     def units(self) -> int:
@@ -130,7 +135,7 @@ class WebDoor:
                 return commands
             if sum(map(len, self._out)) > ANSWERS_MAX:
                 break
-        self.unread = not self.closing
+        self._more = not self.closing
         return []
 
     def _one(self, now: float) -> list[Command] | None:
@@ -410,7 +415,7 @@ class WebDoor:
             self._health = False
             self._answer(status, body, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
             self._next_request()
-            self.unread = not self.closing  # what was sent along with the question can be looked at now
+            self._more = not self.closing  # what was sent along with the question can be looked at now
 
     # -- answers ---------------------------------------------------------------------------------------------
 

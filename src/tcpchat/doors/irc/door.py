@@ -115,6 +115,7 @@ class IrcDoor:
             if not self.unread:
                 break
             asked = len(self.commands)
+            self.units += 1
             self._handle(self.queue.pop(0))
             if len(self.commands) == asked:
                 self.commands.append(COUNTED)
@@ -199,14 +200,17 @@ class IrcDoor:
             data = data.replace(b"\r", b"\n")
         lines = (self.buffer + data).split(b"\n") if self.buffer else data.split(b"\n")
         self.buffer = lines.pop()
-        self.units += len(lines)
         for raw in lines:
             if self.overlong:
                 self.overlong = False
                 continue
-            if not raw or (raw[:8] == b"PRIVMSG " and self._said_at_once(raw)):
+            if not raw:
                 continue
-            if not (raw[:5] == b"PONG " and self.receipts.answered(raw)):
+            if (raw[:8] == b"PRIVMSG " and self._said_at_once(raw)) or (
+                raw[:5] == b"PONG " and self.receipts.answered(raw)
+            ):
+                self.units += 1
+            else:
                 self._line(raw)
         if len(self.buffer) > BYTES_MAX:
             self.buffer = b""
