@@ -26,6 +26,7 @@ EXIT_CODES = {
     NOT_FOUND: "no such user, room or message",
     UNKNOWN: "unknown: the connection dropped before acceptance was known; repeating with the same --id is safe",
     WAITED: "waited in vain: accepted and stored, the state not reached in --timeout",
+    129: "the terminal has gone",
     130: "interrupted",
     141: "the reader of the output has gone",
 }

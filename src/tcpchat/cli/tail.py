@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import subprocess
 import sys
+import threading
 import time
 
 from tcpchat.cli.asking import show_message
 from tcpchat.cli.common import USAGE, Ended, guarded, seconds, tell
 from tcpchat.cli.oneshot import Session
+from tcpchat.cli.output import BROKEN_PIPE
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.text import fold
 
 ALIVE = 10.0  # seconds of silence until the server is asked for a sign of life
-DEAD = 30.0
+DEAD = 20.0
+HANGUP = 129  # exit code: 128 and SIGHUP, as a shell says it
 PAGE = 500
 FROM_NOW = -1  # Hello.after: only what comes
 
@@ -103,7 +107,28 @@ def _newest(session: Session, to: str, count: int) -> list[m.Message]:
     return found
 
 
+def _watch_output() -> None:
+    """End at once when the terminal or the reader of the pipe is gone, not with the next message: nobody sees it. What
+    was confirmed has been printed; nothing else is under way."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # no file: tests, notebooks
+    if not hasattr(select, "poll"):
+        return  # Windows
+    watched = select.poll()
+    watched.register(number, 0)  # errors and hang-ups are told unasked
+
+    def wait() -> None:
+        if watched.poll():
+            os._exit(HANGUP if terminal else BROKEN_PIPE)
+
+    terminal = os.isatty(number)
+    threading.Thread(target=wait, name="output", daemon=True).start()
+
+
 def _follow(args: argparse.Namespace, session: Session, to: str, last: int) -> None:
+    _watch_output()
     heard = time.monotonic()
     while True:
         for event in session.events(ALIVE):

@@ -38,7 +38,7 @@ logger = logging.getLogger("tcpchat.client")
 
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between tries, each with jitter
 PING_AFTER = 10.0  # seconds without a byte until we ask for a sign of life
-DEAD_AFTER = 30.0  # seconds without a byte until the connection counts as cut
+DEAD_AFTER = 20.0  # seconds without a byte until the connection counts as cut
 DRAIN_SECONDS = 5.0  # without an answer, until closing no longer waits for messages to be accepted
 BYE_SECONDS = 1.0  # until a server that does not say goodbye is left without
 SAVE_SECONDS = 0.5  # the cursor and what is settled go into the outbox file this late; the server knows both

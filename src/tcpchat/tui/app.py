@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import textual.screen
 from textual.binding import BindingType
+from textual.driver import Driver
 
 from tcpchat import i18n
 from tcpchat.client import ChatError, Client, ConnectionFailed, KeyChanged, NotTrusted, OutboxError, Refused
@@ -73,7 +74,7 @@ class ChatApp(OrderedKeys):
         self.environment = dict(os.environ) if environment is None else environment
         plain = bool(self.environment.get("NO_COLOR") or self.environment.get("TCPCHAT_NO_COLOR"))
         _settle_no_color(plain)
-        super().__init__(ansi_color=True if plain else None)
+        super().__init__(ansi_color=True if plain else None, driver_class=_driver())
         self.settings = settings or load()
         self.memory = memory or Memory()
         self.server, self.login = server, login
@@ -405,6 +406,15 @@ class ChatApp(OrderedKeys):
             screen.glyphs = screen.list.glyphs = self.glyphs
             screen.list.set_plain(screen.list.plain)
             screen.refresh_all()
+
+
+def _driver() -> type[Driver] | None:
+    """Our reader of the terminal where Textual's own is for POSIX; None leaves it the choice."""
+    if os.name != "posix" or os.environ.get("TEXTUAL_DRIVER"):
+        return None
+    from tcpchat.tui.terminal import Terminal
+
+    return Terminal
 
 
 def _settle_no_color(plain: bool) -> None:

@@ -1,36 +1,61 @@
 import { forget, keep, make, prove } from "./keys.js";
 
 // The connection: WebSocket with the native protocol inside, resume by cursor, the outbox sent in order, once.
-const BACK_OFF = [500, 1000, 2000, 4000, 8000, 16000, 30000];
-const SILENCE = 45000; // ms without a byte after which the line is dead, pings notwithstanding
-const PING = 15000;
+// All in ms. A line that is back is found within three seconds; one that is away for long (TRIES) is tried less often.
+const BACK_OFF = [300, 600, 1200, 2000], TRIES = 40, LATER = 5000;
+const BEAT = 2500; // how often the line is looked at
+const PING = 7500, SILENCE = 6000; // without a byte until the server is asked, and until the line is dead all the same
+const PROBE = 2500; // the same behind waking up, when a dead line is likely
+const OPENING = 3000, OPENING_MAX = 20000; // until an attempt is given up; more on lines that were slow before
 
 export class Net {
 	constructor(device) {
 		// on: who is told; head: seq up to which all has come; n: last number given to a message; hold: nothing is sent before this time
 		Object.assign(this, { device, state: "offline", tries: 0, head: null, confirmed: 0, n: 0, ref: 0, refs: new Map(), hold: 0, window: 64, flight: [] });
-		for (const name of ["online", "pageshow", "focus"]) addEventListener(name, () => this.now());
-		document.addEventListener("visibilitychange", () => document.hidden || this.now());
-		setInterval(() => this.heartbeat(), PING);
+		for (const name of ["online", "offline", "pageshow", "focus"]) addEventListener(name, () => this.now());
+		for (const name of ["visibilitychange", "resume"]) document.addEventListener(name, () => document.hidden || this.now());
+		navigator.connection?.addEventListener?.("change", () => this.now());
+		setInterval(() => this.heartbeat(), BEAT);
 	}
 
 	start(login, password) { Object.assign(this, { login, password, wanted: true }); this.connect(); }
 
 	stop() { this.wanted = false; this.send({ t: "bye" }); this.socket?.close(); }
 
-	now() { if (this.wanted && this.state === "waiting") this.connect(); }
+	// Something has changed (awake, another network, looked at again): is the line there?
+	now() {
+		if (!this.wanted) return;
+		const quiet = performance.now() - this.heard;
+		if (this.state === "waiting") this.connect();
+		else if (this.state === "connecting" && this.heard === this.begun && quiet > 1000) this.drop();
+		else if (this.state === "online" && quiet > 1000) this.ping(PROBE);
+	}
 
 	connect() {
 		clearTimeout(this.timer);
 		this.setState("connecting");
 		const url = new URL(".", location.href.split("#")[0].replace(/^http/, "ws")), socket = this.socket = new WebSocket(url, ["tcpchat.v1"]);
-		this.heard = Date.now();
+		this.heard = this.begun = performance.now();
+		this.asked = 0;
+		// An attempt that hangs is given up; more time for a line that took long before, and when nothing else helps.
+		this.patience = Math.min(Math.max(OPENING, 4 * (this.took || 0)) * 2 ** (this.tries >> 4), OPENING_MAX);
 		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", key: this.key?.key || "", ...(this.head !== null && { after: this.head }) });
 		socket.onmessage = ({ data }) => {
-			this.heard = Date.now();
+			this.heard = performance.now();
+			this.asked = 0;
 			for (const line of data.split("\n")) if (line) this.take(JSON.parse(line));
 		};
 		socket.onclose = () => { if (this.socket === socket) this.lost(); };
+	}
+
+	// A dead socket may take minutes to say so: leave it alone, begin anew.
+	drop() {
+		const { socket } = this;
+		if (!socket) return;
+		this.socket = null;
+		socket.onmessage = null;
+		socket.close();
+		this.lost();
 	}
 
 	lost() {
@@ -39,7 +64,8 @@ export class Net {
 		this.refs.clear();
 		if (!this.wanted) return;
 		this.since ||= Date.now();
-		const delay = BACK_OFF[Math.min(this.tries++, BACK_OFF.length - 1)] * (0.5 + Math.random() / 2);
+		const tries = this.tries++;
+		const delay = (tries > TRIES ? LATER : BACK_OFF[Math.min(tries, BACK_OFF.length - 1)]) * (0.5 + Math.random() / 2);
 		this.next = Date.now() + delay;
 		this.timer = setTimeout(() => this.connect(), delay);
 		this.setState("waiting");
@@ -48,10 +74,25 @@ export class Net {
 	setState(state) { this.state = state; this.on.state(); }
 
 	heartbeat() {
-		if (this.state === "waiting") return;
-		if (Date.now() - this.heard > SILENCE) return this.socket?.close();
+		const now = performance.now(), slept = Date.now() - this.beat > 4 * BEAT;
+		this.beat = Date.now();
+		if (this.state === "connecting") {
+			// Once it answers it may take its time: it may have passwords to check.
+			if (now - this.heard > (this.heard > this.begun ? OPENING_MAX : this.patience)) this.drop();
+		}
+		else if (this.state !== "online") return;
+		else if (this.asked && now > this.asked) this.drop();
+		else if (slept) this.now();
+		else if (now - this.heard > PING) this.ping(SILENCE);
+	}
+
+	// Ask for a sign of life; without one in time the line is dead.
+	ping(patience) {
+		if (this.asked) return;
 		this.pinged = performance.now();
+		this.asked = this.pinged + patience;
 		this.send({ t: "ping", token: "web" });
+		setTimeout(() => this.heartbeat(), patience + 10);
 	}
 
 	send(command) { if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(command)); }
@@ -108,9 +149,10 @@ export class Net {
 		if (first) this.head = event.after;
 		Object.assign(this, { tries: 0, since: 0, login: event.login, window: event.window || 64, maxText: event.max_text });
 		this.settle(event);
+		this.took = performance.now() - this.begun;
 		this.setState("online");
 		this.on.welcome({ ...event, first });
-		this.heartbeat();
+		this.ping(SILENCE);
 		this.pump();
 		this.adopt(event.login);
 	}
