@@ -12,50 +12,19 @@ import logging
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeAlias
 
 from benchmarks.fuzz import DOORS, Bench, throw
+from benchmarks.steps import Step, Steps
 
 KEPT = Path(__file__).resolve().parent.parent / "tests" / "attacks" / "corpus"
 FILES, BYTES = 48, 48_000  # of one door
-Step: TypeAlias = tuple[str, int, int]  # file, from line, to line
-
-
-class Steps:
-    """Gathers the steps from line to line in the code of tcpchat."""
-
-    def __init__(self) -> None:
-        self.taken: set[Step] = set()
-        self._ours: dict[str, bool] = {}
-
-    def call(self, frame: FrameType, what: str, _: object) -> Any:
-        name = frame.f_code.co_filename
-        if name not in self._ours:
-            self._ours[name] = "/tcpchat/" in name
-        if not self._ours[name]:
-            return None
-        last = frame.f_lineno
-
-        def line(frame: FrameType, what: str, _: object) -> Any:
-            nonlocal last
-            if what == "line":
-                self.taken.add((name, last, frame.f_lineno))
-                last = frame.f_lineno
-            return line
-
-        return line
 
 
 def steps_of(bench: Bench, door: str, data: bytes) -> set[Step]:
     """The steps that the server takes for an input, from a fresh start."""
     bench.renew()
-    steps = Steps()
-    sys.settrace(steps.call)
-    try:
+    with Steps() as steps:
         throw(bench, door, data)
-    finally:
-        sys.settrace(None)
     return steps.taken
 
 

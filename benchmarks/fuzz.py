@@ -1,9 +1,12 @@
 """Throw bytes at every door: ``python -m benchmarks.fuzz [--seconds 60] [native seed irc web websocket tls]``.
 
-The real server with the real connections, over a transport in memory. Guided by coverage where atheris is installed
-(it keeps what it has found with --corpus DIR), else by seeded mutation of the samples. A fault is: an exception that
-the server logs, an input that takes longer than a second, memory that goes on growing. What was found and made small
-is in tests/attacks/corpus; ``--replay`` throws it again.
+The real server with the real connections, over a transport in memory. Guided by coverage: by atheris where it is
+installed (it keeps what it has found with --corpus DIR), else by mutation of samples, to which every input is added
+that makes the server take a new step or say something new. The samples are made from the doors' own tables
+(payloads.py). A fault is: an exception that the server logs, an input that takes longer than a second, memory that goes
+on growing, and a byte that may not stand in the output (oracle.py), be it to the one who throws or to those who are
+there: a client of each protocol. What was found and made small is in tests/attacks/corpus; ``--replay`` throws it
+again.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.oracle import READERS, Watch
+from benchmarks.payloads import hostile
+from benchmarks.steps import Step, Steps
+
 if TYPE_CHECKING:
     from tcpchat.connection import Connection
     from tcpchat.core.model import Append, Entry, Keep, Query, Result
@@ -34,6 +41,10 @@ SLOW = 1.0  # seconds for one input: none should need a hundredth of it
 GROWTH = 64 * 1024  # KiB that the process may grow after its first quarter
 LENGTH = 4_096  # bytes of an input that atheris makes, at most
 RENEW = 2_000  # inputs after which a new server begins: what a chat remembers is bounded by its limits, not by these
+TRACED = 6  # of so many inputs one is looked at for new steps in the code: that makes it ten times slower
+TRACING = 20  # times slower, at most, when one is looked at
+SAMPLES = 4_000  # at most, found ones included
+SAMPLE = 700  # bytes of one that is made from a table, at most
 TURNS = 6  # of the loop for one input: reading, the log, telling, writing
 HELLO = b'{"t":"hello","login":"fuzz"}\n'
 UPGRADE = (
@@ -91,9 +102,32 @@ DOORS: dict[str, tuple[bytes, list[bytes]]] = {
         b"OPTIONS * HTTP/1.1\r\n\r\n", b"PASS x\r\n", b"\r\n\r\nGE",
     ]),
 }  # fmt: skip
-WORDS = [b"\r\n", b"\n", b"\x00", b"\xff", b"{", b"}", b'"', b"[" * 99, b":", b" ", b"%00", b"\xd0", b"\\ud800",
+WORDS = [b"@duck", b"#pond", b"goose", b"swan", b"\r", b"\\r\\n", b"\\u0000",
+         b"\r\n", b"\n", b"\x00", b"\xff", b"{", b"}", b'"', b"[" * 99, b":", b" ", b"%00", b"\xd0", b"\\ud800",
          b"9" * 30, b"-1", b"#all", b"@fuzz", b"*", b"null", b"true", b"\x1b[2J", b"A" * 600,
          b"\xe2\x80\xae"]  # fmt: skip
+
+
+# Who is there all the time, by door: what the others do must not reach them as something else.
+WITNESSES: dict[str, tuple[str, bytes]] = {
+    "duck": ("native", b'{"t":"hello","login":"duck"}\n{"t":"join","room":"#pond"}\n'),
+    "goose": ("irc", b"NICK goose\r\nUSER g 0 * :g\r\nJOIN #pond\r\n"),
+    "swan": (
+        "irc",
+        b"CAP REQ :message-tags batch labeled-response draft/multiline server-time account-tag echo-message\r\n"
+        b"CAP REQ :away-notify setname draft/metadata-2 extended-join invite-notify draft/chathistory\r\n"
+        b"NICK swan\r\nUSER s 0 * :s\r\nCAP END\r\nJOIN #pond\r\n",
+    ),
+    "heron": ("seed", b'{"TYPE":"HI","BODY":"heron"}'),
+}
+NAMES = {"seed": "original", "web": "http"}  # doors by the names that payloads.py has
+
+
+def samples_of(door: str) -> list[bytes]:
+    """What is mutated: written above, and of every command of the door's tables as it is meant and a few others."""
+    made = hostile(NAMES.get(door, door)) if door != "tls" else {}
+    short = [[one for one in commands if len(one) <= SAMPLE] for commands in made.values()]
+    return DOORS[door][1] + [one for some in short for one in (*some[:2], *some[2::7][:6])]
 
 
 class MemoryLog:
@@ -149,6 +183,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.over = False
         self.told: list[bytes] | None = None  # what the server says, where somebody wants to know
+        self.watch: Watch | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
@@ -156,6 +191,8 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.told is not None:
             self.told.append(bytes(data))
+        if self.watch is not None:
+            self.watch.feed(bytes(data))
 
     def close(self) -> None:
         self.over = True
@@ -197,6 +234,8 @@ class Bench:
         logger.addHandler(self.faults)
         logger.propagate = False
         self.count = 0
+        self.kinds: set[str] = set()  # what the last input made the server say
+        self.witnesses: dict[str, tuple[Connection, Wire]] = {}
         self.server: Server | None = None
         self.renew()
 
@@ -207,30 +246,50 @@ class Bench:
         self.stop()
         self.server = Server(port=0, data=self.folder, log=MemoryLog(), syslog="off", proxies="127.0.0.0/8")
         self.loop.run_until_complete(self.server.start())
+        self.witnesses = {}
+
+    def _watched(self, door: str) -> tuple[Connection, Wire]:
+        """A connection whose output is looked at."""
+        from tcpchat.connection import Connection
+
+        assert self.server is not None
+        connection, wire = Connection(self.server), Wire()
+        wire.watch = Watch(door) if door in READERS else None
+        connection.connection_made(wire)
+        return connection, wire
+
+    async def _gather(self) -> None:
+        """Let those come in who are not there (any more)."""
+        for name, (door, first) in WITNESSES.items():
+            there = self.witnesses.get(name)
+            if there is None or there[1].over or there[0].closing:
+                if there is not None:
+                    there[0].connection_lost(None)
+                self.witnesses[name] = self._watched(door)
+                self.witnesses[name][0].data_received(first)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
 
     def stop(self) -> None:
         if self.server is not None:
             self.loop.run_until_complete(self.server.stop())
 
-    def throw(self, pieces: list[bytes], inside: bool = False) -> None:
-        """Send these (inside TLS, after a handshake as it should be); raise for any fault."""
+    def throw(self, pieces: list[bytes], inside: bool = False, door: str = "") -> None:
+        """Send these (inside TLS, after a handshake as it should be); raise for any fault, also of what is said."""
         self.count += 1
         if self.count % RENEW == 0:
             self.renew()
-        begun = time.perf_counter()
-        self.loop.run_until_complete(self._life(pieces, inside))
-        took = time.perf_counter() - begun
+        begun = time.process_time()  # of this process: what the machine does besides is nobody's fault
+        self.loop.run_until_complete(self._life(pieces, inside, door))
+        took = time.process_time() - begun
         if self.faults.first:
             raise AssertionError(self.faults.first)
-        if took > SLOW:
+        if took > SLOW * (TRACING if sys.gettrace() is not None else 1):
             raise AssertionError(f"took {took:.1f} s")
 
-    async def _life(self, pieces: list[bytes], inside: bool) -> None:
-        from tcpchat.connection import Connection
-
-        assert self.server is not None
-        connection, wire = Connection(self.server), Wire()
-        connection.connection_made(wire)
+    async def _life(self, pieces: list[bytes], inside: bool, door: str) -> None:
+        await self._gather()
+        connection, wire = self._watched(door)
         if inside:
             pieces = encrypted(connection, wire, pieces)
         for piece in pieces:
@@ -245,6 +304,11 @@ class Bench:
             connection.eof_received()
             await asyncio.sleep(0)
         connection.connection_lost(None)
+        self.kinds = set(wire.watch.kinds) if wire.watch is not None else set()
+        for name, one in (("who throws", wire), *((name, there[1]) for name, there in self.witnesses.items())):
+            if one.watch is not None and one.watch.fault:
+                fault, one.watch.fault, one.over = one.watch.fault, "", True
+                raise AssertionError(f"{name} was told by {fault}")
 
     def close(self) -> None:
         self.stop()
@@ -280,7 +344,7 @@ def throw(bench: Bench, door: str, data: bytes) -> None:
     whole = DOORS[door][0] + data
     chance = random.Random(len(data))
     pieces = cut(whole, chance) if len(data) % 2 else [whole]
-    bench.throw(pieces, inside=door == "tls" and len(data) % 4 > 1)
+    bench.throw(pieces, inside=door == "tls" and len(data) % 4 > 1, door=door)
 
 
 def replay(door: str, corpus: Path) -> int:
@@ -328,20 +392,44 @@ def mutated(samples: list[bytes], chance: random.Random) -> bytes:
     return bytes(data)
 
 
+class Guide:
+    """Which inputs are worth to be mutated further: those that take the server, or what it says, where none was."""
+
+    def __init__(self, door: str) -> None:
+        self.samples = samples_of(door)
+        self._said: set[str] = set()
+        self._steps: set[Step] = set()
+
+    def look(self, bench: Bench, data: bytes, throw: Callable[[], None], *, traced: bool) -> None:
+        """Throw, and keep the input when it found something."""
+        steps = Steps()
+        if traced:
+            with steps:
+                throw()
+        else:
+            throw()
+        said = {f"{kind}" for kind in bench.kinds}
+        if (said - self._said or steps.taken - self._steps) and len(data) <= LENGTH and len(self.samples) < SAMPLES:
+            self.samples.append(data)
+        self._said |= said
+        self._steps |= steps.taken
+
+
 def by_mutation(door: str, seconds: float, seed: int) -> int:
     """Mutate and throw for so long; returns how many. Raises AssertionError with the input for a fault."""
     chance = random.Random(f"{door} {seed}")
-    begin, samples = DOORS[door]
+    begin, guide = DOORS[door][0], Guide(door)
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="tcpchat-fuzz-") as folder:
         bench = Bench(Path(folder))
         start, first = time.monotonic(), 0
         try:
             while (passed := time.monotonic() - start) < seconds:
-                data = mutated(samples, chance)
+                data = mutated(guide.samples, chance)
                 begun = cut(begin + data, chance) if chance.random() < 0.5 else [begin + data]
+                traced = bench.count % TRACED == 0
                 try:
-                    bench.throw(begun)
+                    guide.look(bench, data, lambda pieces=begun: bench.throw(pieces, door=door), traced=traced)
                 except AssertionError as error:
                     raise AssertionError(f"{door}: {begun!r}\n{error}") from None
                 if not first and passed > seconds / 4:
@@ -351,6 +439,7 @@ def by_mutation(door: str, seconds: float, seed: int) -> int:
             logging.disable(logging.NOTSET)
         if first and memory() - first > GROWTH:
             raise AssertionError(f"{door}: memory grew from {first} to {memory()} KiB")
+        print(f"{door}: {len(guide.samples)} samples, {first} KiB after a quarter, {memory()} at the end", flush=True)
         return bench.count
 
 
@@ -380,7 +469,7 @@ def by_coverage(door: str, seconds: float, corpus: Path) -> None:
         import tcpchat.doors.seed
         import tcpchat.doors.web
         import tcpchat.server  # noqa: F401
-    _, samples = DOORS[door]
+    samples = samples_of(door)
     place = corpus / door
     place.mkdir(parents=True, exist_ok=True)
     for number, sample in enumerate(samples):
@@ -400,6 +489,7 @@ def by_coverage(door: str, seconds: float, corpus: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Throw bytes at every door.")
     parser.add_argument("doors", nargs="*", metavar="DOOR", help=", ".join(DOORS))
+    parser.add_argument("--door", action="append", default=[], metavar="DOOR", help="the same, one each time")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each door (60)")
     parser.add_argument("--seed", type=int, default=1, help="of the mutation (1)")
     parser.add_argument(
@@ -408,7 +498,7 @@ def main() -> int:
     parser.add_argument("--guided", action="store_true", help="one door, by atheris, in this process")
     parser.add_argument("--replay", action="store_true", help="throw what the corpus holds, and nothing else")
     args = parser.parse_args()
-    doors = args.doors or list(DOORS)
+    doors = args.doors + args.door or list(DOORS)
     if args.replay:
         for door in doors:
             print(f"{door}: {replay(door, args.corpus)} inputs, no fault", flush=True)
