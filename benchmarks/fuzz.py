@@ -125,7 +125,7 @@ NAMES = {"seed": "original", "web": "http"}  # doors by the names that payloads.
 
 def samples_of(door: str) -> list[bytes]:
     """What is mutated: written above, and of every command of the door's tables as it is meant and a few others."""
-    made = hostile(NAMES.get(door, door)) if door != "tls" else {}
+    made = hostile(NAMES.get(door, door), SAMPLE // 2) if door != "tls" else {}
     short = [[one for one in commands if len(one) <= SAMPLE] for commands in made.values()]
     return DOORS[door][1] + [one for some in short for one in (*some[:2], *some[2::7][:6])]
 

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable
 
-CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+CONTROL = re.compile(rb"[\x00-\x1f]")
 IRC = re.compile(r"(@[^ ]+ )?(:[^ ]+ )?([A-Z]+|[0-9]{3})( .*)?\Z", re.DOTALL)
 IRC_LINE, IRC_TAGS = 510, 8_191
 STATUS = re.compile(rb"HTTP/1\.1 [1-5][0-9]{2} [\x20-\x7e]*\Z")
@@ -61,7 +61,7 @@ class Watch:
     def _irc(self) -> bool:
         line, end, rest = self._rest.partition(b"\r\n")
         if not end:
-            return len(line) < 2 * IRC_TAGS or self._wrong("no end of line", line)
+            return len(line) > 2 * IRC_TAGS and self._wrong("no end of line", line)
         self._rest = rest
         tags, blank, body = line.partition(b" ") if line.startswith(b"@") else (b"", b"", line)
         if re.search(rb"[\r\n\0]", line):

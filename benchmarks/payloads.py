@@ -58,13 +58,13 @@ def long(character: str, size: int) -> str:
 # -- native ------------------------------------------------------------------------------------------------------------
 
 
-def native() -> dict[str, list[bytes]]:
+def native(size: int = LONG) -> dict[str, list[bytes]]:
     """The commands of the native protocol, the acts of operators one by one."""
     found: dict[str, list[bytes]] = {}
     for kind in get_args(AnyCommand):
         name = kind.__struct_config__.tag
         for title, fixed in _ways(name):
-            found[title] = [encoded(command) + b"\n" for command in _filled(kind, name, fixed)]
+            found[title] = [encoded(command) + b"\n" for command in _filled(kind, name, fixed, size)]
     return found
 
 
@@ -84,7 +84,7 @@ def _ways(name: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, {})]
 
 
-def _filled(kind: type[msgspec.Struct], name: str, fixed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _filled(kind: type[msgspec.Struct], name: str, fixed: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
     """The command as it is meant, then with one of its fields odd."""
     fields = [field.name for field in msgspec.structs.fields(kind)]
     meant = {"t": name, **{field: MEANT.get(field, "x") for field in fields}, **fixed}
@@ -92,35 +92,35 @@ def _filled(kind: type[msgspec.Struct], name: str, fixed: dict[str, Any]) -> Ite
     meant = {key: value for key, value in meant.items() if key not in optional or key in MEANT or key in fixed}
     yield meant
     for field in fields:
-        for value in _odd(meant.get(field, "")):
+        for value in _odd(meant.get(field, ""), size):
             yield {**meant, field: value}
     yield {**meant, "to": f"@{PEER}"} if "to" in fields else meant
 
 
-def _odd(value: Any) -> Iterator[Any]:
+def _odd(value: Any, size: int) -> Iterator[Any]:
     """Values that a field should not have."""
     if isinstance(value, bool | str):
-        yield from (long(character, LONG) for character in CHARACTERS)
+        yield from (long(character, size) for character in CHARACTERS)
         yield from ("", None, [], 7)
     elif isinstance(value, int):
         yield from NUMBERS
         yield "x"
     elif isinstance(value, list):
-        yield [{"name": "ban", "arg": f"{n}!*@*"} for n in range(1_000)]
-        yield [{"name": "ban", "arg": long("*a", LONG)}]
+        yield [{"name": "ban", "arg": f"{n}!*@*"} for n in range(size // 60)]
+        yield [{"name": "ban", "arg": long("*a", size)}]
     elif isinstance(value, dict):
-        yield {f"k{n}": "v" for n in range(2_000)}
+        yield {f"k{n}": "v" for n in range(size // 30)}
         yield {"~lines": "x", "a\r\nb": "c", "=": ";"}
         for key in value or {"x": ""}:
-            yield from ({**value, key: long(character, LONG)} for character in CHARACTERS[:3])
+            yield from ({**value, key: long(character, size)} for character in CHARACTERS[:3])
 
 
 # -- IRC ---------------------------------------------------------------------------------------------------------------
 
 
-def irc() -> dict[str, list[bytes]]:
+def irc(size: int = LONG) -> dict[str, list[bytes]]:
     """The commands of IRC, and the words of its services."""
-    found = {name: list(_lines(name)) for name in sorted(COMMANDS)}
+    found = {name: list(_lines(name, min(size, IRC_TAGS))) for name in sorted(COMMANDS)}
     for service in SERVICES.values():
         for word in service.words:
             start = f"PRIVMSG {service.name} :{word} "
@@ -136,7 +136,7 @@ def _long_texts() -> list[str]:
     return [long(character, IRC_LINE) for character in ("*a", "\ufdfa", "x ", "?*", ",", "\u202e")]
 
 
-def _lines(name: str) -> Iterator[bytes]:
+def _lines(name: str, tags: int) -> Iterator[bytes]:
     """A command with every number of parameters, of all kinds that IRC has."""
     yield line(name)
     for first in _parameters(name):
@@ -148,7 +148,7 @@ def _lines(name: str) -> Iterator[bytes]:
         yield line(f"{name} {text}")
         yield line(f"{name} #all :{text}")
         yield line(f"{name} {PEER} {text}")
-    yield line(f"@+a={long('x', IRC_TAGS)};label=l;+draft/reply=1;+~lines=x {name} #all :quack")
+    yield line(f"@+a={long('x', tags)};label=l;+draft/reply=1;+~lines=x {name} #all :quack")
 
 
 def _parameters(name: str) -> list[str]:
@@ -172,10 +172,10 @@ def _parameters(name: str) -> list[str]:
 # -- the original protocol ---------------------------------------------------------------------------------------------
 
 
-def original() -> dict[str, list[bytes]]:
+def original(size: int = LONG) -> dict[str, list[bytes]]:
     """The objects of the original clients."""
     bodies = ["BODY", "hostile", [PEER, "quack"], [f"@{PEER}"] * 3, None, 10**30, {"a": 1}, [[]] * 100]
-    bodies += [value for character in CHARACTERS for value in (long(character, LONG), [PEER, long(character, LONG)])]
+    bodies += [value for character in CHARACTERS for value in (long(character, size), [PEER, long(character, size)])]
     return {kind: [encoded({"TYPE": kind, "BODY": body}) for body in bodies] for kind in HANDLERS}
 
 
@@ -189,19 +189,19 @@ def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
     return head.encode() + body
 
 
-def http() -> dict[str, list[bytes]]:
+def http(size: int = LONG) -> dict[str, list[bytes]]:
     """The routes of HTTP and the files of the page, kept alive and pipelined."""
     found: dict[str, list[bytes]] = {}
     for route in ROUTES:
         path = route.path.replace("{room}", "all")
-        found[f"{route.method} {route.path}"] = list(_asked(route.method, path, list(route.parameters)))
+        found[f"{route.method} {route.path}"] = list(_asked(route.method, path, list(route.parameters), size))
     for name in assets():
         found[f"GET /{name}"] = [request("GET", f"/{name}"), request("HEAD", f"/{name}", "If-None-Match: *")]
     found["GET /nothing"] = [request("GET", "/nothing/here"), request("OPTIONS", "*"), request("GET", "/%00")]
     return found
 
 
-def _asked(method: str, path: str, parameters: list[str]) -> Iterator[bytes]:
+def _asked(method: str, path: str, parameters: list[str], size: int) -> Iterator[bytes]:
     body = b"quack" if method == "POST" else b""
     yield request(method, path, body=body)
     yield request(method, path + "?token=wrong", body=body)
@@ -210,7 +210,7 @@ def _asked(method: str, path: str, parameters: list[str]) -> Iterator[bytes]:
         for value in ("-1", "9" * 30, "%F0%9F%A6%86" * 300, "x" * 4_000, "%00"):
             yield request(method, f"{path}?token=wrong&{name}={value}", body=body)
     yield request(method, path, "X: " + "y" * 8_000, body=body)
-    yield request("DELETE", path, body=b"x" * 60_000)
+    yield request("DELETE", path, body=b"x" * size)
 
 
 UPGRADE = (
@@ -230,11 +230,11 @@ def frame(opcode: int, data: bytes, *, last: bool = True) -> bytes:
     return bytes([(0x80 if last else 0) | opcode]) + size + bytes(4) + data
 
 
-def websocket() -> dict[str, list[bytes]]:
+def websocket(size: int = LONG) -> dict[str, list[bytes]]:
     """The kinds of frames, and the native commands inside them."""
     quack = b'{"t":"say","to":"#all","text":"quack"}'
     found = {
-        "text": [frame(1, quack), frame(1, b'{"t":"status"}'), frame(1, b"x" * 65_000), frame(1, b"\xff")],
+        "text": [frame(1, quack), frame(1, b'{"t":"status"}'), frame(1, b"x" * size), frame(1, b"\xff")],
         "binary": [frame(2, quack), frame(2, b"")],
         "fragments": [frame(1, b"", last=False), *[frame(0, b"", last=False)] * 60, frame(0, quack)],
         "ping": [frame(9, b""), frame(9, b"x" * 125)],
@@ -244,7 +244,7 @@ def websocket() -> dict[str, list[bytes]]:
     }
     return found | {
         f"native {name}": [frame(1, one.strip()) for one in lines if len(one) < MAX_LINE]
-        for name, lines in native().items()
+        for name, lines in native(size).items()
     }
 
 
@@ -266,6 +266,6 @@ def greeting(door: str, name: str) -> bytes:
     return GREETINGS[door].format(name).encode()
 
 
-def hostile(door: str) -> dict[str, list[bytes]]:
-    """Name of a command -> commands of that name, as they are meant and as they are not."""
-    return DOORS[door]()
+def hostile(door: str, size: int = LONG) -> dict[str, list[bytes]]:
+    """Name of a command -> commands of that name, as they are meant and as they are not: up to so many bytes."""
+    return DOORS[door](size)

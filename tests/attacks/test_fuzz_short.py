@@ -16,7 +16,7 @@ CORPUS = Path(__file__).resolve().parent / "corpus"
 
 @pytest.mark.parametrize("door", sorted(fuzz.DOORS))
 def test_damaged_bytes_do_no_harm(door: str) -> None:
-    assert fuzz.by_mutation(door, 3.0, seed=7) > 20
+    assert fuzz.by_mutation(door, 2.0, seed=7) > 20
 
 
 @pytest.mark.parametrize("door", sorted(fuzz.DOORS))
@@ -58,9 +58,9 @@ def test_paths_that_were_a_fault_once(tmp_path: Path) -> None:
 )
 def test_the_oracle_sees_what_may_not_be_said(door: str, said: bytes) -> None:
     watch = oracle.Watch(door)
-    watch.feed(said[:9])
+    watch.feed(said[:2])
     assert not watch.fault
-    watch.feed(said[9:])
+    watch.feed(said[2:])
     assert watch.fault
 
 
