@@ -108,6 +108,8 @@ class Config:
     guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
     invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")
 
+    scram: bool = _limit("scram", "Prove passwords by SCRAM too; what is kept for that is tried faster than argon2.")
+
     plain_only: bool = _row(False, "Offer no TLS: when a proxy in front does that.", group="tls")
     require_tls: bool = _row(False, "Take only TLS: plain connections are told so and closed.", group="tls")
     tls_cert: str = _row("", "Certificate chain (PEM), read again on SIGHUP; empty = self-made.", group="tls")

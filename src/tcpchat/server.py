@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 DATABASES = ("tcpchat.db", "tcpchat.db-wal", "tcpchat.db-shm", "irc.db", "irc.db-wal", "irc.db-shm")
 ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
+OWN_FILE = "server.secret"  # in the data folder, for good
 logger = logging.getLogger("tcpchat.server")
 
 RENEW_TICKS = 86_400 * TICKS_PER_SECOND  # once a day: does the self-made certificate end soon?
@@ -188,7 +189,18 @@ class Server:
         await self.log.replay(seq, self.chat.replay)
         if hasattr(self.log, "lineages"):  # one of somebody's own, from before logs had ids, goes on without
             self.chat.begin(self.log.lineages())
+        self.chat.salt = self._own_secret()
         self._snapshot_seq = seq
+
+    def _own_secret(self) -> bytes:
+        """A secret of this data folder that lasts: what it answers about logins that do not exist stays the same."""
+        if self.data is None:
+            return secrets.token_bytes(32)
+        path = self.data / OWN_FILE
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(secrets.token_hex(32) + "\n")
+        return path.read_bytes()
 
     def _preferences(self, target: str) -> Mapping[str, str]:
         """What the log keeps of a room or login."""

@@ -9,6 +9,7 @@ import hmac
 import pytest
 from intruder import ask, hello, http, own, refused
 
+from tcpchat.core import model as m
 from tcpchat.server import Server
 
 TOKEN = "a-token-that-is-long-enough"
@@ -65,3 +66,54 @@ async def test_tokens_are_their_rooms(server: Server) -> None:
     args = {"room": "#guests", "name": "colleague", "secret": "g" + TOKEN}
     assert await refused(guest, "admin", do="token", args=args) == "guest"
     assert (await own(server.port, "colleague"))[0].welcome["login"] == "colleague"
+
+
+def far(server: Server, login: str, **hello: object) -> list[m.AnyEffect]:
+    """What is done when a stranger on the network says hello in plain: on the loopback everybody is this machine."""
+    session = server.chat.open(
+        0.0, nonce="n", device="d", door="native", dialect="native", local=False, address="203.0.113.5"
+    )
+    return server.chat.receive(session, m.Hello(login, **hello), 0.0)  # type: ignore[arg-type]
+
+
+async def test_a_stranger_who_comes_first_owns_nothing(server: Server) -> None:
+    (challenge,) = far(server, "stranger", key="ed25519:b", claim=True)
+    assert isinstance(challenge, m.Tell)
+    session = challenge.session
+    (check,) = server.chat.receive(session, m.Proof("s"), 0.0)
+    assert isinstance(check, m.Check)
+    (claim, *_) = server.chat.checked(check, "ok", 0.0)
+    assert isinstance(claim, m.Append)
+    assert isinstance(claim.fact, m.Claimed)
+    assert claim.fact.role == "member"
+    assert (await own(server.port, "here"))[0].welcome["role"] == "owner"
+
+
+async def test_a_link_code_in_plain_from_elsewhere(server: Server) -> None:
+    peer, _ = await own(server.port, "alice")
+    code = (await ask(peer, "key", do="link"))["data"]["code"]
+    (refusal, *_) = far(server, "alice", key="ed25519:b", token=code)
+    assert isinstance(refusal, m.Tell)
+    assert isinstance(refusal.event, m.Refused)
+    assert refusal.event.code == "insecure"
+    assert (await hello(server.port, "alice", key="ed25519:b", token=code))[1]["t"] == "challenge"
+
+
+async def test_nobody_listens_unseen(server: Server) -> None:
+    alice, _ = await own(server.port, "alice")
+    ghost, _ = await hello(server.port, "ghost", quiet=True, after=0)
+    assert "ghost" in [one["login"] for one in (await ask(alice, "who"))["people"]]
+    silent, _ = await hello(server.port, "silent", quiet=True)
+    await ask(alice, "say", to="#all", text="are we alone?")
+    assert not [one for one in await silent.sync() if one["t"] == "message"]
+    await ghost.until("message", text="are we alone?")
+
+
+async def test_a_key_of_small_order_claims_nothing(server: Server) -> None:
+    """With the neutral point as key, R = that point and S = 0 sign every text."""
+    neutral = base64.urlsafe_b64encode(bytes([1]) + bytes(31)).decode().rstrip("=")
+    signature = base64.urlsafe_b64encode(bytes([1]) + bytes(63)).decode().rstrip("=")
+    thief, challenge = await hello(server.port, "duck", key="ed25519:" + neutral, claim=True)
+    assert challenge["t"] == "challenge"
+    thief.send("proof", signature=signature, key="ed25519:" + neutral)
+    assert (await thief.until("refused"))["code"] == "wrong_proof"

@@ -87,7 +87,7 @@ class World:
         self.loads: list[m.Load] = []
         self.checks: list[m.Check] = []
         self.hold_loads = False
-        self.answer = {"key": "ok", "password": "ok", "hash": "$hash"}
+        self.answer = {"key": "ok", "password": "ok", "hash": "$hash", "argon": "$argon", "raise": "", "lower": ""}
 
     # -- the driver --------------------------------------------------------------------------------------------
 

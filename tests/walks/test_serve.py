@@ -111,6 +111,7 @@ def test_what_it_prints(serve: Serve, tmp_path: Path) -> None:
         f"  http://localhost:{port}".ljust(41) + "browser",
         f"  irssi -c localhost -p {port}".ljust(41) + "any IRC client",
         program.lines[6],
+        "Nobody owns it yet: the first login claimed on this computer does, or name one: tcpchat admin owner LOGIN",
         "Messages in ./tcpchat.db, log in ./syslog.  Only this computer can connect; "
         "`tcpchat serve 0.0.0.0` opens it to others.",
     ]

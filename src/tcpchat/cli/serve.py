@@ -193,7 +193,15 @@ def banner(server: Server) -> list[str]:
     lines += [f"  {command.ljust(width)}{what}" for command, what in joins]
     if server.fingerprint:
         lines.append(f"Key {server.fingerprint}  ({words(server.fingerprint)})")
-    return [*lines, _places(server, data)]
+    return [*lines, *_owners(server, data), _places(server, data)]
+
+
+def _owners(server: Server, data: str) -> list[str]:
+    """Who owns the place, or how somebody safely becomes its owner."""
+    if server.chat.state.founded:
+        return []
+    by_name = f"tcpchat admin{'' if data in ('.', '') else f' --data {data}'} owner LOGIN"
+    return [f"Nobody owns it yet: the first login claimed on this computer does, or name one: {by_name}"]
 
 
 def joining_name(host: str, addresses: list[str]) -> str:

@@ -65,6 +65,7 @@ class Chat:
         self._kept: dict[int, list[tuple[str, int, int]]] = {}  # cursors of users that the log has yet to make
         self.count_at = 0.0
         self.guests_at = self.rules_at = 0.0
+        self.salt = b""  # secret of this data folder: what nobody's SCRAM salts are made of
         self.admin_secret = ""  # of this run, in a file of the data folder; "" = nobody is an operator by it
         self.told = 0  # comings and goings told in this window
         self.told_at = 0.0  # when the window ends

@@ -93,7 +93,9 @@ class Check(Effect, frozen=True):
     """Have a credential checked or made outside the core; comes back through Chat.checked(check, answer).
 
     what: "key" (secret = signature, against = public key, text = what was signed) -> "ok" or "";
-    "password" (secret, against = hash) -> "ok" or ""; "hash" (secret) -> the encoded hash.
+    "password" (secret, against = hash) -> "ok" or ""; "hash" (secret) -> the encoded hash with a verifier for SCRAM,
+    "argon" without one; "raise" (secret, against = hash; after "password" was "ok") -> the same hash with a new
+    verifier, "lower" without.
     """
 
     session: Session

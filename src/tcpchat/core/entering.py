@@ -6,11 +6,14 @@ from hmac import compare_digest
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tcpchat.core import certificates, hashing, linking, operators, people, presence, queries, resuming, tokens
+from msgspec.structs import replace
+
+from tcpchat.core import certificates, hashing, linking, operators, people, presence, queries, resuming, scram, tokens
 from tcpchat.core import model as m
 from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
+from tcpchat.core.keytext import canonical
 from tcpchat.core.meant import meant, owner, still
 from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
 from tcpchat.core.state import User
@@ -48,13 +51,15 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
     if session.stage not in (NEW, CHALLENGED):
         out.append(m.Tell(session, m.Refused("bad_command", CODES["bad_command"].text)))
         return
-    session.hello = command
+    command = session.hello = replace(command, key=canonical(command.key)) if command.key else command
     if command.token.startswith(ADMIN):
         _operator(chat, session, command, out)
         return
     if session.account is not None and fold(session.account.login) != fold(command.account or command.login):
         session.account = None  # it proved another account than the one it now wants to speak for
-    session.quiet, session.label, session.bot = command.quiet, command.label, command.bot
+    # Who hears what is said is shown to the others; a machine with a room's token was told to them by its making.
+    session.quiet = command.quiet and command.after is None
+    session.label, session.bot = command.label, command.bot
     if command.device:
         session.device_id = command.device
     ban = "" if session.trusted else banned(chat, session, command.login, now)
@@ -83,12 +88,16 @@ def _operator(chat: Chat, session: Session, command: m.Hello, out: Effects) -> N
 
     Such a session is nobody, hears nothing and may do nothing but operators' acts.
     """
-    if not (session.local and chat.admin_secret and compare_digest(command.token, ADMIN + chat.admin_secret)):
+    if not (session.local and chat.admin_secret and _is_secret(chat, command.token)):
         refuse(session, "not_allowed", out)
         return
     session.trusted, session.quiet, session.sent, session.stage = True, True, -1, OPEN
     chat.strangers.pop(session.id, None)
     out.append(m.Tell(session, m.Done("operator")))
+
+
+def _is_secret(chat: Chat, token: str) -> bool:
+    return compare_digest(token.encode(errors="surrogatepass"), (ADMIN + chat.admin_secret).encode())
 
 
 def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
@@ -183,7 +192,7 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
     if session.stage != CHALLENGED or offer is None:
         refuse(session, "wrong_proof", out, fatal=False)
         return
-    key = command.key or offer.key
+    key = canonical(command.key) or offer.key
     then = session.meant
     if then is None or not still(chat.state, then):
         wrong(session, "wrong_proof", out)  # the login that it was challenged for has another owner, or another name
@@ -203,7 +212,7 @@ def proof(chat: Chat, session: Session, command: m.Proof, now: float, out: Effec
 
 def password(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
     """A password: to prove a login, to vouch for a guest (IRC), or to set a new one."""
-    if not (session.secure or session.local or session.trusted):
+    if not session.private:
         event = m.Refused("insecure", CODES["insecure"].text, command.ref, about=(command.account,))
         out.append(m.Tell(session, event))
         return
@@ -235,6 +244,8 @@ def _wait(session: Session, seconds: float, ref: int | str, out: Effects) -> Non
 def overloaded(chat: Chat, check: m.Check, out: Effects) -> None:
     """So many passwords wait to be checked that this one was not: nothing is known about it."""
     session = check.session
+    if check.what in scram.AGAIN:
+        return  # it is for the next login
     hashing.answered(chat, session, True)
     if session.stage == CHECKING:
         session.stage = CHALLENGED
@@ -244,11 +255,13 @@ def overloaded(chat: Chat, check: m.Check, out: Effects) -> None:
 def checked(chat: Chat, check: m.Check, answer: str, now: float, out: Effects) -> None:
     """What trust has found."""
     session, command = check.session, check.command
-    if check.what != "key":
+    if check.what != "key" and check.what not in scram.AGAIN:
         hashing.answered(chat, session, bool(answer))
     match command:
         case m.Proof():
             _proved(chat, session, check, answer, now, out)
+        case m.Password() if check.what in scram.AGAIN:
+            scram.freshened(chat, check, answer, out)
         case m.Password() if command.new:
             people.password_checked(chat, session, check, answer, now, out)
         case m.Password():
@@ -302,7 +315,8 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
         presence.vacate(chat, login, out)
     session.stage = ARRIVING
     name, label = offer.name, offer.label
-    fact = m.Claimed(login, user.uid if user else 0, check.against, "", label, session.device_id, name)
+    uid, role = user.uid if user else 0, people.new_role(chat, session)
+    fact = m.Claimed(login, uid, check.against, "", label, session.device_id, name, role=role)
     out.append(m.Append(fact, m.Origin(session, 0, offer)))
     operators.spend(chat, session, out)
 
@@ -319,6 +333,7 @@ def _password_checked(chat: Chat, check: m.Check, command: m.Password, answer: s
         refuse(session, "banned", out, fatal=session.stage != OPEN, ref=command.ref, text=ban)
         return
     session.credential = PASSWORD
+    scram.freshen(chat, session, user, check, command, out)
     if session.stage == OPEN:
         _identify(chat, session, user, command, now, out)
         return
@@ -423,7 +438,7 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
         from tcpchat.core.receipts import confirm
 
         confirm(chat, session, m.Confirm(after), now, out)
-    if session.quiet and offer.after is None:
+    if session.quiet and not session.hook:
         session.sent = -1  # a one-shot script: answers and receipts, no feed
     else:
         queries.advance(chat, session, out)
@@ -439,7 +454,7 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     if session.door == "irc" and session.hello and sum(one.door == "irc" for one in user.sessions) == 1:
         user.host = session.hello.host
     user.seen = chat.ms(now)
-    if not (session.quiet and session.hello and session.hello.after is None):
+    if session.hook or not session.quiet:
         for audience in chat.audiences(session):
             audience.add(session)
     if was or not user.online:

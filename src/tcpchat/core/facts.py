@@ -46,6 +46,7 @@ class Claimed(Fact, frozen=True):
     device: str = ""
     name: str = ""
     room: int = 0
+    role: str = ""  # owner or member; "" = as in version 0.1.0, where the first one ever became the owner
 
 
 class KeyAdded(Fact, frozen=True):
@@ -67,6 +68,7 @@ class PasswordSet(Fact, frozen=True):
     password: str  # argon2 encoded hash, "" = none any more
     by: int = 0
     room: int = 0
+    same: bool = False  # the same password, kept in another way: nobody is locked out
     was: str = ""  # which password it replaces: void if that is another one by then, "" = whatever it is
 
 

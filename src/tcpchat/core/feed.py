@@ -77,6 +77,11 @@ class Session:
         self.carrier: Any = None
 
     @property
+    def private(self) -> bool:
+        """Can nobody on the way read along, or change what is said?"""
+        return self.secure or self.local or self.trusted
+
+    @property
     def staff(self) -> bool:
         """Does it act with the powers of an owner or moderator? On IRC only after OPER, as people there expect."""
         if self.trusted or self.oper:

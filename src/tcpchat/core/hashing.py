@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
@@ -27,6 +29,8 @@ def ask(chat: Chat, check: m.Check, now: float, out: Effects, login: str = "") -
         out.append(m.Tell(session, m.Refused("too_fast", CODES["too_fast"].text, ref, after=max(round(wait, 1), 0.1))))
         return False
     session.guessing = True
+    if check.what == "hash" and not chat.limits.scram:
+        check = replace(check, what="argon")
     out.append(check)
     return True
 

@@ -38,7 +38,7 @@ def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects)
     """A new code for the own login; the one before it is void."""
     user = session.user
     assert user is not None
-    if not user.claimed or not (session.secure or session.local or session.trusted):
+    if not user.claimed or not session.private:
         code = "insecure" if user.claimed else "guest"
         out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref)))
         return
@@ -61,6 +61,9 @@ def offered(chat: Chat, session: Session, command: m.Hello, user: User, now: flo
     """A device brings a code: if it fits, the device has only to prove that it holds the key that it names."""
     from tcpchat.core.entering import refuse
 
+    if not session.private:  # whoever reads along could spend it first, with a key of their own
+        refuse(session, "insecure", out, text="A code is only taken over TLS or from this machine.")
+        return
     wait = chat.link_guesses.wait(session.address, now)
     code, until, _ = chat.links.get(user.uid, NONE)
     if wait:

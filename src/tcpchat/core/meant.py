@@ -58,4 +58,4 @@ def opens(user: User, by: str) -> bool:
 
 def of_password(user: User) -> str:
     """A password of a login, as a fact names it without its hash."""
-    return f"{PASSWORD}:{sha256(user.password.encode()).hexdigest()[:32]}"
+    return f"{PASSWORD}:{sha256(user.password.partition(' ')[0].encode()).hexdigest()[:32]}"

@@ -181,6 +181,8 @@ def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, 
 
 def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answer: str, out: Effects) -> None:
     """The hash of an account's password has been made."""
+    from tcpchat.core import people
+
     login = command.args.get("login", "")
     if rank(session) not in ACTS[command.do].roles:  # the role was taken away meanwhile
         _refuse(session, command, "not_allowed", out, command.do)
@@ -194,7 +196,8 @@ def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answ
     if user is not None and user.claimed:
         fact = m.PasswordSet(user.uid, answer, by)
     else:
-        fact = m.Claimed(good_login(login, chat.limits), user.uid if user else 0, password=answer)
+        role = people.new_role(chat, session)
+        fact = m.Claimed(good_login(login, chat.limits), user.uid if user else 0, password=answer, role=role)
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
@@ -331,6 +334,7 @@ def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> Non
     match fact.do:
         case "role" if user is not None and (args["role"] == OWNER or not _is_last_owner(chat, user)):
             user.role = args["role"]
+            chat.state.founded = chat.state.founded or user.role == OWNER
         case "mute" if user is not None:
             user.muted = int(args.get("until", "-1"))
         case "unmute" if user is not None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tcpchat.core import certificates, hashing, linking, presence, talking
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
+from tcpchat.core.keytext import canonical
 from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
-from tcpchat.core.state import User, default_role
+from tcpchat.core.state import User
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -46,6 +49,11 @@ def may_claim(chat: Chat, session: Session) -> bool:
         return True
     token = session.hello.token if session.hello else ""
     return token in chat.state.rules.get("invite", {}) and token not in chat.spending
+
+
+def new_role(chat: Chat, session: Session) -> str:
+    """What a login becomes that is claimed here: who is at the server's own machine may own the place, once."""
+    return OWNER if not chat.state.founded and (session.local or session.trusted) else MEMBER
 
 
 def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) -> None:
@@ -83,13 +91,14 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
 
 def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
     # A login without a key or password only posts by tokens: nobody can act as its owner.
-    user.role = user.role or (default_role(chat.state) if fact.key or fact.password else MEMBER)
+    first = not chat.state.founded and (fact.key or fact.password) and fact.role != MEMBER
+    user.role = user.role or (OWNER if first else MEMBER)
     chat.state.founded = chat.state.founded or user.role == OWNER
     user.claimed = True
     user.name = fact.name or user.name
     user.password = fact.password or user.password
     if fact.key:
-        user.own("keys")[fact.key] = fact.label
+        user.own("keys")[canonical(fact.key)] = fact.label
     chat.guests.pop(user.uid, None)
 
 
@@ -97,6 +106,7 @@ def key(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) 
     """List, add, revoke keys; claim the own guest login with one."""
     user = session.user
     assert user is not None
+    command = replace(command, key=canonical(command.key))
     if command.do == "list":
         out.append(m.Tell(session, m.Done(command.ref, data={"keys": dict(user.keys)})))
     elif command.do == "link":
@@ -146,7 +156,8 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
     elif command.do == "claim" and not may_claim(chat, session):
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif command.do == "claim":
-        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id)
+        role = new_role(chat, session)
+        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id, role=role)
         session.credential = command.key
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
@@ -162,7 +173,7 @@ def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None)
     if not opens(user, fact.by):  # its adder was locked out while it was on its way to the log
         _too_late(entry, "wrong_proof", out)
         return
-    user.own("keys")[fact.key] = fact.label
+    user.own("keys")[canonical(fact.key)] = fact.label
     if out is None:
         return
     if entry.origin is not None and entry.origin.session.stage == ARRIVING:  # a device that was linked to the login
@@ -176,10 +187,11 @@ def key_added(chat: Chat, entry: m.Entry, fact: m.KeyAdded, out: Effects | None)
 def key_revoked(chat: Chat, entry: m.Entry, fact: m.KeyRevoked, out: Effects | None) -> None:
     user = chat.state.users.get(fact.user)
     if user is not None:
-        user.own("keys").pop(fact.key, None)
+        key = canonical(fact.key)
+        user.own("keys").pop(key, None)
         if out is not None:
             _done(entry, out)
-            presence.lock_out(chat, user, fact.key, chat.now, out)
+            presence.lock_out(chat, user, key, chat.now, out)
 
 
 def set_password(chat: Chat, session: Session, command: m.Password, now: float, out: Effects) -> None:
@@ -227,7 +239,7 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
     assert isinstance(command, m.Password)
     if not (user and user.claimed) and not may_claim(chat, session):
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
-    elif user is None and answer and check.what == "hash" and session.stage == NEW:
+    elif user is None and answer and check.what != "password" and session.stage == NEW:
         login = good_login(command.account, chat.limits)
         if _somebodys(chat, login):
             _refuse(session, command, "exists", out, login)  # somebody has come while the hash was made
@@ -237,7 +249,11 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
             return
         presence.vacate(chat, login, out)
         session.credential = PASSWORD
-        out.append(m.Append(m.Claimed(login, password=answer), m.Origin(session, command.ref, command)))
+        out.append(
+            m.Append(
+                m.Claimed(login, password=answer, role=new_role(chat, session)), m.Origin(session, command.ref, command)
+            )
+        )
         spend(chat, session, out)
     elif user is None or not answer or check.against != user.password:  # another one was set meanwhile
         _refuse(session, command, "wrong_password", out)
@@ -248,7 +264,8 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         fact_set = m.PasswordSet(user.uid, answer, user.uid, was=of_password(user))
         out.append(m.Append(fact_set, m.Origin(session, command.ref, command)))
     else:
-        fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id)
+        role = new_role(chat, session)
+        fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id, role=role)
         session.credential = PASSWORD
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
@@ -260,7 +277,7 @@ def password_set(chat: Chat, entry: m.Entry, fact: m.PasswordSet, out: Effects |
         _too_late(entry, "wrong_password", out)
     elif user is not None:
         user.password = fact.password
-        if out is not None:
+        if out is not None and not fact.same:
             _done(entry, out)
             mine = entry.origin.session if entry.origin is not None else None  # who sets it knows the new one
             presence.lock_out(chat, user, PASSWORD, chat.now, out, mine)

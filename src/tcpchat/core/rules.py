@@ -52,6 +52,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     numbered_devices: int = 10_000  # devices of one login that number; 300 bytes each for those of `send --id`
     auth_seconds: float = 30.0  # until a connection must have said who it is
     guests: bool = True  # may unclaimed logins enter?
+    scram: bool = True  # keep what SCRAM checks a password by, beside argon2's hash?
     invite_only_server: bool = False  # claim only with an invite code
     server_name: str = "tcpchat"
     version: str = ""

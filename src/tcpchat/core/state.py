@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
 from tcpchat.core.feed import Audience, Session
+from tcpchat.core.keytext import canonical
 from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, HOOK, MEMBER, OP, OWNER, VOICE, Bucket, Limits
+from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Bucket, Limits
 from tcpchat.core.text import fold, skeleton
 
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
@@ -251,7 +252,7 @@ class State:
         self.rooms: dict[int, Room] = {ALL: Room(ALL, ALL_NAME, 0)}
         self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
         self.by_look: dict[str, Room] = {skeleton(ALL_NAME): self.rooms[ALL]}
-        self.founded = False  # has the first login been claimed, that owns the place?
+        self.founded = False  # has the place, or had it ever, an owner?
         self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
         self.heads: dict[int, int] = {}  # direct conversation -> its last message
         self.amended: dict[int, int] = {}  # direct conversation -> the last change of a message in it
@@ -465,7 +466,11 @@ class State:
         user.claimed, user.device, user.name, user.role, user.muted = (
             row.claimed, row.device, row.name, row.role, row.muted,
         )  # fmt: skip
-        user.keys, user.password, user.prefs = dict(row.keys) or EMPTY, row.password, dict(row.prefs) or EMPTY
+        user.keys, user.password, user.prefs = (
+            {canonical(key): label for key, label in row.keys} or EMPTY,
+            row.password,
+            dict(row.prefs) or EMPTY,
+        )
         user.rooms, user.directs = dict.fromkeys(row.rooms) or EMPTY, dict(row.directs) or EMPTY
         user.mentions = dict(row.mentions) or EMPTY
         # A snapshot of an older program does not know when they spoke: 0, and they are new when they are looked at.
@@ -508,8 +513,3 @@ def _room_record(room: Room) -> RoomRecord:
         sorted(room.modes.items()), [(name, rows) for name, rows in sorted(room.lists.items()) if rows],
         sorted(room.invited), sorted(room.prefs.items()),
     )  # fmt: skip
-
-
-def default_role(state: State) -> str:
-    """The role of somebody who claims a login: the first one ever owns the place."""
-    return MEMBER if state.founded else OWNER

@@ -161,6 +161,6 @@ def enter(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
     if room is None or user is None:
         refuse(session, "no_such_room", out)
         return True
-    session.hook, session.credential = room.number, key
+    session.hook, session.credential, session.quiet = room.number, key, command.quiet
     welcome(chat, session, user, now, out)
     return True

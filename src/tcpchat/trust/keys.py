@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tcpchat.core.keytext import SIZES, canonical
+
 
 class KeyFileError(Exception):
     """A key file cannot be used; the text says which and why."""
@@ -97,7 +99,11 @@ def verify(public: str, text: str, signature: str) -> bool:
     kind, _, encoded = public.partition(":")
     try:
         raw, signed = _bytes(encoded), _bytes(signature)
+        if canonical(public) != public or len(raw) != SIZES.get(kind):
+            return False  # one key would be many
         if kind == "ed25519":
+            if _weak(raw):
+                return False
             Ed25519PublicKey.from_public_bytes(raw).verify(signed, text.encode())
         elif kind == "p256":
             point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
@@ -107,6 +113,22 @@ def verify(public: str, text: str, signature: str) -> bool:
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
+
+
+# Points of small order (y coordinates): whoever signs by one of them, the signature fits every text.
+_SMALL = {
+    0,
+    1,
+    (P := 2**255 - 19) - 1,
+    int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+    int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+}
+
+
+def _weak(raw: bytes) -> bool:
+    """Is this Ed25519 key of small order, or written in a second way (RFC 8032, section 5.1.3, step 1)?"""
+    y = int.from_bytes(raw, "little") & ((1 << 255) - 1)
+    return y >= P or y in _SMALL
 
 
 def make_key(path: Path | str) -> Key:

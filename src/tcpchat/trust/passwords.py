@@ -24,17 +24,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tcpchat.trust")
 
+MAKING = ("hash", "argon", "raise", "lower")
 NICE = 19  # the chat goes first
 # OWASP's second choice for argon2id: 19 MiB, little even for a small machine.
 TIME_COST, MEMORY_KIB, PARALLELISM = 2, 19_456, 1
 
 
 def work(what: str, secret: str, against: str) -> str:
-    """Check a password ("ok" or ""), or with ``what`` = "hash" make the hash of a new one ("" when that fails)."""
+    """Check a password ("ok" or ""), or make a hash ("" when that fails): see tcpchat.core.effects.Check."""
     try:
-        if what == "hash":
-            return hasher().hash(secret) + " " + scram.verifier(secret, os.urandom(16))
         known = against.partition(" ")[0]  # what follows is for SCRAM
+        if what in MAKING:
+            made = known if what in ("raise", "lower") else hasher().hash(secret)
+            return made + (" " + scram.verifier(secret, os.urandom(16)) if what in ("hash", "raise") else "")
         # Nobody shall learn from the time taken whether a login has a password.
         fits = hasher().verify(known or _nobodys(), secret)
         return "ok" if fits and known else ""

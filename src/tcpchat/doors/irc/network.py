@@ -129,7 +129,7 @@ class Network:
         self.replay_max = int(setting("irc_replay_max", 5_000))
         self.register_early = bool(setting("irc_register_before_connect", True))
         self.email_required = bool(setting("irc_register_email", False))
-        self.mechanisms = ("PLAIN", "SCRAM-SHA-256")
+        self.mechanisms = ("PLAIN", "SCRAM-SHA-256") if setting("scram", True) else ("PLAIN",)
         limits = Limits()
         self.nick_max = int(setting("max_login", limits.max_login))
         self.channel_max = int(setting("max_room", limits.max_room)) + 1
