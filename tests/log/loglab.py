@@ -97,7 +97,15 @@ class Oracle:
         for room in query.rooms:
             cursor = (query.cursors or {}).get(room, query.after)
             counts[room] = min(
-                100, len(self._rows([room], lambda row, cursor=cursor: row.seq > cursor and _is_message(row)))
+                100,
+                len(
+                    self._rows(
+                        [room],
+                        lambda row, cursor=cursor: (
+                            row.seq > cursor and _is_message(row) and not row.removed and row.fact.user != query.user
+                        ),
+                    )
+                ),
             )
         return Result(counts=counts, head=self.entries[-1].seq if self.entries else 0)
 

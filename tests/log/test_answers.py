@@ -92,7 +92,8 @@ class World:
                     kind="search", rooms=rooms, words=dice.choice((words, words[:-1])), limit=limit, **some, **span
                 )
             case "count":
-                return Query(kind="count", rooms=rooms, cursors={room: place() for room in rooms[1:]}, after=place())
+                cursors = {room: place() for room in rooms[1:]}
+                return Query(kind="count", rooms=rooms, cursors=cursors, after=place(), user=dice.choice((0, *USERS)))
         return Query(kind="entry", seq=place())
 
     async def check(self, times: int) -> None:

@@ -329,9 +329,16 @@ def unread(chat: Chat, session: Session, query: m.Query, result: m.Result) -> di
         if row.seq <= result.head:
             break
         fact = row.fact
-        if type(fact) is m.Said and fact.kind != "tag" and row.seq > read.get(fact.room, row.seq):
+        if _is_unread(row, user) and row.seq > read.get(fact.room, row.seq):
             counts[fact.room] = min(counts.get(fact.room, 0) + 1, UNREAD_MAX)
     return counts
+
+
+def _is_unread(row: m.Entry | m.Row, user: User) -> bool:
+    """Is it a message that somebody else wrote, and that was not taken back?"""
+    fact = row.fact
+    kept = not (isinstance(row, m.Row) and row.removed)
+    return kept and type(fact) is m.Said and fact.kind != "tag" and fact.user != user.uid
 
 
 def room_list(chat: Chat, session: Session, command: m.Rooms, counts: dict[int, int]) -> m.RoomList:

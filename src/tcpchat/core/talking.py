@@ -336,6 +336,14 @@ def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int)
                 seqs.append(seq)
 
 
+def _forget_mentions(chat: Chat, fact: m.Removed) -> None:
+    """What was taken back mentions nobody."""
+    number, room = fact.room, chat.state.rooms.get(fact.room)
+    for user in chat.state.members(room) if room is not None else ():
+        if fact.seq in user.mentions.get(number, ()):
+            user.own("mentions")[number] = [seq for seq in user.mentions[number] if seq != fact.seq]
+
+
 def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
     """Ask the log whose message it is; the answer decides (see amend)."""
     if not command.text:
@@ -408,6 +416,7 @@ def edited(chat: Chat, entry: m.Entry, fact: m.Edited, out: Effects | None) -> N
 
 
 def removed(chat: Chat, entry: m.Entry, fact: m.Removed, out: Effects | None) -> None:
+    _forget_mentions(chat, fact)
     _amended(chat, entry, fact, "", True, fact.why, out)
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from tcpchat.core.model import AnyFact, Deleted, Edited, Entry, Gone, Removed, Said
 from tcpchat.log.damage import UNREADABLE, rows_of
 from tcpchat.log.facts import blank, decode, encode, place
-from tcpchat.log.schema import insert_many, part_of
+from tcpchat.log.schema import AUTHOR, TAKEN_BACK, insert_many, part_of
 from tcpchat.log.sums import intact, rewritten, seal
 from tcpchat.log.words import Index, document
 
@@ -28,7 +28,7 @@ def follow(db: sqlite3.Connection, index: Index, entries: Sequence[Entry]) -> No
         fact = entry.fact
         kind = type(fact)
         if kind is Said:
-            places.append((fact.room, entry.seq, 1 if fact.kind != "tag" else 0))  # type: ignore[union-attr]
+            places.append((fact.room, entry.seq, AUTHOR + fact.user if fact.kind != "tag" else 0))  # type: ignore[union-attr]
             documents.append((entry.seq, document(fact, fact.text)))  # type: ignore[arg-type,union-attr]
             continue
         if (room := place(fact)) is not None:
@@ -124,6 +124,7 @@ def erase(db: sqlite3.Connection, index: Index, seq: int, by: int) -> None:
         if isinstance(fact, Edited):
             _rewrite(db, edit, blank(fact))
     db.execute(AMENDMENT, (seq, by, 1))
+    db.execute("UPDATE places SET said = ? WHERE room = ? AND seq = ? AND said > 0", (TAKEN_BACK, found.said.room, seq))
     index.scrub_later((part_of(seq),))
 
 

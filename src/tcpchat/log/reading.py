@@ -6,6 +6,7 @@ they keep, behind it the tail (a View, taken before the connection begins to rea
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from tcpchat.core.model import AnyFact, Edited, Entry, Query, Result, Row, Said
 from tcpchat.log.damage import Damage, rows_of
 from tcpchat.log.damage import Row as Stored
 from tcpchat.log.facts import Mark, is_message, place, row_of
-from tcpchat.log.schema import END, connect, first_at, followed
+from tcpchat.log.schema import AUTHOR, END, SOMEBODYS, TAKEN_BACK, connect, first_at, followed
 from tcpchat.log.search import Scratch, Searching
 from tcpchat.log.tail import View, newest
 
@@ -158,21 +159,57 @@ class Reading:
 
     @property
     def _said(self) -> str:
-        return "" if self.query.events else " AND said = 1"
+        return "" if self.query.events else " AND said > 0"
 
     def count(self) -> Result:
-        """How many messages each room has behind its cursor."""
+        """How many messages of others each room has behind its cursor, without those that were taken back."""
         counts = {}
         cursors = self.query.cursors or {}
-        sql = "SELECT count(*) FROM (SELECT 1 FROM places WHERE room = ? AND seq > ? AND seq <= ? AND said = 1 LIMIT ?)"
+        sql, more = self._unread_sql()
         for room in self.query.rooms or cursors:
             cursor = cursors.get(room, self.query.after)
-            there: int = self.db.execute(sql, (room, cursor, self.followed, COUNT_MAX)).fetchone()[0]
+            values = {"room": room, "after": cursor, "upto": self.followed, **more}
+            there: int = self.db.execute(sql, values).fetchone()[0]
             if there < COUNT_MAX:
                 fresh = self.view.behind(room, max(cursor, self.followed))
-                there += sum(is_message(entry.fact) for entry in fresh)
+                there += sum(map(self._is_unread, fresh))
             counts[room] = min(there, COUNT_MAX)
         return Result(counts=counts, head=self.view.head)
+
+    def _unread_sql(self) -> tuple[str, dict[str, object]]:
+        """What counts in the lists: without what the tail knows to be taken back, and with a look into the entry where
+        an older program did not note whose it is."""
+        own, erasing = self.query.user, self.view.erasing
+        removed = [seq for seq in self.view.amended if seq <= self.followed and self._taken_back(seq)]
+        wheres = [
+            "room = :room AND seq > :after AND seq <= :upto AND said > 0",
+            f"said NOT IN ({TAKEN_BACK}, :own)",
+            f"NOT (said = {SOMEBODYS}"
+            " AND EXISTS (SELECT 1 FROM entries e WHERE e.seq = p.seq AND instr(body, :words)))",
+        ]
+        if removed:
+            wheres.append("seq NOT IN (SELECT value FROM json_each(:removed))")
+        if erasing:
+            wheres.append("seq >= coalesce((SELECT value FROM json_each(:erasing) WHERE key = said), 0)")
+        gone = {str(AUTHOR + user): before for user, before in erasing.items()}
+        values = {"own": AUTHOR + own if own else 0, "words": b'"user":%d,' % own}
+        more = {"removed": json.dumps(removed), "erasing": json.dumps(gone)}
+        found = f"SELECT 1 FROM places p WHERE {' AND '.join(wheres)} LIMIT {COUNT_MAX}"
+        return f"SELECT count(*) FROM ({found})", {**values, **more}
+
+    def _is_unread(self, entry: Entry) -> bool:
+        fact = entry.fact
+        return (
+            isinstance(fact, Said)
+            and is_message(fact)
+            and fact.user != self.query.user
+            and not self._taken_back(entry.seq)
+            and self.view.erasing.get(fact.user, 0) <= entry.seq
+        )
+
+    def _taken_back(self, seq: int) -> bool:
+        mark = self.view.mark(seq)
+        return mark is not None and mark.erased
 
     def entry(self) -> Result:
         """One entry."""
@@ -218,7 +255,10 @@ class Reading:
             if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
                 raise
             found = [row for seq in sorted(seqs) for row in self._read_one(seq)]
-        if len(found) < len(seqs):
+        if len(found) < len(seqs) and self.query.kind in (
+            "feed",
+            "page",
+        ):  # by a list, which never outlives its entries
             for seq in set(seqs).difference(row[0] for row in found):
                 self.damage.note(seq, "it is listed and is not there")
         return found

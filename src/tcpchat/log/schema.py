@@ -15,6 +15,9 @@ BUSY_SECONDS = 1.0  # somebody may have the file open in another program; a comm
 MERGE_AT = 16  # pieces of a part's index that are merged into one: few big merges cost less than many small ones
 STATEMENT_ROWS = 256  # 4 columns of it are far below SQLite's limit of 32,766 values
 SMALLEST = 512  # bytes of a database that has anything in it
+# What `said` of `places` says: 0 = no message, SOMEBODYS = a message that an older program listed, TAKEN_BACK = one
+# whose text is erased, AUTHOR + n = one of user n.
+SOMEBODYS, TAKEN_BACK, AUTHOR = 1, 2, 2
 WAL_KEPT = 8 << 20  # bytes that the write-ahead log keeps behind a checkpoint: a burst does not hold disk for good
 END = 1 << 62  # behind every seq
 TOKENIZER = "unicode61 remove_diacritics 2"
@@ -48,6 +51,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE entries ADD COLUMN sum BLOB",
         "ALTER TABLE snapshots ADD COLUMN sum BLOB",
         "CREATE TABLE seals (block INTEGER PRIMARY KEY, anchor BLOB NOT NULL, digests BLOB NOT NULL)",
+    ),
+    (
+        # The numbers of unread messages leave out those that were taken back, and one's own.
+        f"UPDATE places SET said = {TAKEN_BACK} WHERE said > 0 AND (room, seq) IN"
+        " (SELECT e.room, e.seq FROM amendments a JOIN entries e ON e.seq = a.target WHERE a.erased)",
     ),
 )
 

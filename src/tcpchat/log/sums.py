@@ -10,17 +10,20 @@ Entries of files that are older than this have no sum and do not count.
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 BLOCK = 256  # entries from one stored value of the chain to the next: so many are read to go on with it
 DIGEST, LINK = 8, 16  # bytes of a digest, of a value of the chain
+_where = struct.Struct("<qqq").pack
 START = bytes(LINK)  # the chain's value before anything
 
 
 def digest(seq: int, at: int, room: int, body: bytes) -> bytes:
     """The checksum of an entry. Against damage, not against people: they can write the file anew."""
-    return blake2b(b"%d %d %d " % (seq, at, room) + body, digest_size=DIGEST).digest()
+    return blake2b(_where(seq, at, room) + body, digest_size=DIGEST).digest()
 
 
 def intact(seq: int, at: int, room: int, body: bytes, kept: bytes | None) -> bool:
@@ -30,7 +33,7 @@ def intact(seq: int, at: int, room: int, body: bytes, kept: bytes | None) -> boo
     try:
         now = kept[DIGEST : 2 * DIGEST] if len(kept) in (2 * DIGEST, 2 * DIGEST + LINK) else kept[:DIGEST]
         return digest(seq, at, room, body) == now
-    except TypeError:  # damage can turn any column into any type
+    except (TypeError, struct.error):  # damage can turn any column into any type
         return False
 
 
@@ -54,14 +57,15 @@ class Chain:
         """16 bytes that stand for all entries up to here."""
         return self._hash.digest()
 
-    def over(self, values: list[object]) -> Chain:
-        """The chain behind more entries. ``values``: seq, at, room, body, and a place for the sum, for each."""
+    def over(self, values: list[Any]) -> Chain:
+        """The chain behind more entries. ``values``: seq, at, room, body, and a place for the sum, for each. For every
+        message: about a microsecond."""
         ahead = Chain()
         ahead._hash, run = self._hash.copy(), list[bytes]()
         for place in range(0, len(values), 5):
             seq, at, room, body = values[place : place + 4]
-            kept = digest(seq, at, room, body)  # type: ignore[arg-type]
-            if seq % BLOCK == 0:  # type: ignore[operator]
+            kept = blake2b(_where(seq, at, room) + body, digest_size=DIGEST).digest()  # digest(), written out
+            if seq % BLOCK == 0:
                 ahead._hash.update(b"".join(run))
                 anchor = ahead.value
                 ahead._hash, run = blake2b(anchor, digest_size=LINK), []
