@@ -142,6 +142,7 @@ class Config:
 
     base_path: str = _row("", "Path of the page behind a reverse proxy, like /chat.", group="web")
     proxies: str = _row("", "Networks of reverse proxies whose X-Forwarded-For is believed.", group="web")
+    names: str = _row("", "More names by which browsers reach this server, like chat.example.org.", group="web")
     origins: str = _row("", "More web origins whose pages may open a WebSocket.", group="web")
 
     def limits(self) -> Limits:

@@ -34,6 +34,7 @@ from tcpchat.core.chat import Chat
 from tcpchat.core.text import decoded
 from tcpchat.core.version import VERSION
 from tcpchat.datafolder import blaming, explained, exposed, keeping_private, make_folder, private_file
+from tcpchat.doors.visitors import host_of
 from tcpchat.doorway import Layer
 from tcpchat.lifesigns import TICKS_PER_SECOND
 from tcpchat.log import Log, LogLost
@@ -54,6 +55,7 @@ OWN_FILE = "server.secret"  # in the data folder, for good
 logger = logging.getLogger("tcpchat.server")
 
 RENEW_TICKS = 86_400 * TICKS_PER_SECOND  # once a day: does the self-made certificate end soon?
+WARNINGS_MAX = 20  # things that the log says once of what strangers ask for
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
 
@@ -95,6 +97,8 @@ class Server:
         place = self.config.syslog if self.config.syslog not in ("", "off") else "syslog"
         self.eraser = Eraser(self.audit, None if self.data is None else self.data / place)
         self._addresses: dict[str, int] = {}
+        self._names: tuple[object, tuple[str, ...]] | None = None  # of the certificate that they were read from
+        self._warned: set[str] = set()
         self._wheel: list[set[Connection]] = [set() for _ in range(TICKS_PER_SECOND)]
         self._listeners: list[asyncio.AbstractServer] = []
         self._pump: asyncio.Task[None] | None = None
@@ -126,7 +130,27 @@ class Server:
         """What all web connections of this server share."""
         from tcpchat.doors.web import WebSettings
 
-        return msgspec.structs.replace(WebSettings.of(self.config), irc=self.irc, key=self._key)
+        return msgspec.structs.replace(
+            WebSettings.of(self.config), irc=self.irc, key=self._key, names=self._web_names, warn=self._warn_once
+        )
+
+    def _web_names(self) -> tuple[str, ...]:
+        """Names by which browsers may ask for this server: those it was given, its machine's, its certificate's."""
+        certificate = self._tls.certificate if self._tls is not None else None
+        if self._names is None or self._names[0] is not certificate:
+            from tcpchat.trust.certificates import names_of
+
+            config, machine = self.config, socket.gethostname()
+            given = [config.host, config.server_name, *split(config.names), *map(host_of, split(config.origins))]
+            shown = names_of(certificate) if certificate is not None else []
+            self._names = certificate, tuple({*given, machine, f"{machine}.local", *shown})
+        return self._names[1]
+
+    def _warn_once(self, text: str) -> None:
+        """Tell the operator once, and not of more than a few things: strangers may cause it."""
+        if text not in self._warned and len(self._warned) < WARNINGS_MAX:
+            self._warned.add(text)
+            logger.warning("! %s", text)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -426,7 +450,7 @@ class Server:
         return bool(self.config.proxies) and self._is_proxy(address)
 
     def _is_proxy(self, address: str) -> bool:
-        from tcpchat.doors.web import inside
+        from tcpchat.doors.visitors import inside
 
         return inside(address, self.web.proxies)
 
@@ -521,3 +545,8 @@ def default_log(data: Path, retention_days: int = 0) -> Log:
 
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteLog(data, retention_days=retention_days)
+
+
+def split(words: str) -> list[str]:
+    """A list as settings have it, with blanks or commas between."""
+    return words.replace(",", " ").split()

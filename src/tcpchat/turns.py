@@ -23,7 +23,7 @@ TURN_SECONDS = 0.002  # of the loop's time for those who have sent much at once,
 SLOW_SECONDS = 0.001  # of the loop's time for those who make work that is counted nowhere else ...
 SLOW_REST = 4  # ... and so many times as long nothing for them: a fifth of the time, however many they are
 FREE = 64  # pieces of work that are done at once: more than a client makes that somebody looks at
-BYTES_A_UNIT = 256  # bytes without anything that is kept are one piece of work
+BYTES_A_UNIT = 4_096  # bytes without anything that is kept are one more piece of work: so long reading them takes
 
 
 class Turns:

@@ -80,7 +80,7 @@ async def http(
     port: int, method: str, path: str, body: bytes = b"", *, address: str = "127.0.0.1"
 ) -> tuple[int, bytes]:
     """One request: its status and body."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     answer = await talk(port, head.encode() + body, address=address, half_close=False)
     first, _, rest = answer.partition(b"\r\n\r\n")
     return int(first.split()[1]), rest

@@ -106,7 +106,7 @@ async def test_a_revoked_token_hears_no_more(server: Server) -> None:
     owner, _ = await own(server.port, "alice")
     await ask(owner, "join", room="#ops")
     assert await act(owner, "token", room="#ops", name="robot", secret=TOKEN) == ""
-    head = f"GET /ops/stream?token={TOKEN} HTTP/1.1\r\nHost: here\r\n\r\n"
+    head = f"GET /ops/stream?token={TOKEN} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(head.encode())
     await reader.readuntil(b"\r\n\r\n")
@@ -132,7 +132,7 @@ async def test_a_banned_visitor_behind_a_proxy(start: Start) -> None:
             assert (await enters(page, "goose"))["code"] == "banned", chain
     async with visit(server, "203.0.113.9, 198.51.100.1") as page:
         assert (await enters(page, "goose"))["t"] == "welcome"  # what a visitor says of itself is not believed
-    head = f"POST /ops?token={TOKEN} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: %s\r\nContent-Length: 1\r\n\r\nx"
+    head = f"POST /ops?token={TOKEN} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\nContent-Length: 1\r\n\r\nx"
     assert b" 403 " in await talk(server.port, (head % "203.0.113.9").encode(), half_close=False)
     assert b" 200 " in await talk(server.port, (head % "198.51.100.1").encode(), half_close=False)
 
@@ -141,10 +141,10 @@ async def test_one_connection_of_a_proxy_brings_many_visitors(start: Start) -> N
     server = await start(proxies="127.0.0.0/8")
     owner, _ = await own(server.port, "alice")
     assert await act(owner, "ban", address="203.0.113.9") == ""
-    first = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: %s\r\n\r\n"
+    first = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\n\r\n"
     upgrade = first.replace(b"GET /", b"GET /ws").replace(
-        b"Host: a\r\n",
-        b"Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Host: localhost\r\n",
+        b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
     )
     text = b'{"t":"hello","login":"goose"}'

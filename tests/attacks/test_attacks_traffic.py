@@ -20,7 +20,7 @@ LINES = {
     "native": b'{"t":"hello","login":"victim"}\n{"t":"say","to":"#all","text":"forged"}\n',
     "irc": b"NICK victim\r\nUSER victim 0 * :v\r\nPRIVMSG #all :forged\r\n",
     "seed": seed("HI", "victim") + seed("EVERY1", "forged"),
-    "web": b'POST /all?token=x HTTP/1.1\r\nHost: a\r\n\r\n{"t":"say","to":"#all","text":"forged"}',
+    "web": b'POST /all?token=x HTTP/1.1\r\nHost: localhost\r\n\r\n{"t":"say","to":"#all","text":"forged"}',
 }
 
 
@@ -30,7 +30,7 @@ LINES = {
 async def test_a_page_cannot_make_its_visitor_speak(server: Server, kind: str, path: str, method: str) -> None:
     watcher = await Peer.enter(server.port, "watcher")
     body = LINES[kind]
-    head = f"{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: [::1]\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
     await talk(server.port, head.encode() + body)
     assert [event["t"] for event in await watcher.sync() if event["t"] in ("message", "presence")] == []
     assert server.chat.state.find("victim") is None

@@ -161,7 +161,7 @@ async def test_random_input_on_many_connections(server: Server, caplog: pytest.L
         b'{"t":"hello","login":"duck","device":"d"}\n{"t":"say","to":"#all","text":"x","n":1}\n{"t":"who","ref":1}\n',
         b'{"TYPE": "HI", "BODY": "duck"}{"TYPE": "SENDTO", "BODY": ["x", "y"]}{"TYPE": "WHOAVAIL", "BODY": ""}',
         b"NICK duck\r\nUSER d 0 * :d\r\nJOIN #a\r\nPRIVMSG #a :x\r\nCHATHISTORY LATEST #a * 5\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: [::1]\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: a\r\n\r\n",
         bytes(range(256)),
     ]
 

@@ -51,7 +51,7 @@ def talk(server: tcpchat.Server, data: bytes, *, half_close: bool = False) -> by
 def get(
     server: tcpchat.Server, path: str, *headers: str, method: str = "GET", body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
-    lines = [f"{method} {path} HTTP/1.1", "Host: here", "Connection: close", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     if body:
         lines.append(f"Content-Length: {len(body)}")
     answer = talk(server, "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
@@ -104,8 +104,8 @@ def test_no_file_outside_the_page(server: tcpchat.Server, path: str) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(server: tcpchat.Server) -> None:
-    one = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
-    two = b"GET /openapi.json HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    two = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = talk(server, one + two)
     assert answer.count(b"HTTP/1.1 200") == 2
     assert answer.index(b'"ok":true') < answer.index(b'"openapi"')
@@ -118,13 +118,13 @@ def test_http_1_0_ends_with_the_answer(server: tcpchat.Server) -> None:
 @pytest.mark.parametrize(
     "request_bytes",
     [
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\nabc",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-        b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 def test_requests_that_two_servers_could_read_two_ways(server: tcpchat.Server, request_bytes: bytes) -> None:
@@ -150,11 +150,11 @@ def test_what_windows_posts_is_the_same_text(server: tcpchat.Server, room: str, 
 
 
 def test_heads_and_bodies_have_limits(server: tcpchat.Server) -> None:
-    huge = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000
+    huge = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000
     assert talk(server, huge, half_close=True).split(b" ")[1] in (b"400", b"431")
     assert get(server, "/ops", "Content-Length: 999999", method="POST")[0] == 413
     chunks = b"%x\r\n%s\r\n" % (MAX_BODY + 1, b"x" * (MAX_BODY + 1))
-    head = b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /ops HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert b" 413 " in talk(server, head + chunks, half_close=True)
 
 
@@ -169,7 +169,7 @@ def test_a_dripping_request_ends() -> None:
 
 
 def test_only_named_proxies_are_believed() -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9, 203.0.113.5\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 9.9.9.9, 203.0.113.5\r\n\r\n"
     honest = WebDoor(WebSettings(), address="10.0.0.1")
     honest.receive(request, 1.0)
     assert honest.address == "10.0.0.1"
@@ -180,7 +180,7 @@ def test_only_named_proxies_are_believed() -> None:
 
 def test_a_page_below_a_path() -> None:
     door = WebDoor(WebSettings(base_path="/chat"), address="10.0.0.1")
-    door.receive(b"GET /chat/app.js HTTP/1.1\r\nHost: a\r\n\r\n", 1.0)
+    door.receive(b"GET /chat/app.js HTTP/1.1\r\nHost: localhost\r\n\r\n", 1.0)
     assert assets()["app.js"].body in door.data_to_send()
 
 
@@ -209,7 +209,7 @@ def test_posting_may_wait_for_delivery(server: tcpchat.Server) -> None:
         chat.command(m.Admin("token", {"room": "#wait", "name": "waiter", "secret": TOKEN + "2"}))
         messages = chat.messages(timeout=20)
         path = f"/wait?token={TOKEN}2&wait=delivered&timeout=15"
-        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ntext".encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\ntext".encode()
         with closing(socket.create_connection(("127.0.0.1", server.port), 20)) as own:
             own.sendall(head)
             message = next(one for one in messages if not one.system)
@@ -242,7 +242,7 @@ def test_other_methods_are_told_what_goes(server: tcpchat.Server) -> None:
 
 def test_a_stream_of_events(server: tcpchat.Server, room: str) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as own:
-        own.sendall(f"GET /{room}/stream?token={TOKEN} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        own.sendall(f"GET /{room}/stream?token={TOKEN} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         out = b""
         while b": connected" not in out:
             out += own.recv(65536)
@@ -273,16 +273,15 @@ def test_talking_through_a_websocket(server: tcpchat.Server) -> None:
 
 def test_pages_of_others_are_refused(server: tcpchat.Server) -> None:
     head = (
-        "GET / HTTP/1.1\r\nHost: here\r\nOrigin: http://evil.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "GET / HTTP/1.1\r\nHost: [::1]\r\nOrigin: http://evil.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     assert talk(server, head.encode()).startswith(b"HTTP/1.1 403")
 
 
 def test_a_bad_upgrade_is_answered(server: tcpchat.Server) -> None:
-    head = (
-        "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n\r\n"
-    )
+    head = "GET / HTTP/1.1\r\nHost: [::1]\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head += "Sec-WebSocket-Version: 8\r\n\r\n"
     assert talk(server, head.encode()).split(b" ")[1] in (b"400", b"426")
 
 
@@ -298,7 +297,7 @@ def test_a_bad_upgrade_is_answered(server: tcpchat.Server) -> None:
 )
 def test_bad_frames_close_with_the_right_code(server: tcpchat.Server, frame: bytes, code: int) -> None:
     head = (
-        "GET / HTTP/1.1\r\nHost: here\r\nOrigin: http://here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     answer = talk(server, head.encode() + frame, half_close=True)

@@ -18,7 +18,7 @@ from tcpchat.doors.pages import assets
 from tcpchat.doors.web import IDLE_SECONDS, WebDoor, WebSettings
 
 UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 SECRET = "a-secret-of-enough-letters"
@@ -46,33 +46,33 @@ def masked(payload: bytes, opcode: int = 1, fin: bool = True) -> bytes:
 @pytest.mark.parametrize(
     "head",
     [
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST /ops HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 4\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\n Host: a\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n",
-        b"POST /ops HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
-        b"POST /ops HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /ops HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3, 4\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0x3\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\n Host: localhost\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nX Y: z\r\n\r\n",
+        b"POST /ops HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n",
+        b"POST /ops HTTP/2.0\r\nHost: localhost\r\n\r\n",
     ],
 )
 def test_two_readings_are_refused_and_end_the_connection(head: bytes) -> None:
-    made, out = answer(head + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    made, out = answer(head + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert out.split(b" ")[1] in (b"400", b"501", b"505"), out[:60]
     assert out.count(b"HTTP/1.1 ") == 1
     assert made.closing
 
 
 def test_a_folded_header_cannot_hide_one() -> None:
-    _, out = answer(b"GET /nothing/here HTTP/1.1\r\nHost: a\r\nX: 1\r\n Content-Length: 50\r\n\r\n")
+    _, out = answer(b"GET /nothing/here HTTP/1.1\r\nHost: localhost\r\nX: 1\r\n Content-Length: 50\r\n\r\n")
     assert out.split(b" ")[1] in (b"400", b"404")
 
 
 def test_every_cut_gives_the_same_answers() -> None:
-    data = b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    data = b"GET /app.js HTTP/1.1\r\nHost: [::1]\r\n\r\nHEAD / HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n"
     expected = [line for line in answer(data)[1].split(b"\r\n") if not line.startswith(b"Date")]
     for cut in range(1, len(data)):
         made = door()
@@ -92,7 +92,7 @@ def test_a_websocket_cut_anywhere() -> None:
 
 
 def test_idle_connections_end() -> None:
-    made, _ = answer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    made, _ = answer(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     made.tick(1.0 + IDLE_SECONDS - 1)
     assert not made.closing
     made.tick(1.0 + IDLE_SECONDS + 1)
@@ -100,13 +100,13 @@ def test_idle_connections_end() -> None:
 
 
 def test_continue_is_said_before_a_body_and_not_before_one_too_large() -> None:
-    head = b"POST /ops?token=x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /ops?token=x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
     assert answer(head % 5)[1].startswith(b"HTTP/1.1 100")
     assert answer(head % 500_000)[1].startswith(b"HTTP/1.1 413")
 
 
 def test_other_upgrades_are_not_taken() -> None:
-    head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     assert answer(head)[1].startswith(b"HTTP/1.1 200")
 
 
@@ -137,8 +137,8 @@ def test_bad_upgrades_are_answered(change: tuple[bytes, bytes]) -> None:
     ],
 )
 def test_origins(origin: bytes, host: bytes, taken: bool) -> None:
-    head = UPGRADE.replace(b"Host: here", b"Host: " + host + b"\r\nOrigin: " + origin)
-    _, out = answer(head, origins=("https://intranet.example",))
+    head = UPGRADE.replace(b"Host: localhost", b"Host: " + host + b"\r\nOrigin: " + origin)
+    _, out = answer(head, origins=("https://intranet.example",), names=lambda: ("here",))
     assert out.startswith(b"HTTP/1.1 101" if taken else b"HTTP/1.1 403")
 
 
@@ -172,17 +172,17 @@ def test_fragments_of_many_frames_have_one_limit() -> None:
 
 
 def test_a_base_path_is_taken_off_and_its_bare_form_sent_on() -> None:
-    made, out = answer(b"GET /chat HTTP/1.1\r\nHost: a\r\n\r\n", base_path="/chat")
+    made, out = answer(b"GET /chat HTTP/1.1\r\nHost: localhost\r\n\r\n", base_path="/chat")
     assert out.startswith(b"HTTP/1.1 308")
     assert b"Location: /chat/\r\n" in out
     assert not made.closing
-    _, out = answer(b"GET /chat/page.css HTTP/1.1\r\nHost: a\r\n\r\n", base_path="/chat")
+    _, out = answer(b"GET /chat/page.css HTTP/1.1\r\nHost: localhost\r\n\r\n", base_path="/chat")
     assert assets()["page.css"].body in out
     assert answer(UPGRADE.replace(b"GET / ", b"GET /chat/ "), base_path="/chat")[1].startswith(b"HTTP/1.1 101")
 
 
 def test_nobody_may_pose_as_a_proxy() -> None:
-    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n\r\n"
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n\r\n"
     made, _ = answer(head)
     assert (made.address, made.secure, made.local) == ("10.0.0.1", False, False)
     made, _ = answer(head.replace(b"127.0.0.1", b"192.0.2.7, 10.0.0.2"), proxies=("10.0.0.0/8",))
@@ -224,16 +224,16 @@ def request(peer: socket.socket, head: str, body: bytes = b"") -> tuple[int, byt
 
 def test_one_connection_many_requests(server: tcpchat.Server) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as peer:
-        assert request(peer, "GET /page.css HTTP/1.1\r\nHost: a") == (200, assets()["page.css"].body)
-        assert request(peer, "HEAD /healthz HTTP/1.1\r\nHost: a")[0] == 200
-        assert request(peer, "GET /no/such HTTP/1.1\r\nHost: a")[0] == 404
-        assert json.loads(request(peer, "GET /healthz HTTP/1.1\r\nHost: a")[1])["ok"]
+        assert request(peer, "GET /page.css HTTP/1.1\r\nHost: localhost") == (200, assets()["page.css"].body)
+        assert request(peer, "HEAD /healthz HTTP/1.1\r\nHost: localhost")[0] == 200
+        assert request(peer, "GET /no/such HTTP/1.1\r\nHost: localhost")[0] == 404
+        assert json.loads(request(peer, "GET /healthz HTTP/1.1\r\nHost: localhost")[1])["ok"]
 
 
 def test_who_has_said_all_still_gets_the_answer(server: tcpchat.Server) -> None:
     for path in ("/", "/healthz", "/nothing/here"):
         with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as peer:
-            peer.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            peer.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             peer.shutdown(socket.SHUT_WR)
             assert peer.recv(12).startswith(b"HTTP/1.1 ")
             while peer.recv(65536):
@@ -271,3 +271,67 @@ def test_a_token_lives_until_it_is_revoked(server: tcpchat.Server) -> None:
         (start,) = next(iter(listed.data.values()))
         chat.command(m.Admin("token_revoke", {"room": "#ops", "token": start}))
         assert post(server, "", f"Authorization: Bearer {SECRET}")[0] == 403
+
+
+# -- by what name, and by whom -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:6060", 200),
+        ("LOCALHOST.", 200),
+        ("page.localhost", 200),
+        ("127.0.0.1:6060", 200),
+        ("192.0.2.7", 200),
+        ("[::1]:6060", 200),
+        ("[fe80::1%25eth0]", 200),
+        ("Chat.Example.org", 200),
+        ("a.rooms.example.org", 200),
+        ("", 200),
+        ("evil.example:6060", 421),
+        ("chat.example.org.evil.example", 421),
+        ("rooms.example.org", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.1evil", 421),
+    ],
+)
+def test_a_page_is_served_by_own_names_only(host: str, status: int) -> None:
+    told: list[str] = []
+    names = lambda: ("chat.example.org", "*.rooms.example.org")  # noqa: E731
+    request = b"GET /app.js HTTP/1.1\r\nHost: " + host.encode() + b"\r\n\r\n"
+    _, out = answer(request, names=names, warn=told.append)
+    assert int(out.split(b" ")[1]) == status
+    assert [text for text in told if "--names" in text] == told
+    assert bool(told) == (status == 421)
+    _, shaken = answer(UPGRADE.replace(b"localhost", host.encode()), names=names)
+    assert int(shaken.split(b" ")[1]) == (101 if status == 200 else 421)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"X-Forwarded-For: 203.0.113.5", b"X-Forwarded-Proto: https", b"Forwarded: for=203.0.113.5", b"Via: 1.1 nginx",
+     b"X-Real-IP: 203.0.113.5", b"CF-Connecting-IP: 203.0.113.5"],
+)  # fmt: skip
+def test_who_comes_by_an_unnamed_proxy_is_not_at_this_machine(header: bytes) -> None:
+    told: list[str] = []
+    made = WebDoor(WebSettings(warn=told.append), address="127.0.0.1", local=True)
+    made.receive(UPGRADE.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n"), 1.0)
+    assert (made.address, made.local, made.secure) == ("127.0.0.1", False, False)
+    assert "--proxies" in told[0]
+
+
+@pytest.mark.parametrize("header", [b"", b"X-Forwarded-For: unknown\r\n", b"X-Forwarded-For: \r\n"])
+def test_a_named_proxy_that_says_for_nobody_asks_for_nobody_here(header: bytes) -> None:
+    made = WebDoor(WebSettings(proxies=("127.0.0.1",)), address="127.0.0.1", local=True)
+    made.receive(b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n" + header + b"\r\n", 1.0)
+    assert (made.address, made.local) == ("127.0.0.1", False)
+
+
+def test_a_warning_is_given_once(tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture) -> None:
+    with tcpchat.Server.in_thread(port=0, data=tmp_path_factory.mktemp("names"), names="chat.example.org") as running:
+        for host, status in (("evil.example", 421), ("evil.example", 421), ("chat.example.org", 200)):
+            with closing(socket.create_connection(("127.0.0.1", running.port), 10)) as peer:
+                assert request(peer, f"GET /healthz HTTP/1.1\r\nHost: {host}")[0] == status
+    assert caplog.text.count("evil.example") == 1

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import h11
 from msgspec import Struct
@@ -19,6 +18,7 @@ from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
 from tcpchat.doors import Door, hooks
 from tcpchat.doors.native import ServerSide
 from tcpchat.doors.pages import SECURITY_HEADERS, assets
+from tcpchat.doors.visitors import hop, host_of, inside, is_forwarded, loopback, serves
 from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
 
 if TYPE_CHECKING:
@@ -35,6 +35,16 @@ ANSWERS_MAX = 32_768  # bytes of answers that wait here; the next request is loo
 Headers = list[tuple[str, str]]
 
 
+FORWARDED_UNASKED = (
+    "a proxy on this machine passes requests on, and is not named in --proxies: its visitors are not told apart"
+)
+NOT_SERVED = "This is not a name of this server. Its operator can add it: tcpchat serve --names NAME.\n"
+
+
+def nobody(text: str) -> None:
+    """Where nobody wants to be told."""
+
+
 class WebSettings(Struct, frozen=True, kw_only=True):
     """What an operator may set about the web door."""
 
@@ -43,6 +53,8 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
     key: Callable[[], Mapping[str, str]] = dict  # the server's TLS key as people compare it: fingerprint, words
     irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
+    names: Callable[[], Sequence[str]] = tuple  # by which browsers may ask for this server
+    warn: Callable[[str], None] = nobody  # is told what the operator should know, again and again
 
     @classmethod
     def of(cls, config: Any) -> WebSettings:
@@ -53,12 +65,6 @@ class WebSettings(Struct, frozen=True, kw_only=True):
             tuple(getattr(config, name, "").replace(",", " ").split()) for name in ("proxies", "origins")
         )
         return cls(base_path=getattr(config, "base_path", ""), irc=config, proxies=proxies, origins=origins)
-
-
-class Channel(Protocol):
-    """What takes the session's events once a connection is more than page requests."""
-
-    def deliver(self, event: AnyEvent) -> None: ...
 
 
 class WebDoor:
@@ -206,13 +212,17 @@ class WebDoor:
         path, _, query = target.partition("?")
         if path.startswith(("http://", "https://")):  # absolute form, RFC 9112 section 3.2.2
             path = "/" + path.split("://", 1)[1].partition("/")[2]
+        method = request.method.decode("ascii")
+        with_token = "token=" in query or _header(request, b"authorization")  # no page of others has one
+        if self._misdirected(request) and not with_token:
+            self._answer(421, NOT_SERVED)
+            return []
         base = self.settings.base_path.rstrip("/")
         if base and (path == base or path.startswith(base + "/")):
             if path == base:
                 self._answer(308, "The chat is below here.\n", [("Location", base + "/")])
                 return []
             path = path[len(base) :]
-        method = request.method.decode("ascii")
         if path == "/healthz" and method in ("GET", "HEAD"):
             self._health = True
             return [Status(ref="health")]
@@ -252,16 +262,33 @@ class WebDoor:
         return call.start()
 
     def _believe_proxy(self, request: h11.Request) -> None:
-        """Take the client's address from a proxy that the operator named, and from nobody else."""
+        """Take the client's address from a proxy that the operator named, and from nobody else. Who came by a proxy
+        is not at this machine, unless one that was named says so."""
         self.address, self.secure, self.local = self._peer
-        if not self.settings.proxies or not inside(self.address, self.settings.proxies):
+        if not inside(self.address, self.settings.proxies):
+            if self.local and is_forwarded(request.headers):
+                self.local = False
+                self.settings.warn(FORWARDED_UNASKED)
             return
-        hops = [_hop(hop) for hop in _header(request, b"x-forwarded-for").split(",")]
-        while hops and (hop := hops.pop()):  # what stands before a word that is no address is hearsay
-            self.address, self.local = hop, _loopback(hop)
-            if not inside(hop, self.settings.proxies):
+        self.local = False
+        hops = [hop(one) for one in _header(request, b"x-forwarded-for").split(",")]
+        while hops and (address := hops.pop()):  # what stands before a word that is no address is hearsay
+            self.address, self.local = address, loopback(address)
+            if not inside(address, self.settings.proxies):
                 break
         self.secure = _header(request, b"x-forwarded-proto").lower() == "https"
+
+    def _misdirected(self, request: h11.Request) -> bool:
+        """Was this server asked for by a name that is not its own? Then whoever asks is a page of somebody else."""
+        host = _header(request, b"host")
+        if serves(host, self.settings.names()) or inside(self._peer[0], self.settings.proxies):
+            return False
+        self.local = False
+        name = host_of(host)[:253]
+        self.settings.warn(
+            f"a request for {name!r} was turned away: if that is a name of this server, --names takes it"
+        )
+        return True
 
     # -- WebSocket -------------------------------------------------------------------------------------------
 
@@ -271,6 +298,9 @@ class WebDoor:
 
     def _upgrade(self, request: h11.Request, now: float) -> list[Command]:
         self._believe_proxy(request)
+        if self._misdirected(request):
+            self._answer(421, NOT_SERVED, close=True)
+            return []
         # A page of another site must not talk with the visitor's rights: Origin has to be this very host.
         host = _header(request, b"host")
         allowed: list[str | None] = [None, f"http://{host}", f"https://{host}", *self.settings.origins]
@@ -484,33 +514,3 @@ def _head(request: h11.Request) -> bytes:
     lines = [request.method + b" " + request.target + b" HTTP/" + request.http_version]
     lines += [name + b": " + value for name, value in request.headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def _hop(text: str) -> str:
-    """An address as proxies write it, with or without brackets and a port; "" for anything else."""
-    host = text.strip()
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return ""
-    return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def inside(address: str, networks: tuple[str, ...]) -> bool:
-    """Is this address in one of these networks?"""
-    try:
-        place = ip_address(address.partition("%")[0])
-        return any(place in ip_network(network, strict=False) for network in networks)
-    except ValueError:
-        return False
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -73,6 +73,17 @@ def own(folder: Path, now: datetime.datetime | None = None, names: Iterable[str]
     return Certificate(cert_file, key_file, fingerprint.of_key(_public_of(found)), found.not_valid_after_utc)
 
 
+def names_of(certificate: Certificate) -> list[str]:
+    """The names in a certificate, as it was when this is asked; none when it cannot be read."""
+    try:
+        extensions = _read_cert(certificate.cert).extensions
+        return list(
+            extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+        )
+    except (CertificateError, x509.ExtensionNotFound, ValueError):
+        return []
+
+
 def host_names() -> list[str]:
     """What this machine is called, and its addresses."""
     name = socket.gethostname()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.talking import Pending
 
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
+BLANKS_A_UNIT = 32  # blank lines that cost as much as one with words
 LINES_A_TURN = 32  # lines handled before others have their turn, and what they were answered has been written
 SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
 COUNTED = Pong()  # stands for a line that this door answers alone: the chat counts what every peer asks
@@ -200,18 +201,23 @@ class IrcDoor:
             data = data.replace(b"\r", b"\n")
         lines = (self.buffer + data).split(b"\n") if self.buffer else data.split(b"\n")
         self.buffer = lines.pop()
+        blank = 0
         for raw in lines:
             if self.overlong:
                 self.overlong = False
                 continue
             if not raw:
+                blank += 1  # one behind each line, where it ends with CR LF
                 continue
+            blank -= 1
             if (raw[:8] == b"PRIVMSG " and self._said_at_once(raw)) or (
                 raw[:5] == b"PONG " and self.receipts.answered(raw)
             ):
                 self.units += 1
             else:
                 self._line(raw)
+        if blank > BLANKS_A_UNIT:
+            self.units += blank // BLANKS_A_UNIT
         if len(self.buffer) > BYTES_MAX:
             self.buffer = b""
             if not self.overlong:
