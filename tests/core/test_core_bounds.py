@@ -16,7 +16,7 @@ from tcpchat.core.commands import AnyCommand, Change
 from tcpchat.core.rules import Limits
 from tcpchat.core.text import fold, skeleton
 
-COMMANDS: tuple[type[m.Command], ...] = (*get_args(AnyCommand), m.Fault)
+COMMANDS: tuple[type[m.Command], ...] = (*get_args(AnyCommand), m.Fault, m.Guess)
 SMALL = (int, bool, float, type(None))
 CONTROLS = ["\0", "\r", "\n", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f"]
 TAKES = {do: frozenset(act.takes.split()) for do, act in operators.ACTS.items()}

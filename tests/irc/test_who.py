@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -365,3 +366,90 @@ def test_every_command_answers_or_acknowledges(house: House) -> None:
                 )
         client.send("QUIT")
         client.closed()
+
+
+# -- what an operator is, and the passwords of the server ----------------------------------------------------------
+
+
+def test_who_gives_the_star_back_is_no_operator_in_the_chat_either(house: House) -> None:
+    op, other = house.join("op", rooms=("#r",)), house.join("bob", "echo-message", "message-tags")
+    other.ask("JOIN #z")
+    op.ask("JOIN #z", "OPER boss secret")
+    other.sync()
+    (said,) = other.ask("PRIVMSG #z :stay")
+    assert only(op.ask("MODE op -o"), "MODE").params == ["op", "-o"]
+    assert commands(op.ask(f"REDACT #z {(said.tags or {})['msgid']}")) == ["FAIL"]
+    op.ask("OPER boss secret")
+    op.ask(f"REDACT #z {(said.tags or {})['msgid']}")
+    assert "REDACT" not in commands(op.ask("WHO #z"))
+    assert commands(other.sync()) == ["NOTICE"]  # it has been taken back
+
+
+def test_wrong_oper_passwords_are_counted(house: House) -> None:
+    a = house.join("alice")
+    answers = [line for _ in range(8) for line in a.ask("OPER boss wrong")]
+    assert commands(answers)[:5] == ["464"] * 5
+    assert {tuple(line.params[:2]) for line in answers[5:]} == {("OPER", "RATE_LIMITED")}
+    assert a.ask("OPER boss secret")[0].params[:2] == ["OPER", "RATE_LIMITED"]  # a right one does not help now
+    b = house.join("bob")
+    assert "381" not in commands(b.ask("OPER boss secret"))  # nor does another connection
+
+
+def test_wrong_server_passwords_are_counted(make_house: Callable[..., House]) -> None:
+    house = make_house(connection_password="open sesame")
+    for _ in range(5):
+        a = house.connect()
+        a.send("PASS wrong", "NICK a", "USER u 0 * :real")
+        assert commands(a.closed()) == ["464", "ERROR"]
+    for given in ("wrong", "open sesame"):
+        a = house.connect()
+        a.send(f"PASS :{given}", "NICK a", "USER u 0 * :real")
+        lines = a.closed()
+        assert commands(lines) == ["464", "ERROR"]
+        assert "fast" in lines[0].params[-1].lower() or "wait" in lines[0].params[-1].lower(), lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["PRIVMSG {} :x", "NOTICE {} :x", "TOPIC {}", "TOPIC {} :x", "MODE {}", "MODE {} +i", "KICK {} boss",
+     "INVITE bob {}", "NAMES {}", "WHO {}", "PART {}", "LIST {}", "RENAME {} #new", "METADATA {} LIST",
+     "METADATA {} SET a b", "CHATHISTORY LATEST {} * 5", "MARKREAD {}", "TAGMSG {}", "REDACT {} tc1"],
+)  # fmt: skip
+def test_a_secret_room_is_as_one_that_does_not_exist(house: House, line: str) -> None:
+    boss = house.join("boss", rooms=("#hidden",))
+    boss.ask("MODE #hidden +s")
+    bob = house.join("bob", "message-tags")
+    there, absent = ([str(one) for one in bob.ask(line.replace("{}", room))] for room in ("#hidden", "#absent"))
+    assert [one.replace("#hidden", "#absent") for one in there] == absent
+
+
+def test_read_marks_of_a_guest_go_with_it(house: House) -> None:
+    first = house.join("reader")
+    assert "2026" in str(first.ask("MARKREAD bob timestamp=2026-01-02T03:04:05.000Z"))
+    assert "2026" in str(first.ask("MARKREAD bob"))
+    first.send("QUIT")
+    first.closed()
+    second = house.join("reader")
+    assert only(second.ask("MARKREAD bob"), "MARKREAD").params == ["bob", "*"]
+
+
+def test_a_receipt_of_all_is_told_once(make_house: Callable[..., House]) -> None:
+    house = make_house(irc_receipts_after=0.0)
+    caps = ("message-tags", "echo-message", "labeled-response")
+    a = house.join("alice", *caps, rooms=("#r",))
+    others = [house.join(nick, "message-tags", rooms=("#r",)) for nick in ("bob", "carol")]
+    a.sync()
+    told = []
+    for number in range(3):
+        (said,) = [line for line in a.ask(f"PRIVMSG #r :{number}") if line.command == "PRIVMSG"]
+        msgid = (said.tags or {})["msgid"]
+        while True:
+            for other in others:
+                for line in other.sync():
+                    if line.command == "PING":
+                        other.send(f"PONG {line.params[0]}")
+            told += [(line.tags or {}) for line in a.sync() if "+draft/delivered" in (line.tags or {})]
+            if any(tags["+draft/delivered"] == msgid and tags["+draft/receipts"] == "2/2" for tags in told):
+                break
+    whole = [tags["+draft/delivered"] for tags in told if tags["+draft/receipts"] == "2/2"]
+    assert sorted(whole) == sorted(set(whole)), told

@@ -90,6 +90,7 @@ FIELDS: dict[type[m.Command], dict[str, Bound]] = {
     },
     m.Proof: {"signature": KEY, "key": KEY},
     m.Password: {"password": SECRET, "account": NAME, "new": SECRET, "ref": REF},
+    m.Guess: {"what": WORD, "ref": REF},
     m.Scram: {"message": Bound(SCRAM_MAX, "any", "wrong_password"), "ref": REF},
     m.External: {"account": NAME, "ref": REF},
     m.Say: {

@@ -23,6 +23,7 @@ from tcpchat.core import (
     resuming,
     rooms,
     scram,
+    serverwords,
     silence,
     talking,
     who,
@@ -135,6 +136,7 @@ class Chat:
     def replay(self, entries: list[m.Entry]) -> None:
         """Apply entries to the state alone: nobody hears of them."""
         known = self.state.next_user
+        self._begun(entries)
         for entry in entries:
             self.state.seq = entry.seq
             APPLY[type(entry.fact)](self, entry, entry.fact, None)
@@ -236,6 +238,14 @@ class Chat:
 
     # -- the gate --------------------------------------------------------------------------------------------
 
+    def known_room(self, session: Session, name: str) -> Room | None:
+        """The room of this name, if this session may know that there is one: of a secret room those who are in it, or
+        invited, and operators do. To all others it is a room that does not exist."""
+        room, user = self.state.room(name), session.user
+        if room is None or user is None or "secret" not in room.modes or session.staff or session.hook == room.number:
+            return room
+        return room if user.uid in room.invited or self.state.is_member(user, room) else None
+
     def receive(self, session: Session, command: m.Command, now: float) -> Effects:
         """Check a command against the state of now; propose facts, answer, or refuse."""
         out: Effects = []
@@ -295,6 +305,7 @@ class Chat:
         out = [] if out is None else out
         self.now = now
         state, recent = self.state, self.recent
+        self._begun(entries)
         for entry in entries:
             state.seq = entry.seq
             fact = entry.fact
@@ -303,6 +314,12 @@ class Chat:
             recent.append(entry)
             APPLY[type(fact)](self, entry, fact, out)
         return out
+
+    def _begun(self, entries: Sequence[m.Entry]) -> None:
+        """#all needs no entry to be there: it is as old as the first one."""
+        everybody = self.state.rooms[ALL]
+        if not everybody.created and entries:
+            everybody.created = entries[0].at
 
     def failed(self, batch: list[m.Append], now: float) -> Effects:
         """The log refused the batch: nothing of it happened, and those who wait are told."""
@@ -482,7 +499,7 @@ Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 HOOKED = {m.Say, m.History, m.Confirm, m.Status, m.Ping, m.Pong, m.Bye, m.Fault}
 
 # Commands that may come before the session is open.
-BEFORE = {m.Hello, m.Proof, m.Password, m.Scram, m.External, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
+BEFORE = {m.Hello, m.Proof, m.Guess, m.Password, m.Scram, m.External, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
 
 # Facts that change nothing that others are shown of anybody who is here.
 QUIET = {m.Said, m.Arrived, m.Gone}
@@ -496,6 +513,7 @@ RECEIVE: dict[type, Handler] = {
     m.Password: entering.password,
     m.Scram: scram.scram,
     m.External: certificates.external,
+    m.Guess: serverwords.guess,
     m.Say: talking.say,
     m.Edit: talking.edit,
     m.Remove: talking.remove,

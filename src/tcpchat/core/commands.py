@@ -294,6 +294,15 @@ class Fault(Command, frozen=True):
     ref: int | str = 0
 
 
+class Guess(Command, frozen=True):
+    """Made by the IRC door, never sent by a peer: a password of the server was tried (``oper``, ``pass``), which that
+    door has compared; or the powers of an operator are given back (``unoper``)."""
+
+    what: str
+    right: bool = False
+    ref: int | str = 0
+
+
 AnyCommand = (
     Hello | Proof | Password | Scram | External | Say | Edit | Remove | Confirm | Read | Join | Leave | Topic
     | Invite | Kick | Mode | Rename | Set | Away | Typing | History | Search | Who | Rooms | Receipts | Status | Key

@@ -28,7 +28,7 @@ HASH_COST = 10  # commands that one making or checking of a password counts as: 
 SIGNALS = frozenset({m.Confirm, m.Read, m.Ping, m.Pong, m.Status, m.Bye, m.Fault})
 
 # What says who somebody is; before the session is open these are counted by connection.
-KNOCKS = frozenset({m.Hello, m.Proof, m.Password, m.Scram, m.External})
+KNOCKS = frozenset({m.Hello, m.Proof, m.Guess, m.Password, m.Scram, m.External})
 
 COSTS: dict[type, float] = {m.Password: HASH_COST}  # in commands; all others: 1
 

@@ -53,10 +53,6 @@ def rank(session: Session) -> str:
 
 def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effects) -> None:
     """Check who asks, find whom it is about, propose."""
-    if command.do == "oper" and session.door == "irc":  # that door has checked the password, nobody else can ask
-        session.oper = True
-        out.append(m.Tell(session, m.Done(command.ref)))
-        return
     act = ACTS.get(command.do)
     if act is None:
         _refuse(session, command, "bad_command", out, command.do)

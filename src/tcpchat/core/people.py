@@ -315,7 +315,7 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
 
 
 def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) -> None:
-    user, room, name = session.user, chat.state.room(command.room), good_room(command.to, chat.limits)
+    user, room, name = session.user, chat.known_room(session, command.room), good_room(command.to, chat.limits)
     assert user is not None
     if room is None:
         _refuse(session, command, "no_such_room", out, command.room)
@@ -384,7 +384,7 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
             return
         user, prefs = other, other.prefs
     elif command.room:
-        room = chat.state.room(command.room)
+        room = chat.known_room(session, command.room)
         if room is None or not (room.is_op(user.uid) or session.staff):
             _refuse(session, command, "not_allowed" if room else "no_such_room", out, command.room, command.key)
             return

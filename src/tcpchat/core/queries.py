@@ -254,7 +254,7 @@ def history(chat: Chat, session: Session, command: m.History, now: float, out: E
     else:
         number, _ = receipts.place_of(chat, user, command.to)
     if not number:
-        known = chat.state.room(command.to) if command.to.startswith("#") else None
+        known = chat.known_room(session, command.to) if command.to.startswith("#") else None
         code = "not_member" if known else "no_such_room" if command.to.startswith("#") else "no_such_login"
         _refuse(session, command, code, out)
         return

@@ -104,7 +104,7 @@ def _listed(room: Room, name: str, user: User) -> bool:
 
 def _member_of(chat: Chat, session: Session, command: m.Command, name: str, out: Effects) -> Room | None:
     """The room if the asker is in it; else the refusal is told."""
-    room, user = chat.state.room(name), session.user
+    room, user = chat.known_room(session, name), session.user
     assert user is not None
     if room is None:
         _refuse(session, command, "no_such_room", out, name)
@@ -168,7 +168,7 @@ def kick(chat: Chat, session: Session, command: m.Kick, now: float, out: Effects
 
         kick_from_chat(chat, session, command, out)
         return
-    room = chat.state.room(command.room)
+    room = chat.known_room(session, command.room)
     if room is None:
         _refuse(session, command, "no_such_room", out, command.room)
         return
@@ -187,7 +187,7 @@ def kick(chat: Chat, session: Session, command: m.Kick, now: float, out: Effects
 
 def mode(chat: Chat, session: Session, command: m.Mode, now: float, out: Effects) -> None:
     """Turn switches; what is already so is left out, what is not allowed is refused as a whole."""
-    user, room = session.user, chat.state.room(command.room)
+    user, room = session.user, chat.known_room(session, command.room)
     assert user is not None
     if room is None:
         _refuse(session, command, "no_such_room", out, command.room)

@@ -104,7 +104,7 @@ def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effec
     if room is None:
         return "no_such_room"
     if code := may_speak(chat, session, user, room):
-        return code
+        return code if chat.known_room(session, to) is room else "no_such_room"
     if "no_ctcp" in room.modes and text.startswith("\x01") and kind != "action":
         return "not_allowed"
     _append(session, user, command, room.number, room.name, 0, out)

@@ -109,7 +109,7 @@ def describe(door: IrcDoor, room: str, row: RoomInfo | None = None) -> Steps:
         door.reply("RPL_TOPIC", room, text=row.topic)
         door.reply("RPL_TOPICWHOTIME", room, topic_by(door, row), row.topic_at // 1000)
     if "draft/read-marker" in door.caps:
-        at = door.network.marks.get((door.network.fold(door.login), door.network.fold(room)), 0)
+        at = door.network.mark_of(door.login, room)
         door.put(f":{door.network.server} MARKREAD {room} {events.mark_word(at)}")
     if "draft/no-implicit-names" not in door.caps:
         yield from names_of(door, room, row)

@@ -353,9 +353,8 @@ def search(door: IrcDoor, line: Line) -> Steps:
 def markread(door: IrcDoor, line: Line) -> Steps | None:
     """https://ircv3.net/specs/extensions/read-marker"""
     target = line.params[0]
-    key = (door.network.fold(door.login), door.network.fold(target))
     if len(line.params) < 2:
-        show_mark(door, target, door.network.marks.get(key, 0))
+        show_mark(door, target, door.network.mark_of(door.login, target))
         return None
     word = line.params[1]
     at = encode.moment(word.removeprefix("timestamp=")) if word.startswith("timestamp=") else 0
@@ -372,7 +371,7 @@ def show_mark(door: IrcDoor, target: str, at: int) -> None:
 def set_mark(door: IrcDoor, target: str, at: int) -> Steps:
     """Keep the moment, move the cursor that all clients share, tell the own other connections."""
     network = door.network
-    before = network.marks.get((network.fold(door.login), network.fold(target)), 0)
+    before = network.mark_of(door.login, target)
     now = network.mark(door.login, target, at)
     show_mark(door, target, now)
     if now == before:

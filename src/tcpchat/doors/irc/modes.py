@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpchat.core.model import Change, Mode, Refused, RoomInfo
+from tcpchat.core.model import Change, Guess, Mode, Refused, RoomInfo
 from tcpchat.doors.irc import channels, events, lasting, refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import (
@@ -60,7 +60,14 @@ def user_mode(door: IrcDoor, target: str, words: list[str]) -> Steps | None:
     shown = signed(changes)
     if shown:
         door.put(f":{network.mask(door.login)} MODE {door.nick} {shown}")
-    return lasting.keep_modes(door)
+    return settle(door, (False, "o") in changes)
+
+
+def settle(door: IrcDoor, resigned: bool) -> Steps:
+    """Have the chat know what of the modes concerns it."""
+    if resigned:
+        yield Guess(what="unoper")
+    yield from lasting.keep_modes(door)
 
 
 def turn(face: Face, word: str) -> tuple[list[tuple[bool, str]], bool]:
@@ -117,7 +124,7 @@ def show(door: IrcDoor, row: RoomInfo) -> None:
             if change.arg:
                 arguments.append(change.arg if row.member else "*")
     door.reply("RPL_CHANNELMODEIS", row.to, "+" + letters, *arguments)
-    door.reply("RPL_CREATIONTIME", row.to, row.created // 1000 or int(door.network.started))
+    door.reply("RPL_CREATIONTIME", row.to, row.created // 1000)
 
 
 # -- modes by name (https://github.com/ircv3/ircv3-specifications/pull/484) ------------------------------------

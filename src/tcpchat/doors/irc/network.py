@@ -50,6 +50,7 @@ EXTBANS = {"a": "account", "m": "mute"}
 HEIRS_MAX = 10_000  # ghosts remembered; of one forgotten its owner may see some lines twice
 
 
+GUEST_MARKS_MAX = 200  # read marks of one guest; nobody is in more rooms
 ALIKE_MAX = 1_000  # sets of capabilities kept to be shared
 
 
@@ -68,6 +69,7 @@ class Face:
         "doors",
         "host",
         "login",
+        "marks",
         "modes",
         "online",
         "real",
@@ -81,6 +83,7 @@ class Face:
         self.login, self.user, self.host = login, user, host
         self.real = self.account = self.away = ""
         self.modes = ""  # letters
+        self.marks: dict[str, int] | None = None  # of a guest: folded conversation -> read mark (ms), while it is here
         self.accepted: set[str] | None = None  # folded logins that may write in spite of +R, once there are some
         self.online = self.secure = False
         self.signon = self.spoke = 0.0
@@ -267,6 +270,7 @@ class Network:
             self.here -= 1
             face.modes = ""
             face.away = ""
+            face.marks = None
             self._was(face)
 
     def bury(self, face: Face, ghost: IrcDoor) -> None:
@@ -317,14 +321,28 @@ class Network:
     def mark(self, login: str, target: str, at: int) -> int:
         """Keep a read mark (ms) if it is newer; returns the one that counts, 0 for none."""
         key = (self.fold(login), self.fold(target))
-        before = self.marks.get(key, 0)
-        if at > before:
+        before = self.mark_of(login, target)
+        if at > before and (face := self.guest(login)) is not None:
+            face.marks = dict(islice((face.marks or {}).items(), GUEST_MARKS_MAX - 1)) | {key[1]: at}
+        elif at > before:
             self._keep_mark(key, at)
             self.marks[key] = at
             self.marks.move_to_end(key)
             if len(self.marks) > MARKS_MAX:
                 self._keep_mark(self.marks.popitem(last=False)[0], 0)
         return max(at, before)
+
+    def mark_of(self, login: str, target: str) -> int:
+        """The read mark (ms) of a conversation, 0 for none."""
+        face = self.guest(login)
+        if face is not None:
+            return (face.marks or {}).get(self.fold(target), 0)
+        return self.marks.get((self.fold(login), self.fold(target)), 0)
+
+    def guest(self, login: str) -> Face | None:
+        """What is shown of this login if nobody owns it: what it did is not told to the next one of the name."""
+        face = self.people.get(self.fold(login))
+        return face if face is not None and self.fold(face.account) != self.fold(login) else None
 
     def _keep_mark(self, key: tuple[str, str], at: int) -> None:
         if self.keeping:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from tcpchat.core.model import Admin, Done, Kick, Password, People, Refused, Who
-from tcpchat.doors.irc import wire
+from tcpchat.core.model import Done, Guess, Kick, Password, People, Refused, Who
+from tcpchat.doors.irc import refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -25,12 +25,9 @@ def oper(door: IrcDoor, line: Line) -> Steps | None:
     right = bool(network.oper_name and network.oper_password)
     right &= hmac.compare_digest(line.params[0].encode(), network.oper_name.encode())
     right &= hmac.compare_digest(line.params[1].encode(), network.oper_password.encode())
-    if right:
-        return become(door)
-    if door.account and network.fold(line.params[0]) == network.fold(door.account):
+    if not right and door.account and network.fold(line.params[0]) == network.fold(door.account):
         return own_role(door, line.params[1])
-    door.reply("ERR_PASSWDMISMATCH")
-    return None
+    return become(door, right)
 
 
 def own_role(door: IrcDoor, password: str) -> Steps:
@@ -39,14 +36,24 @@ def own_role(door: IrcDoor, password: str) -> Steps:
     people = yield Who(to="@" + door.login)
     roles = [person.role for person in people.people] if isinstance(people, People) else []
     if isinstance(answer, Done) and roles and roles[0] in ("owner", "moderator"):
-        yield from become(door)
+        yield from become(door, True)
+    else:
+        not_taken(door, answer)
+
+
+def not_taken(door: IrcDoor, answer: object) -> None:
+    """A password that was wrong, too soon, or in plain."""
+    if isinstance(answer, Refused) and answer.code != "wrong_password":
+        refusals.refuse(door, answer, {}, command="OPER")
     else:
         door.reply("ERR_PASSWDMISMATCH")
 
 
-def become(door: IrcDoor) -> Steps:
-    # The chat trusts this session from now on as it trusts a moderator: KILL and REDACT go through the same gate.
-    yield Admin(do="oper")
+def become(door: IrcDoor, right: bool) -> Steps:
+    answer = yield Guess(what="oper", right=right)
+    if isinstance(answer, Refused):
+        not_taken(door, answer)
+        return
     door.network.face(door.login).wear("o")
     door.reply("RPL_YOUREOPER")
     door.put(f":{door.network.mask(door.login)} MODE {door.nick} +o")

@@ -22,7 +22,7 @@ SENT_MAX = 512  # own messages whose fate /RECEIPTS and "/msg Receipts last" can
 class Receipts:
     """What this client has been told, has been asked about, and has confirmed."""
 
-    __slots__ = ("answers", "asked", "begun", "confirmed", "door", "order", "sent", "told", "waiting")
+    __slots__ = ("answers", "asked", "begun", "confirmed", "door", "order", "sent", "told", "waiting", "whole")
 
     def __init__(self, door: IrcDoor) -> None:
         self.door = door
@@ -34,6 +34,9 @@ class Receipts:
         self.begun = 0.0  # when the welcome was
         # Conversation -> places of own messages that wait for receipts; kept for those who can be sent TAGMSG.
         self.sent: dict[str, deque[int]] = {}
+        self.whole: dict[
+            tuple[str, str], int
+        ] = {}  # conversation and state -> up to where all have it, and it was told
         self.order: deque[tuple[int, str]] | None = None  # own messages, once there are some
 
     # -- as a receiver ---------------------------------------------------------------------------------------
@@ -113,13 +116,17 @@ class Receipts:
             return
         waiting = self.sent.get(door.network.fold(place), deque())
         whole = not event.to.startswith("#") or event.have >= event.of
-        covered = [seq for seq in waiting if (seq <= event.seq if whole else seq == event.seq)]
-        for seq in covered or ([event.seq] if event.to.startswith("#") else []):
+        key = (door.network.fold(place), event.state)
+        done = self.whole.get(key, 0)
+        covered = [seq for seq in waiting if (done < seq <= event.seq if whole else seq == event.seq)]
+        for seq in covered or ([event.seq] if event.to.startswith("#") and event.seq > done else []):
             tags = [(f"+draft/{event.state}", encode.msgid(seq))]
             if event.of:
                 tags.append(("+draft/receipts", f"{event.have}/{event.of}"))
             by = event.by or (place if not place.startswith("#") else "")
             source = door.network.mask(by) if by else door.network.server
             door.put(wire.join("TAGMSG", [nick_of(place)], source), tags, event.at)
+        if whole and waiting:
+            self.whole[key] = max(done, event.seq)
         while event.state in ("read", "failed") and whole and waiting and waiting[0] <= event.seq:
             waiting.popleft()

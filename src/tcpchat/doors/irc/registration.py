@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tcpchat.core import rules
 from tcpchat.core.model import (
     Challenge,
+    Guess,
     Hello,
     Join,
     Password,
@@ -118,11 +119,24 @@ def cap_end(door: IrcDoor, line: Line) -> Steps | None:
     least=1,
     early=True,
 )
-def pass_(door: IrcDoor, line: Line) -> None:
+def pass_(door: IrcDoor, line: Line) -> Steps | None:
     if door.registered:
         door.reply("ERR_ALREADYREGISTERED")
+    elif door.network.password:
+        return pass_of_server(door, line.params[0])
     else:
         door.password_given = line.params[0]
+    return None
+
+
+def pass_of_server(door: IrcDoor, given: str) -> Steps:
+    """The chat counts the guesses and says whether this one was taken."""
+    answer = yield Guess(what="pass", right=door.network.opens(given))
+    if isinstance(answer, Refused):
+        door.reply("ERR_PASSWDMISMATCH", text=answer.text if answer.code != "wrong_password" else None)
+        door.error("Closing link: Bad password")
+    else:
+        door.password_given = given
 
 
 @command("USER", "user 0 * :real name", "Say who you are, once.", least=4, early=True)
