@@ -255,6 +255,112 @@ def test_a_stream_of_events(server: tcpchat.Server, room: str) -> None:
         assert json.loads(data[6:])["text"] == "streamed"
 
 
+def _seqs(server: tcpchat.Server, head: str, count: int) -> list[int]:
+    """Numbers of the first messages that a reader of a stream hears."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as own:
+        own.sendall((head + "\r\n\r\n").encode())
+        out = b""
+        while out.count(b"\ndata: ") < count:
+            out += own.recv(65536)
+        return [int(line[3:]) for line in out.decode().splitlines() if line.startswith("id:")]
+
+
+def test_a_stream_goes_on_where_its_reader_was(server: tcpchat.Server, room: str) -> None:
+    path = f"/{room}?token={TOKEN}"
+    seqs = [json.loads(get(server, path, method="POST", body=b"%d" % n)[2])["seq"] for n in range(4)]
+    stream = f"GET /{room}/stream?token={TOKEN}"
+    host = " HTTP/1.1\r\nHost: localhost"
+    assert _seqs(server, f"{stream}{host}\r\nLast-Event-ID: {seqs[0]}", 3) == seqs[1:]
+    assert _seqs(server, f"{stream}&after={seqs[1]}{host}", 2) == seqs[2:]
+    assert _seqs(server, f"{stream}&after={seqs[0]}{host}\r\nLast-Event-ID: {seqs[2]}", 1) == seqs[3:]
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/messages?limit=\N{SUPERSCRIPT TWO}", ""),
+        ("/messages?limit=%C2%B2", ""),
+        ("/messages?after=" + "9" * 5_000, ""),
+        ("/messages?before=-1", ""),
+        ("/messages?before=1e3", ""),
+        ("/stream?after=x", ""),
+        ("/stream?after=" + "9" * 5_000, ""),
+        ("/stream", "Last-Event-ID: x"),
+        ("/messages?token=admin:%C3%A9", ""),
+        ("/messages?token=" + "x" * 5_000, ""),
+        ("/messages", "Authorization: Bearer admin:\xe9"),
+    ],
+)
+def test_what_no_number_or_token_can_be_is_a_bad_request(
+    server: tcpchat.Server, room: str, path: str, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if "token" not in path and "Bearer" not in header:
+        path += ("&" if "?" in path else "?") + f"token={TOKEN}"
+    head = f"GET /{room}{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n\r\n"
+    status = talk(server, head.replace("\r\n\r\n\r\n", "\r\n\r\n").encode("latin-1")).split(b" ")[1]
+    assert status == b"400"
+    assert "Traceback" not in caplog.text
+
+
+BODIES = {
+    "CRLF": (b"alpha\r\nomega\r\n", "text/plain"),
+    "CR": (b"alpha\romega", "text/plain"),
+    "mark": (b"\xef\xbb\xbfalpha\nomega", "text/plain"),
+    "curl -d": (b"alpha\nomega", "application/x-www-form-urlencoded"),
+    "curl --data-binary": (b"\xef\xbb\xbfalpha\r\nomega", "application/octet-stream"),
+    "JSON, mark": (b'\xef\xbb\xbf{"text":"alpha\\nomega"}', "application/json"),
+    "JSON, CRLF": (b'{"text":"alpha\\r\\nomega"}', "application/json; charset=UTF-8"),
+    "JSON, UTF-16": ('\ufeff{"text":"alpha\\nomega"}'.encode("utf-16-le"), "application/json"),
+    "problem+json": (b'{"text":"alpha\\nomega"}', "application/problem+json"),
+    "UTF-16": ("\ufeffalpha\r\nomega".encode("utf-16-be"), "text/plain; charset=utf-16"),
+    "UTF-16 by its mark": ("\ufeffalpha\r\nomega".encode("utf-16-le"), "text/plain"),
+    "Latin-1": (b"alpha\nomega", 'text/plain; charset="ISO-8859-1"'),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_body_of_any_system_is_the_same_text(server: tcpchat.Server, room: str, kind: str) -> None:
+    body, media = BODIES[kind]
+    path = f"/{room}?token={TOKEN}"
+    status, _, answer = get(server, path, f"Content-Type: {media}", method="POST", body=body)
+    assert status == 200, answer
+    after = json.loads(answer)["seq"] - 1
+    page = json.loads(get(server, f"/{room}/messages?token={TOKEN}&after={after}")[2])
+    assert page["messages"][0]["text"] == "alpha\nomega"
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "status"),
+    [
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\n--x--", 415),
+        ("application/x-www-form-urlencoded", b"payload=%7B%22text%22%3A%22x%22%7D", 415),
+        ("image/png", b"\x89PNG", 415),
+        ("application/xml", b"<a/>", 415),
+        ("text/plain; charset=utf-7", b"x", 415),
+        ("text/plain; charset=zlib", b"x", 415),
+        ("text/plain; charset=koi8-r", b"\xc4\xc1", 200),
+        ("text/plain", b"\xff", 400),
+        ("text/plain; charset=utf-16", b"\x00\xd8", 400),
+        ("application/json", b'"text"', 400),
+        ("application/json", b"[" * 30_000, 400),
+        ("application/json", b"{", 400),
+    ],
+)
+def test_bodies_of_other_kinds_are_told_so(
+    server: tcpchat.Server, room: str, media: str, body: bytes, status: int
+) -> None:
+    got, _, answer = get(server, f"/{room}?token={TOKEN}", f"Content-Type: {media}", method="POST", body=body)
+    assert got == status
+    assert status == 200 or json.loads(answer)["text"]
+
+
+def test_strict_transport_is_asked_for_where_plain_is_not_taken() -> None:
+    for tls_only, secure, asked in ((True, True, True), (True, False, False), (False, True, False)):
+        door = WebDoor(WebSettings(tls_only=tls_only), address="10.0.0.1", secure=secure)
+        door.receive(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1.0)
+        assert (b"Strict-Transport-Security" in door.data_to_send()) == asked
+
+
 def test_the_interface_describes_all_routes(server: tcpchat.Server) -> None:
     described = json.loads(get(server, "/openapi.json")[2])["paths"]
     assert {(route.path, route.method.lower()) for route in hooks.ROUTES} == {

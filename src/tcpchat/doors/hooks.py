@@ -6,7 +6,6 @@ table; the OpenAPI text and the 404 page come from it.
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
@@ -30,12 +29,23 @@ from tcpchat.core.model import (
     State,
     Welcome,
 )
+from tcpchat.core.text import decoded, normal_text
 from tcpchat.core.version import VERSION
 
 WAIT_SECONDS = 30.0  # how long ?wait=delivered waits unless &timeout= says otherwise
 WAIT_MAX = 300.0
 KEEP_ALIVE_SECONDS = 15.0  # a comment in an event stream, so that proxies keep it and dead readers are noticed
 PAGE_LIMIT = 200
+TOKEN_MAX = 512  # characters; ours have 43
+DIGITS_MAX = 15  # of a number: places in the log go up to 2^53
+FORM = "application/x-www-form-urlencoded"
+AS_TEXT = frozenset({FORM, "application/octet-stream"})  # what curl -d and --data-binary @file say of any text
+# Character sets that a body may be in (IANA's names): those that people's systems still write.
+CHARSETS = frozenset(
+    "utf-8 utf8 us-ascii utf-16 utf-16le utf-16be iso-8859-1 iso-8859-2 iso-8859-5 iso-8859-15 windows-1250 "
+    "windows-1251 windows-1252 windows-1253 windows-1254 koi8-r koi8-u cp866 ibm866 shift-jis euc-jp "
+    "euc-kr gbk gb18030 big5".split()
+)
 
 Begin = Callable[[int, list[tuple[str, str]]], None]  # sends the head of the answer
 JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
@@ -71,7 +81,7 @@ ROUTES = (
     Route("GET", "/{room}/messages", "A page of the room's messages, oldest first.",
           {"token": "the room's token", "after": "seq", "before": "seq", "limit": f"1 to {PAGE_LIMIT} (50)"}),
     Route("GET", "/{room}/stream", "The room's messages as they come, as server-sent events.",
-          {"token": "the room's token"}),
+          {"token": "the room's token", "after": "seq behind which it begins; Last-Event-ID comes first"}),
     Route("GET", "/healthz", "Is the chat well? 200, or 503 with the reason.", {}),
     Route("GET", "/openapi.json", "This interface, described.", {}),
 )  # fmt: skip
@@ -99,8 +109,10 @@ NOT_FOUND = """Nothing is at this path.
 """
 
 
-def parse(method: str, path: str, query: str, authorization: str, content_type: str, body: bytes) -> Call | Problem:
-    """The call that a request asks for, or what is wrong with it."""
+def parse(
+    method: str, path: str, query: str, authorization: str, content_type: str, body: bytes, last: str = ""
+) -> Call | Problem:
+    """The call that a request asks for, or what is wrong with it. ``last``: Last-Event-ID of a stream's reader."""
     parts = [unquote(part) for part in path.split("/")[1:]]
     if (
         not path.startswith("/")
@@ -119,43 +131,90 @@ def parse(method: str, path: str, query: str, authorization: str, content_type: 
         return _problem(405, "bad_command", f"Only {wanted} here.", allow=wanted)
     if not token:
         return _problem(401, "not_allowed", "Give the room's token: Authorization: Bearer ..., or ?token=...")
+    if not (token.isascii() and token.isprintable() and len(token) <= TOKEN_MAX):
+        return _problem(400, "bad_command", "A token is made of ASCII letters, as it was given out.")
     room = "#" + parts[0].lstrip("#")
     if wanted == "GET":
-        return Stream(room, token) if parts[1] == "stream" else _reading(room, token, given)
+        return _streaming(room, token, given, last) if parts[1] == "stream" else _reading(room, token, given)
     return _posting(room, token, given, content_type, body)
+
+
+def _number(text: str) -> int:
+    """A place in the log or a count as it stands in a request. Raises ValueError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        raise ValueError(text)
+    return int(text)
 
 
 def _reading(room: str, token: str, given: dict[str, str]) -> Call | Problem:
     numbers: dict[str, int] = {}
     for name in ("after", "before", "limit"):
-        value = given.get(name, "")
-        if value and not value.isdigit():
+        try:
+            numbers[name] = _number(given.get(name) or "0")
+        except ValueError:
             return _problem(400, "bad_command", f"{name} is a whole number.")
-        numbers[name] = int(value or 0)
     limit = min(numbers["limit"] or 50, PAGE_LIMIT)
     return Read(room, token, numbers["after"], numbers["before"], limit)
 
 
-def _posting(room: str, token: str, given: dict[str, str], content_type: str, body: bytes) -> Call | Problem:
-    """Text comes as it is, as a form's first field with a name, or as JSON {"text": ...}."""
-    body = body.removeprefix(BOM_UTF8)
+def _streaming(room: str, token: str, given: dict[str, str], last: str) -> Call | Problem:
+    """From where: what an EventSource heard last when it comes back (its own word is newer than the address it was
+    made with), or ``after``, or from now on."""
+    name, text = ("Last-Event-ID", last) if last else ("after", given.get("after", ""))
     try:
-        text = body.decode()
-    except UnicodeDecodeError:
+        return Stream(room, token, _number(text) if text else -1)
+    except ValueError:
+        return _problem(400, "bad_command", f"{name} is a whole number.")
+
+
+def _posting(room: str, token: str, given: dict[str, str], content_type: str, body: bytes) -> Call | Problem:
+    """Text comes as it is, or as JSON {"text": ...}, in a character set that is named or can be seen."""
+    kind, charset = _media_type(content_type)
+    is_json = kind == "application/json" or kind.endswith("+json")
+    if not is_json and not kind.startswith("text/") and kind not in AS_TEXT:
+        return _problem(415, "bad_command", f'Post text/plain or JSON {{"text": "..."}}, not {kind[:80]}.')
+    if kind == FORM and body.startswith(b"payload="):
+        return _problem(415, "bad_command", 'Forms with payload= are not read; post JSON {"text": "..."} instead.')
+    if charset not in CHARSETS:
+        return _problem(415, "bad_text", "Post UTF-8; this character set is not known here.")
+    try:
+        text = _decoded(body, charset)
+    except UnicodeError:
         return _problem(400, "bad_text", CODES["bad_text"].text)
-    if content_type.split(";")[0].strip().lower() == "application/json":
+    if is_json:
         try:
-            text = msgspec.json.decode(body, type=Posted).text
-        except msgspec.DecodeError as error:
-            return _problem(400, "bad_command", f'JSON is {{"text": "..."}}: {error}')
+            text = normal_text(msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Posted).text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _problem(400, "bad_command", f'JSON is {{"text": "..."}}: {str(error)[:200]}')
     wait = given.get("wait", "accepted")
     if wait not in ("accepted", "delivered"):
         return _problem(400, "bad_command", "wait is accepted or delivered.")
     try:
-        timeout = min(max(float(given.get("timeout", WAIT_SECONDS)), 0.0), WAIT_MAX)
+        timeout = float(given.get("timeout", WAIT_SECONDS))
+        if timeout != timeout:  # NaN
+            raise ValueError
+        timeout = min(max(timeout, 0.0), WAIT_MAX)
     except ValueError:
         return _problem(400, "bad_command", "timeout is a number of seconds.")
     return Post(room, token, text.rstrip("\r\n"), wait == "delivered", timeout)
+
+
+def _media_type(content_type: str) -> tuple[str, str]:
+    """Kind and character set of a body (RFC 9110 8.3.1), in lower case; text in UTF-8 where nothing is said."""
+    kind, *parameters = content_type.lower().split(";")
+    charset = "utf-8"
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset":
+            charset = value.strip().strip('"').replace("_", "-")
+    return kind.strip() or "text/plain", charset
+
+
+def _decoded(body: bytes, charset: str) -> str:
+    """The text with one kind of line end and without a byte order mark. Raises UnicodeError."""
+    if charset in ("utf-8", "utf8", "us-ascii"):
+        return decoded(body)  # UTF-16 too, where its mark says so
+    return normal_text(body.decode(charset))
 
 
 class Posted(msgspec.Struct):
@@ -167,14 +226,15 @@ class Posted(msgspec.Struct):
 class Call:
     """One request as one session: say hello with the token, then one command; the first fitting event ends it."""
 
+    after = -1  # hear what comes from now on, which a waiting post lives by
+
     def __init__(self, room: str, token: str) -> None:
         self.room, self.token = room, token
         self.done = False
 
     def start(self) -> list[Command]:
         """The session's commands, sent in one go: the chat answers them in order."""
-        # after=-1: hear what comes from now on, which a waiting post and a stream live by.
-        return [Hello(login="", token=self.token, quiet=True, after=-1, label="web hook"), *self.commands()]
+        return [Hello(login="", token=self.token, quiet=True, after=self.after, label="web hook"), *self.commands()]
 
     def commands(self) -> list[Command]:
         raise NotImplementedError
@@ -261,8 +321,9 @@ class Read(Call):
 class Stream(Call):
     """GET /room/stream."""
 
-    def __init__(self, room: str, token: str) -> None:
+    def __init__(self, room: str, token: str, after: int) -> None:
         super().__init__(room, token)
+        self.after = after
         self._open = False
         self._spoke = 0.0
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
 from tcpchat.doors import Door, hooks
 from tcpchat.doors.native import ServerSide
-from tcpchat.doors.pages import SECURITY_HEADERS, assets
+from tcpchat.doors.pages import SECURITY_HEADERS, TLS_ONLY, assets
 from tcpchat.doors.visitors import hop, host_of, inside, is_forwarded, loopback, serves
 from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
 
@@ -53,6 +53,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
     key: Callable[[], Mapping[str, str]] = dict  # the server's TLS key as people compare it: fingerprint, words
     irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
+    tls_only: bool = False  # plain is not taken, and the certificate is not self-made
     names: Callable[[], Sequence[str]] = tuple  # by which browsers may ask for this server
     warn: Callable[[str], None] = nobody  # is told what the operator should know, again and again
 
@@ -64,7 +65,9 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         proxies, origins = (
             tuple(getattr(config, name, "").replace(",", " ").split()) for name in ("proxies", "origins")
         )
-        return cls(base_path=getattr(config, "base_path", ""), irc=config, proxies=proxies, origins=origins)
+        tls_only = bool(getattr(config, "require_tls", False) and getattr(config, "tls_cert", ""))
+        base = getattr(config, "base_path", "")
+        return cls(base_path=base, irc=config, proxies=proxies, origins=origins, tls_only=tls_only)
 
 
 class WebDoor:
@@ -248,8 +251,11 @@ class WebDoor:
 
     def _hook(self, method: str, path: str, query: str, request: h11.Request) -> list[Command]:
         """The posting interface: from here on this connection is one session, and its answer ends it."""
-        call = hooks.parse(method, path, query, _header(request, b"authorization"),
-                           _header(request, b"content-type"), bytes(self._body))  # fmt: skip
+        if _header(request, b"content-encoding") not in ("", "identity"):
+            self._answer(415, "Bodies are taken as they are, without Content-Encoding.\n")
+            return []
+        call = hooks.parse(method, path, query, _header(request, b"authorization"), _header(request, b"content-type"),
+                           bytes(self._body), _header(request, b"last-event-id"))  # fmt: skip
         if isinstance(call, hooks.Problem):
             extra = [("Content-Type", "application/json")] if call.json else []
             if call.status == 401:
@@ -472,6 +478,8 @@ class WebDoor:
         if self._http.our_state is not h11.SEND_RESPONSE and self._http.our_state is not h11.IDLE:
             return
         everything = [("Date", formatdate(usegmt=True)), ("Server", "tcpchat"), *SECURITY_HEADERS, *headers]
+        if self.settings.tls_only and self._peer[1]:
+            everything.append(TLS_ONLY)
         self._send(h11.Response(status_code=status, headers=everything, reason=HTTPStatus(status).phrase.encode()))
 
     def _answer(self, status: int, body: bytes | str, headers: Headers | None = None, close: bool = False) -> None:
