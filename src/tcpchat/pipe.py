@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tcpchat.server")
 
 PENDING_MAX = 4096  # facts that wait for the log; who adds more is not read until they are durable
+READING_SECONDS = 0.05  # a read cursor waits so long for others to be made durable with: 20 commits a second at most
 BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of milliseconds
 
 
@@ -61,6 +62,8 @@ class Pipe:
         self._work = asyncio.Event()
         self._dirty: list[Connection] = []
         self._kept: list[Keep] = []
+        self._reading: list[Keep] = []  # cursors of which nobody hears before they are durable
+        self._reading_due: asyncio.TimerHandle | None = None
         self._throttled: list[Connection] = []
         self._barriers: list[tuple[int, Callable[[], None]]] = []
         self._batches = 0
@@ -70,7 +73,7 @@ class Pipe:
         self._loop = asyncio.get_running_loop()
         self._last_at = 0
         self._do: dict[type, Callable[[Any], None]] = {
-            Keep: self._kept.append,
+            Keep: self._keep,
             Load: self._load,
             Check: self._check,
             HangUp: self._hang_up,
@@ -109,6 +112,16 @@ class Pipe:
             self._work.set()
         if self._kept:
             self.soon()
+
+    def _keep(self, keep: Keep) -> None:
+        """A cursor. One that has to be durable before it is told travels with the next batch, or waits a little for
+        others: a whole room reads at once, and must not cost a commit for each reader."""
+        if keep.session is None:
+            self._kept.append(keep)
+            return
+        self._reading.append(keep)
+        if self._reading_due is None:
+            self._reading_due = self._loop.call_later(READING_SECONDS, self._work.set)
 
     def _run_answers_first(self, effects: Sequence[AnyEffect]) -> None:
         """Effects of a run of messages: the authors' answers, then all that is shared, joined."""
@@ -240,7 +253,7 @@ class Pipe:
             if self._lost is not None:
                 self.in_flight = True
                 raise self._lost
-            while self.pending:
+            while self.pending or self._reading_ripe():
                 await self._commit()
 
     async def _commit(self) -> None:
@@ -248,8 +261,9 @@ class Pipe:
         del self.pending[:BATCH_MAX]
         self.in_flight = True
         self._last_at = at = max(self._last_at, int(time.time() * 1000))
+        reading = self._take_reading()
         try:
-            entries = await self.log.append(batch, at)
+            entries = await self._write(batch, at, reading)
         except LogLost as error:
             self._lost = error
             raise
@@ -259,12 +273,38 @@ class Pipe:
             batch += self.pending
             self.pending.clear()
             self.run(self.chat.failed(batch, clock.now()))
+            if reading:
+                self.run(self.chat.unkept(reading))
         else:
             self._applied(entries)
+            if reading:
+                self.run(self.chat.kept(reading))
         self.in_flight = False
         self.flush()
         self._batches += 1
         self._release()
+
+    async def _write(self, batch: list[Append], at: int, reading: list[Keep]) -> list[Entry]:
+        """Make a batch durable, and with it cursors that have to be. Raises LogUnavailable, LogLost."""
+        if reading:
+            self.log.keep(reading)
+        if batch:
+            return await self.log.append(batch, at)
+        if hasattr(self.log, "sync"):  # one of somebody's own may not have it: its cursors are durable when they are
+            await self.log.sync()
+        return []
+
+    def _reading_ripe(self) -> bool:
+        """Have cursors waited long enough for a batch to travel with?"""
+        due = self._reading_due
+        return due is not None and due.when() <= self._loop.time() + READING_SECONDS / 10
+
+    def _take_reading(self) -> list[Keep]:
+        if self._reading_due is not None:
+            self._reading_due.cancel()
+            self._reading_due = None
+        reading, self._reading = self._reading, []
+        return reading
 
     def _log_lost(self, error: LogError) -> None:
         """The log has found that it must not be used any more, while nothing was appended."""
@@ -322,7 +362,9 @@ class Pipe:
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call back once everything that is pending now is durable (or refused) and told."""
         if not self.idle:
-            ahead = (1 if self.in_flight else 0) + -(-len(self.pending) // BATCH_MAX)
+            if self._reading and not self.pending:
+                self._hurry()
+            ahead = (1 if self.in_flight else 0) + max(-(-len(self.pending) // BATCH_MAX), bool(self._reading))
             self._barriers.append((self._batches + ahead, then))
         else:
             self._loop.call_soon(then)
@@ -341,7 +383,13 @@ class Pipe:
     @property
     def idle(self) -> bool:
         """True while nothing waits for the log."""
-        return not self.pending and not self.in_flight
+        return not self.pending and not self.in_flight and not self._reading
+
+    def _hurry(self) -> None:
+        """Somebody waits for all that is pending: cursors wait for company no longer."""
+        if self._reading_due is not None:
+            self._reading_due.cancel()
+        self._reading_due = self._loop.call_at(self._loop.time(), self._work.set)
 
     async def drained(self, timeout: float) -> bool:
         """Wait until everything that is pending now is durable and told; False after ``timeout`` seconds, or

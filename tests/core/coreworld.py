@@ -84,6 +84,7 @@ class World:
         self.rows: list[m.Entry] = []
         self.pending: list[m.Append] = []
         self.kept: dict[tuple[int, str], tuple[int, int]] = {}
+        self.reading: list[m.Keep] = []  # cursors of which nobody hears before they are durable
         self.loads: list[m.Load] = []
         self.checks: list[m.Check] = []
         self.hold_loads = False
@@ -116,8 +117,13 @@ class World:
         if not self.hold_loads:
             self.answer_loads()
 
-    def _keep(self, keep: m.Keep) -> None:
+    def _keep(self, keep: m.Keep, durable: bool = False) -> None:
+        if keep.session is not None and not durable:
+            self.reading.append(keep)
+            return
         before = self.kept.get((keep.user, keep.place), (0, 0))[0]
+        if durable and keep.seq <= before:
+            return  # two were on their way at once: the log keeps the higher one
         assert keep.seq >= before, f"cursor {keep.place} of {keep.user} fell from {before} to {keep.seq}"
         self.kept[keep.user, keep.place] = (keep.seq, keep.at)
 
@@ -129,13 +135,17 @@ class World:
 
     def commit(self) -> None:
         """Make durable what is pending, and what follows from it, until nothing is."""
-        while self.pending or self.checks:
+        while self.pending or self.checks or self.reading:
             while self.checks:
                 check = self.checks.pop(0)
                 self.run(self.chat.checked(check, self.answer[check.what], self.now))
             if self.pending:
                 batch, self.pending = self.pending, []
                 self.append(batch)
+            reading, self.reading = self.reading, []
+            for keep in reading:
+                self._keep(keep, durable=True)
+            self.run(self.chat.kept(reading))
         users = self.chat.state.users
         for room in self.chat.state.rooms.values():
             assert room.here == sum(users[uid].online for uid in room.members), f"{room.name} miscounts who is here"
@@ -160,6 +170,8 @@ class World:
         """The log takes nothing of what is pending."""
         batch, self.pending = self.pending, []
         self.run(self.chat.failed(batch, self.now))
+        reading, self.reading = self.reading, []
+        self.run(self.chat.unkept(reading))
 
     def tick(self, seconds: float = 0.0) -> None:
         self.now += seconds
@@ -254,6 +266,7 @@ class World:
     def restart(self, snapshot: bool = True) -> None:
         """All connections are lost, the chat comes back from its log."""
         self.pending.clear()
+        self.reading.clear()
         self.loads.clear()
         for session in self.chat.sessions.values():
             session.carrier = None

@@ -339,6 +339,21 @@ class Chat:
                 out.append(m.Tell(origin.session, refusal("unavailable", origin.ref, after=1.0)))
         return out
 
+    def kept(self, keeps: Sequence[m.Keep]) -> Effects:
+        """Read cursors are durable."""
+        out: Effects = []
+        for keep in keeps:
+            receipts.kept(self, keep, out)
+        return out
+
+    def unkept(self, keeps: Sequence[m.Keep]) -> Effects:
+        """They could not be made durable: nothing was read, and who waits for the answer is told."""
+        return [
+            m.Tell(keep.session, refusal("unavailable", keep.ref, after=1.0))
+            for keep in keeps
+            if keep.session is not None and keep.ref and keep.session.stage == OPEN
+        ]
+
     def loaded(self, load: m.Load, result: m.Result, now: float) -> Effects:
         """The log has answered."""
         out: Effects = []

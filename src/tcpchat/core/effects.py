@@ -27,12 +27,17 @@ class Append(Effect, frozen=True, gc=False):
 
 
 class Keep(Effect, frozen=True):
-    """Remember a cursor. place: "d" delivered (any device), "d:<device>", "r:<room number>" read."""
+    """Remember a cursor. place: "d" delivered (any device), "d:<device>", "r:<room number>" read.
+
+    With ``session`` nobody hears of it before it is durable: it comes back through Chat.kept (or Chat.unkept).
+    """
 
     user: int
     place: str
     seq: int
     at: int = 0
+    session: Session | None = None
+    ref: int | str = 0
 
 
 class Tell(Effect, frozen=True, gc=False):

@@ -37,6 +37,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
         if seq > user.reads.get(number, 0):
             user.own("reads")[number], user.own("reads_at")[number] = seq, at
             _mentions_read(user, number, seq)
+        merge(user, "d", seq, at)  # what was read has arrived, and its author was told so
     elif place.startswith("d:"):
         user.restore_device(place[2:], seq)
 
@@ -113,23 +114,36 @@ def _tell_peer(chat: Chat, user: User, number: int, seq: int, state: str, at: in
 
 
 def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects) -> None:
-    """A person has seen a conversation up to here: the other devices know, and the authors if the reader lets them."""
+    """A person has seen a conversation up to here. Once that is durable the other devices know, and the authors if the
+    reader lets them."""
     user = session.user
     assert user is not None
-    number, name = place_of(chat, user, command.to)
+    number, _ = place_of(chat, user, command.to)
     if not number:
         _refused(session, command, "no_such_room" if command.to.startswith("#") else "no_such_login", out)
         return
     seq, at = min(command.seq, chat.state.seq), chat.ms(now)
     if command.seq > seq and knows_logs(session):
         seq = 0
-    if command.ref:
-        out.append(m.Tell(session, m.Done(command.ref, max(seq, user.reads.get(number, 0)))))
+    if seq > user.reads.get(number, 0):
+        out.append(m.Keep(user.uid, f"r:{number}", seq, at, session, command.ref))
+    elif command.ref:
+        out.append(m.Tell(session, m.Done(command.ref, user.reads.get(number, 0))))
+
+
+def kept(chat: Chat, keep: m.Keep, out: Effects) -> None:
+    """A read cursor is durable: now it counts, and may be told."""
+    session, number, seq, at = keep.session, int(keep.place[2:]), keep.seq, keep.at
+    user = chat.state.users.get(keep.user)
+    name = conversation(chat, number, keep.user) if user is not None else ""
+    if user is None or not name or not may_see(chat, user, number):
+        return  # gone meanwhile, or the conversation is
+    if keep.ref and session is not None:
+        out.append(m.Tell(session, m.Done(keep.ref, max(seq, user.reads.get(number, 0)))))
     if seq <= user.reads.get(number, 0):
         return
     user.own("reads")[number], user.own("reads_at")[number] = seq, at
     _mentions_read(user, number, seq)
-    out.append(m.Keep(user.uid, f"r:{number}", seq, at))
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)  # what was seen has arrived
     chat.tell_user(user, m.MarkRead(name, seq, at), out, session)

@@ -65,7 +65,11 @@ class Log(Protocol):
         ...
 
     def keep(self, cursors: Sequence[Keep]) -> None:
-        """Remember cursors (merged by max); they become durable with the next append or soon after."""
+        """Remember cursors (merged by max); they become durable soon, those with a ``session`` with the next append."""
+        ...
+
+    async def sync(self) -> None:
+        """Make the cursors durable that were to be remembered. Raises LogUnavailable: some may not be."""
         ...
 
     async def ask(self, query: Query) -> Result:

@@ -8,6 +8,7 @@ holds up no feed, and neither holds up the writer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -212,6 +213,17 @@ class SqliteLog:
             if old is None or one.seq > old[0]:
                 kept[key] = (one.seq, one.at)
         self._cursors_soon()
+        if any(one.session is not None for one in cursors):
+            self._cursors_from = 0.0  # somebody waits for them to be durable
+
+    async def sync(self) -> None:
+        """See Log.sync. Raises LogUnavailable, LogLost."""
+        cursors = self._take_cursors()
+        try:
+            await self._worker.run(lambda: self._store.keep(cursors))
+        except LogError:
+            self._merge(cursors)
+            raise
 
     def _cursors_soon(self) -> None:
         if self._cursors_due is None and self._open and self._cursors:
@@ -245,11 +257,8 @@ class SqliteLog:
         self._cursors_soon()
 
     async def _write_cursors(self) -> None:
-        cursors = self._take_cursors()
-        try:
-            await self._worker.run(lambda: self._store.keep(cursors))
-        except LogError:
-            self._merge(cursors)
+        with contextlib.suppress(LogError):
+            await self.sync()
 
     @staticmethod
     def _now() -> float:
