@@ -192,7 +192,27 @@ def test_nobody_may_pose_as_a_proxy() -> None:
 
 
 def test_weight_of_the_page() -> None:
-    assert sum(len(gzip.compress(asset.body)) for name, asset in assets().items() if name) <= 60_000
+    """As a browser gets it, which takes gzip."""
+    assert sum(len(asset.gzipped) for name, asset in assets().items() if name) <= 60_000
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoded"),
+    [
+        ("", False),
+        ("gzip, deflate, br", True),
+        ("br;q=1, GZIP;q=0.5", True),
+        ("gzip;q=0, br", False),
+        ("x-gzip", False),
+    ],
+)
+def test_who_takes_gzip_gets_it(accepted: str, encoded: bool) -> None:
+    head = b"GET /app.js HTTP/1.1\r\nHost: a\r\n"
+    _, said = answer(head + (f"Accept-Encoding: {accepted}\r\n".encode() if accepted else b"") + b"\r\n")
+    headers, _, body = said.partition(b"\r\n\r\n")
+    assert (b"content-encoding: gzip" in headers.lower()) == encoded
+    assert b"vary: accept-encoding" in headers.lower()
+    assert (gzip.decompress(body) if encoded else body) == assets()["app.js"].body
 
 
 def test_no_text_of_the_page_holds_a_sign_that_loses_its_blanks() -> None:

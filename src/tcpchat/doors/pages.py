@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from dataclasses import dataclass
@@ -36,9 +37,10 @@ TLS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file of the page: its bytes, its media type, and the entity tag that names these bytes."""
+    """One file of the page: its bytes, plain and gzipped, its media type, and the entity tag that names these bytes."""
 
     body: bytes
+    gzipped: bytes
     type: str
     etag: str
 
@@ -63,7 +65,8 @@ def assets() -> dict[str, Asset]:
         body = _FOR_PEOPLE.sub(b"", entry.read_bytes())
         if around := _AROUND.get(ending):
             body = around.sub(rb"\1", body)
-        found[entry.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        found[entry.name] = Asset(body, gzip.compress(body, mtime=0), kind, etag)
     if "index.html" in found:
         found[""] = found["index.html"]
     return found

@@ -6,6 +6,7 @@ which becomes one chat session and ends with the answer, or a WebSocket with a n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -242,12 +243,17 @@ class WebDoor:
             self._answer(405, "Only GET.\n", [("Allow", "GET, HEAD")])
             return
         asset = assets()[name]
-        headers = [("Content-Type", asset.type), ("ETag", asset.etag), ("Cache-Control", "no-cache")]
+        body, etag = asset.body, asset.etag
+        headers = [("Content-Type", asset.type), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")]
+        if takes_gzip(_header(request, b"accept-encoding")):
+            body, etag = asset.gzipped, f"W/{etag}"  # other bytes of the same content (RFC 9110, 8.8.3)
+            headers.append(("Content-Encoding", "gzip"))
+        headers.append(("ETag", etag))
         tags = [tag.strip().removeprefix("W/") for tag in _header(request, b"if-none-match").split(",")]
         if asset.etag in tags or tags == ["*"]:
             self._answer(304, b"", headers)
         else:
-            self._answer(200, asset.body, headers)
+            self._answer(200, body, headers)
 
     def _hook(self, method: str, path: str, query: str, request: h11.Request) -> list[Command]:
         """The posting interface: from here on this connection is one session, and its answer ends it."""
@@ -522,3 +528,12 @@ def _head(request: h11.Request) -> bytes:
     lines = [request.method + b" " + request.target + b" HTTP/" + request.http_version]
     lines += [name + b": " + value for name, value in request.headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Does an Accept-Encoding header name gzip, and not only to refuse it (RFC 9110, 12.5.3)?"""
+    for one in accepted.lower().split(","):
+        name, _, weight = one.partition(";")
+        if name.strip() == "gzip":
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False

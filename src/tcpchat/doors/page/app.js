@@ -24,7 +24,7 @@ const list = new List($("list"), store, {
 	edit: (row) => composer.context("edit", row),
 	receipts: ({ seq }) => net.ask({ t: "receipts", seq }).then(receipts, say),
 	remove({ seq }) { if (confirm(t("Delete this message?"))) net.ask({ t: "remove", seq }).catch(say); },
-	resend(item) { delete item.failed; list.pendingChanged(item); net.pump(); },
+	resend(item) { delete item.failed; delete item.doubt; list.pendingChanged(item); net.pump(); },
 	forget(item) { outbox.remove(item); list.settle(item); },
 });
 const composer = new Composer(store, net, { say, join, leave, open, newest, help });
@@ -102,6 +102,14 @@ function moved() {
 	$("newer").hidden = end;
 	$("newer").textContent = `↓ ${list.missed ? t("{0} new", list.missed) : t("Newest")}`;
 	if (end) store.on.drawn();
+}
+
+// The server was set back to before `seq`: what is shown of it is fetched anew, and a person is told.
+function startOver(seq) {
+	const rows = [...store.rooms.values()].flatMap((room) => room.rows), last = Math.max(...rows.filter((row) => row.seq < seq).map(({ at }) => at));
+	for (const room of store.rooms.values()) { room.clear(); Object.assign(room, { read: 0, delivered: 0, seen: 0, head: 0, mark: 0 }); }
+	say(last > 0 ? t("The server was set back: messages after {0} that you saw are not on it.", clock(last)) : t("The server was set back: what you saw is not on it."));
+	clearTimeout(toast); // until something else is said
 }
 
 // -- what is drawn around the list ----------------------------------------------------------------------------
@@ -196,7 +204,8 @@ const find = () => { $("search").hidden = false; $("search-words").focus(); };
 
 // -- events of the connection and of the store ------------------------------------------------------------------------
 net.on = {
-	async welcome({ login, head, first }) {
+	async welcome({ login, head, first, set }) {
+		if (set) startOver(set);
 		store.me = login; store.base = head;
 		$("me").textContent = login;
 		$("login").hidden = true;
@@ -204,7 +213,7 @@ net.on = {
 		browser.set("login", login);
 		tab.set("in", "1");
 		if (!outbox.durable) say(t("This browser keeps nothing over a reload."));
-		if (first || !store.open.loaded) route();
+		if (first || set || !store.open.loaded) route();
 		store.setPeople((await net.ask({ t: "who", all: true })).people);
 	},
 	state: drawLink,
@@ -216,6 +225,7 @@ net.on = {
 		drawLink();
 	},
 	failed({ item, event }) { list.pendingChanged(item); say(event); },
+	doubt(item) { list.pendingChanged(item); },
 	event(event) { event.t === "refused" ? say(event) : store[event.t]?.(event); },
 	fatal({ code, text }) {
 		if (code === "replaced") {

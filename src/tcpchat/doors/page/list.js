@@ -6,7 +6,7 @@ const NEAR = 60; // px from the end that still count as "at the end"
 const PACE = 80, MOST = 60; // a flood may not hold up the keys: ms between two drawings, rows in one
 const GROUP = 300000; // ms: a name is not repeated within five minutes
 const NOTES = { joined: "{0} joined", left: "{0} left", kicked: "{1} removed {0}", topic: "{1} set the topic: {2}", invited: "{1} invited {0}", mode: "{1} changed the room", renamed: "the room is now {2}", made: "{1} made the room" };
-export const WORDS = { pending: "sending", accepted: "sent", delivered: "delivered", read: "read", failed: "not sent" };
+export const WORDS = { pending: "sending", accepted: "sent", delivered: "delivered", read: "read", failed: "not sent", doubt: "not known whether it was sent: send again?" };
 
 // Ticks are drawn by the style sheet: not every system has letters for them.
 export const ticks = (state) => h("i." + state, { ariaHidden: "true" });
@@ -83,8 +83,8 @@ export class List {
 	}
 
 	state(state, { row, item }) {
-		const some = state === "accepted" && row.have && `${row.have}/${row.of} `, loud = state === "read" || state === "failed";
-		return h("span.state." + state, { title: t(WORDS[state]) }, some, ticks(state), h(loud ? "span" : "span.hidden", null, " ", t(WORDS[state]), item?.failed && `: ${item.failed.text}`));
+		const some = state === "accepted" && row.have && `${row.have}/${row.of} `, loud = state === "read" || state === "failed", word = t(WORDS[item?.doubt ? "doubt" : state]);
+		return h("span.state." + state, { title: word }, some, ticks(state), h(loud ? "span" : "span.hidden", null, " ", word, item?.failed?.text && `: ${item.failed.text}`));
 	}
 
 	// What can be done with a message appears with the focus.

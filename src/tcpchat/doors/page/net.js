@@ -11,7 +11,8 @@ const OPENING = 3000, OPENING_MAX = 20000; // until an attempt is given up; more
 export class Net {
 	constructor(device) {
 		// on: who is told; head: seq up to which all has come; n: last number given to a message; hold: nothing is sent before this time
-		Object.assign(this, { device, state: "offline", tries: 0, head: null, confirmed: 0, n: 0, ref: 0, refs: new Map(), hold: 0, window: 64, flight: [] });
+		// log: which log these seqs are of; known: the highest one ever told of; base: where the log ended at the last welcome; had: last number accepted
+		Object.assign(this, { device, state: "offline", tries: 0, head: null, log: "", known: 0, base: 0, had: 0, confirmed: 0, n: 0, ref: 0, refs: new Map(), hold: 0, window: 64, flight: [] });
 		for (const name of ["online", "offline", "pageshow", "focus"]) addEventListener(name, () => this.now());
 		for (const name of ["visibilitychange", "resume"]) document.addEventListener(name, () => document.hidden || this.now());
 		navigator.connection?.addEventListener?.("change", () => this.now());
@@ -39,7 +40,7 @@ export class Net {
 		this.asked = 0;
 		// An attempt that hangs is given up; more time for a line that took long before, and when nothing else helps.
 		this.patience = Math.min(Math.max(OPENING, 4 * (this.took || 0)) * 2 ** (this.tries >> 4), OPENING_MAX);
-		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", key: this.key?.key || "", ...(this.head !== null && { after: this.head }) });
+		socket.onopen = () => this.send({ t: "hello", login: this.login, device: this.device, label: "web", key: this.key?.key || "", log: this.log ||= this.outbox.items.find((item) => item.log)?.log || "", seen: this.known, ...(this.head !== null && { after: this.head }) });
 		socket.onmessage = ({ data }) => {
 			this.heard = performance.now();
 			this.asked = 0;
@@ -117,6 +118,7 @@ export class Net {
 	// Say that the page has everything up to here: soon, so that many make one; at once where timers sleep.
 	advance(seq) {
 		this.head = seq;
+		this.known = Math.max(this.known, seq);
 		if (document.hidden) this.confirm();
 		else this.confirming ||= setTimeout(() => this.confirm(), 20);
 	}
@@ -145,31 +147,51 @@ export class Net {
 	}
 
 	on_welcome(event) {
-		const first = this.head === null;
-		if (first) this.head = event.after;
+		const first = this.head === null, set = this.setBack(event);
+		if (first || set) this.head = this.confirmed = event.after;
 		Object.assign(this, { tries: 0, since: 0, login: event.login, window: event.window || 64, maxText: event.max_text });
 		this.settle(event);
 		this.took = performance.now() - this.begun;
 		this.setState("online");
-		this.on.welcome({ ...event, first });
+		this.on.welcome({ ...event, first, set });
 		this.ping(SILENCE);
 		this.pump();
 		this.adopt(event.login);
 	}
 
+	// Has the server's log other messages than those that came? Then the first seq of those that are not there.
+	setBack({ after, lost, log }) {
+		const set = lost && this.known >= lost ? lost : this.head > after && !log ? after + 1 : 0;
+		if (set) this.known = set - 1;
+		return set;
+	}
+
+	on_forked({ log }) { this.log = log; }
+
+	// May the server have had this message and have forgotten its number? A log that parted from its own has only what came before.
+	forgotten({ log, base, had }, { last = 0, forgot = 0, lost = 0, log: now }) {
+		const none = !last && forgot > base;
+		return !log || !now || log === now ? last < had || none : none && (log !== this.log || base + 1 < lost);
+	}
+
 	// What the server has of this device already: those messages are accepted, the others get the next numbers.
-	settle({ recent = [], last = 0, at }) {
+	settle(event) {
+		const { recent = [], last = 0, at, log = "", head } = event;
 		for (const item of this.outbox.items) {
 			const { n } = item;
 			item.n = 0;
 			if (n && n <= last) this.settled(item, recent[n - (last - recent.length + 1)] || 0, at);
-			else if (n) this.outbox.put(item);
+			else if (n) {
+				if (this.forgotten(item, event)) { this.outbox.doubt(item); this.on.doubt(item); }
+				this.outbox.put(item);
+			}
 		}
+		Object.assign(this, { log, base: head, had: last });
 		this.n = last;
 		this.flight = [];
 	}
 
-	settled(item, seq, at) { this.outbox.remove(item); this.on.accepted({ item, seq, at: at || Date.now() }); }
+	settled(item, seq, at) { this.known = Math.max(this.known, seq); this.outbox.remove(item); this.on.accepted({ item, seq, at: at || Date.now() }); }
 
 	async say(message) {
 		this.on.queued(await this.outbox.add(message));
@@ -184,7 +206,7 @@ export class Net {
 			// Behind a refusal nothing new leaves until all that was sent behind it has come back as a gap.
 			if (this.state !== "online" || Date.now() < this.hold || this.flight.length >= this.window || this.flight.some((sent) => sent.n > this.n)) break;
 			if (item.n || item.failed) continue;
-			item.n = ++this.n;
+			Object.assign(item, { n: ++this.n, log: this.log, base: this.base, had: this.had });
 			const socket = this.socket;
 			await this.outbox.put(item);
 			if (this.socket !== socket || this.state !== "online") break; // the next welcome numbers it anew
@@ -200,6 +222,7 @@ export class Net {
 		const item = this.flight.find((other) => other.n === n);
 		if (!item) return;
 		this.flight = this.flight.filter((other) => other !== item);
+		this.had = Math.max(this.had, n);
 		this.settled(item, seq, at);
 		this.pump();
 	}
@@ -219,7 +242,7 @@ export class Net {
 		item.n = 0;
 		this.outbox.put(item);
 		this.n = Math.min(this.n, event.n - 1);
-		if (/too_fast|unavailable|too_many/.test(event.code)) {
+		if (/too_fast|unavailable|too_many_pending/.test(event.code)) {
 			const wait = (event.after || 1) * 1000;
 			this.hold = Date.now() + wait;
 			setTimeout(() => this.pump(), wait + 10);

@@ -33,6 +33,7 @@ export class Outbox {
 			});
 			this.items = await this.run((store) => store.getAll(IDBKeyRange.bound([this.key, 0], [this.key, Infinity]))) || [];
 		} catch { this.durable = false; }
+		for (const item of this.items) if (item.doubt) this.doubt(item);
 		this.last = this.items.at(-1)?.id || 0;
 		return this;
 	}
@@ -55,6 +56,9 @@ export class Outbox {
 		await this.put(item);
 		return item;
 	}
+
+	// Nobody knows whether it was sent: a person decides, also after a reload.
+	doubt(item) { item.doubt = item.failed = { text: "" }; }
 
 	put({ failed, ...item }) { return this.run((store) => store.put(item)); }
 

@@ -16,6 +16,9 @@ const RU = {
 	"{1} set the topic: {2}": "{1} меняет тему: {2}", "{1} invited {0}": "{1} приглашает {0}", "{1} changed the room": "{1} меняет комнату", "{1} made the room": "{1} создаёт комнату",
 	"the room is now {2}": "комната теперь {2}", "new line": "новая строка", "next, previous room": "следующая, предыдущая комната", "next unread": "к непрочитанному",
 	"edit the last message": "изменить последнее", "other messages": "другие сообщения", "This browser keeps nothing over a reload.": "Браузер ничего не хранит.",
+	"not known whether it was sent: send again?": "неизвестно, отправлено ли: отправить ещё раз?",
+	"The server was set back: messages after {0} that you saw are not on it.": "Сервер вернули назад: сообщений после {0}, которые вы видели, на нём нет.",
+	"The server was set back: what you saw is not on it.": "Сервер вернули назад: того, что вы видели, на нём нет.",
 	"Longer than {0} bytes.": "Длиннее {0} байт.", "No command /{0}. //{0} sends it as text.": "Нет команды /{0}. //{0} отправит её как текст.",
 };
 const TABLES = { en: {}, ru: RU };
