@@ -8,9 +8,9 @@ damaged or deleted, or the file is another one. SQLite alone takes all that for 
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 SUFFIX = "-head"
 
@@ -48,8 +48,7 @@ class Record:
     def write(self, told: Told) -> None:
         """Write it over in place: always as many bytes, within the first sector. Raises OSError."""
         body = f"{told.seq:020d} {told.chain.hex()} {told.lineage}"
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, f"{body} {_check(body)}\n".encode("ascii"))
+        _write(self._file, f"{body} {_check(body)}\n".encode("ascii"))
 
     def close(self) -> None:
         """Close the file."""
@@ -57,4 +56,16 @@ class Record:
 
 
 def _check(body: str) -> str:
-    return blake2b(body.encode("ascii"), digest_size=8).hexdigest()
+    return f"{crc32(body.encode('ascii')):08x}"
+
+
+if hasattr(os, "pwrite"):
+
+    def _write(file: int, line: bytes) -> None:
+        os.pwrite(file, line, 0)
+
+else:
+
+    def _write(file: int, line: bytes) -> None:
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, line)
