@@ -53,8 +53,8 @@ def _edit(db: sqlite3.Connection, index: Index, entry: Entry) -> None:
         _rewrite(db, entry.seq, blank(fact))
         index.scrub_later((part_of(fact.seq),))
         return
-    index.remove(fact.seq, document(found.said, found.text))
-    index.add([(fact.seq, document(found.said, fact.text))])
+    index.remove(fact.seq, index.document(fact.seq, found.said, found.text))
+    index.add([(fact.seq, index.document(fact.seq, found.said, fact.text))])
     db.execute(AMENDMENT, (fact.seq, entry.seq, 0))
 
 
@@ -117,7 +117,7 @@ def erase(db: sqlite3.Connection, index: Index, seq: int, by: int) -> None:
     found = Standing.of(db, seq)
     if found is None or found.erased:
         return
-    index.remove(seq, document(found.said, found.text))
+    index.remove(seq, index.document(seq, found.said, found.text))
     _rewrite(db, seq, blank(found.said))
     for edit in found.edits:
         fact = _fact(db, edit)
@@ -144,6 +144,17 @@ def erase_some(db: sqlite3.Connection, index: Index, limit: int) -> bool:
     return True
 
 
+def redo_some(db: sqlite3.Connection, index: Index, limit: int) -> bool:
+    """Index some messages of the first format as they are indexed now; False when there are none left."""
+    if index.redone >= index.redo_to:
+        return False
+    upto = min(index.redone + limit, index.redo_to)
+    sql = "SELECT seq FROM entries WHERE seq > ? AND seq <= ?"
+    there = [(seq, Standing.of(db, seq)) for (seq,) in db.execute(sql, (index.redone, upto)).fetchall()]
+    index.redo([(seq, one.said, one.text) for seq, one in there if one is not None and not one.erased], upto)
+    return True
+
+
 def forget_some(db: sqlite3.Connection, index: Index, before: int, limit: int) -> int:
     """Delete the oldest entries before a seq and all that was kept about them; returns how many went."""
     sql = "SELECT seq FROM entries WHERE seq < ? ORDER BY seq LIMIT ?"
@@ -155,7 +166,7 @@ def forget_some(db: sqlite3.Connection, index: Index, before: int, limit: int) -
         if part_of(seq) in index.parts and part_of(seq) >= part_of(before):
             found = Standing.of(db, seq)
             if found is not None and not found.erased:
-                index.remove(seq, document(found.said, found.text))
+                index.remove(seq, index.document(seq, found.said, found.text))
                 index.scrub_later((part_of(seq),))
     last = seqs[-1]
     rows = db.execute("SELECT room, seq FROM entries WHERE seq <= ?", (last,)).fetchall()

@@ -57,6 +57,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"UPDATE places SET said = {TAKEN_BACK} WHERE said > 0 AND (room, seq) IN"
         " (SELECT e.room, e.seq FROM amendments a JOIN entries e ON e.seq = a.target WHERE a.erased)",
     ),
+    (
+        # Languages without spaces, and Russian letters with dots: indexed anew, bit by bit, while nothing waits.
+        "INSERT INTO marks VALUES ('redone', 0)",
+        "INSERT INTO marks SELECT 'redo to', value FROM marks WHERE name = 'followed'",
+    ),
 )
 
 # Set on every connection that writes. The checkpoint is called when there is time for it (writing.py); the automatic

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Query, Result, Row, Said
 from tcpchat.log.schema import END, TOKENIZER, first_at, insert_many, part_of, words_table
-from tcpchat.log.words import plain, room_word, user_word
+from tcpchat.log.words import apart, folded, is_one_letter, pairs, plain, room_word, together, user_word
 
 if TYPE_CHECKING:
     from tcpchat.log.reading import Reading
@@ -30,7 +30,7 @@ _TYPED = re.compile(r'"([^"]*)"|(\S+)')
 
 def typed(words: str) -> list[str]:
     """What was asked for: words, or several in quotation marks that stand together."""
-    return [plain(together or word).replace('"', " ") for together, word in _TYPED.findall(words)][:WORDS_MAX]
+    return [plain(quoted or word).replace('"', " ") for quoted, word in _TYPED.findall(words)][:WORDS_MAX]
 
 
 class Scratch:
@@ -72,10 +72,10 @@ class Searching:
         self.reading, self.query = reading, reading.query
         self.scratch = reading.scratch
         asked = typed(self.query.words)
-        terms = self.scratch.terms(asked)
+        terms = self.scratch.terms([pairs(folded(one), asked=True) for one in asked])
         kept = [place for place, some in enumerate(terms) if some]  # "!!!" alone asks for nothing
         self.terms = [term for place in kept for term in terms[place]]
-        self.expression = " AND ".join(f'"{asked[place]}"' for place in kept) + (" *" if kept else "")
+        self.expression = " AND ".join(f'"{apart(asked[place])}"' for place in kept) + (" *" if kept else "")
         self.impossible = bool(self.query.words.strip()) and not kept
 
     def result(self) -> Result:
@@ -115,9 +115,9 @@ class Searching:
         rows = [row for row in rows if not row.removed]
         if not self.expression or not rows:
             return [row for row in rows if _text(row)]
-        hits = self.scratch.hits(((row.seq, plain(_text(row))) for row in rows), self.expression)
+        hits = self.scratch.hits(((row.seq, apart(_text(row))) for row in rows), self.expression)
         for row in rows:
-            row.snippet = hits.get(row.seq, "")
+            row.snippet = together(hits.get(row.seq, ""), _text(row))
         return [row for row in rows if row.seq in hits]
 
     # -- what the index has ------------------------------------------------------------------------------------------
@@ -188,5 +188,6 @@ def _index_expression(query: Query, terms: list[str], in_rooms: bool) -> str:
         parts.append("(" + " OR ".join(f'"{room_word(room)}"' for room in sorted(set(query.rooms))) + ")")
     if query.user:
         parts.append(f'"{user_word(query.user)}"')
-    parts += [f'"{term}"' for term in terms]
+    parts += [f'"{term}" *' if is_one_letter(term) else f'"{term}"' for term in terms[:-1]]
+    parts += [f'"{term}"' for term in terms[-1:]]
     return " AND ".join(parts) + (" *" if terms else "")

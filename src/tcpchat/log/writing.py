@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from tcpchat.core.model import Entry
 from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
 from tcpchat.log.damage import Damage, rows_of, stand_in
-from tcpchat.log.follow import erase_some, follow, forget_some
+from tcpchat.log.follow import erase_some, follow, forget_some, redo_some
 from tcpchat.log.opening import open_for_writing
 from tcpchat.log.schema import (
     BUSY_SECONDS,
@@ -50,7 +50,7 @@ SMALL = 32  # a batch: more come only when the chat is busy, and then few big ch
 FAR = 8_192  # entries behind from which the followers move first, and a batch waits: their memory is bounded
 IDLE = 0.25  # seconds after which they move also for a few entries
 RETRY = 1.0  # seconds after an error
-ERASE, FORGET, SCRUB = 64, 512, 64  # messages, entries, pages of the index in one transaction
+ERASE, FORGET, REDO, SCRUB = 64, 512, 256, 64  # messages, entries, entries, pages of the index in one transaction
 CHECKPOINT = 1_000  # pages, about, written since the last checkpoint before the next one: 4 MB
 CLOSE_SECONDS = 2.0  # for what is left to erase when the log is closed; the next start goes on with it
 DOUBT_SECONDS = 10.0  # that a disk which gives errors is asked again what it holds, while nobody is answered
@@ -443,6 +443,8 @@ class Store:
         with self._indexing():
             if erase_some(self.db, self.index, ERASE):
                 self._pages += ERASE
+            elif redo_some(self.db, self.index, REDO):
+                self._pages += REDO // 8
             elif self.index.scrub_some(SCRUB):
                 self._pages += SCRUB
                 self._scrubbed = True
