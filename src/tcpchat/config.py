@@ -101,6 +101,15 @@ class Config:
     signal_burst: int = _limit("signal_burst", "Confirmations, pings and status of one login that may come at once.")
     logins_per_minute: float = _limit("logins_per_minute", "New logins from one address, sustained; 0 = any.")
     login_burst: int = _limit("login_burst", "New logins from one address that may come at once.")
+    guest_rooms_per_hour: float = _limit(
+        "guest_rooms_per_hour", "Rooms that guests of one address may make, sustained and at once; 0 = any."
+    )
+    guest_bytes_per_hour: float = _limit(
+        "guest_bytes_per_hour", "Bytes that guests of one address may leave in the log, sustained and at once; 0 = any."
+    )
+    login_bytes_per_hour: float = _limit(
+        "login_bytes_per_hour", "Bytes that one claimed login may leave in the log, sustained and at once; 0 = any."
+    )
     guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
     numbers_days: float = _limit("numbers_days", "Days that a device may repeat a message after its last one.")
     numbered_devices: int = _limit("numbered_devices", "Devices (or send --id) of one login that number, in that time.")

@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Start
 from intruder import ask, hello, own, refused
-from rawpeer import Peer
+from rawpeer import Peer, Start
 
 from tcpchat import Server
 from tcpchat.core import counting
@@ -38,7 +37,9 @@ async def test_the_muted_say_nothing_by_other_words(server: Server, way: str) ->
 
 @pytest.mark.parametrize("kind", ["ping", "pong", "status", "confirm", "read", "typing", "say", "who", "rooms"])
 async def test_every_kind_of_command_is_counted(start: Start, kind: str) -> None:
-    server = await start(signals_per_second=1.0, signal_burst=100, messages_per_second=1.0, message_burst=5)
+    server = await start(
+        work_per_second=0.0, signals_per_second=1.0, signal_burst=100, messages_per_second=1.0, message_burst=5
+    )
     peer = await Peer.enter(server.port, "duck")
     fields = {"confirm": {"seq": 1}, "read": {"to": "#all", "seq": 1}, "say": {"to": "#all", "text": "x", "n": 9}}
     line = json.dumps({"t": kind, "to": "#all", **fields.get(kind, {})}).encode() + b"\n"
@@ -49,7 +50,8 @@ async def test_every_kind_of_command_is_counted(start: Start, kind: str) -> None
     assert event["code"] == "too_fast"
 
 
-async def test_who_says_no_hello_is_counted(server: Server) -> None:
+async def test_who_says_no_hello_is_counted(start: Start) -> None:
+    server = await start(work_per_second=0.0)  # else it is slowed down so much that it is no flood any more
     peer, first = await hello(server.port, "\ufdfa" * 9_000)
     assert first["code"] == "bad_name"
     peer.raw(b'{"t":"status"}\n' * (counting.EXCESS_MAX + counting.STRANGER_SIGNAL_BURST + counting.BLOCK))
@@ -80,3 +82,21 @@ async def test_what_waits_behind_a_hello_is_bounded(server: Server) -> None:
     assert first["t"] == "challenge"
     evil.raw((json.dumps({"t": "say", "to": "#all", "text": "x" * 60_000}).encode() + b"\n") * 5)
     assert [(await evil.read())["code"] for _ in range(4)] == ["too_many_pending"] * 4
+
+
+async def test_guests_take_neither_rooms_nor_disk_for_good(start: Start) -> None:
+    server = await start(rooms=12, guest_grace=0.1, commands_per_second=0.0)
+    for number in range(2):
+        guest = await Peer.enter(server.port, f"guest{number}")
+        for room in range(3):
+            await ask(guest, "join", room=f"#r{number}-{room}")
+            await guest.say(f"#r{number}-{room}", "x", room + 1)
+        if number:
+            assert await refused(guest, "join", room="#more") == "too_many"
+        await guest.gone()
+    owner, _ = await own(server.port, "alice")
+    while len((await ask(owner, "rooms", all=True))["rooms"]) > 1:
+        pass
+    assert (await ask(owner, "join", room="#work"))["t"] == "done"
+    assert (await ask(owner, "admin", do="room_delete", args={"room": "#work"}))["t"] == "done"
+    assert await refused(owner, "say", to="#work", text="x") == "no_such_room"

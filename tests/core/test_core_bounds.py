@@ -233,6 +233,14 @@ def test_reasons_are_cut_and_clean_wherever_they_are_given() -> None:
     assert not any("\n" in one or "\r" in one for one in texts)
 
 
+def test_a_real_name_is_cut_however_it_is_given() -> None:
+    world = World()
+    peer = world.enter("duck", name="n" * 900)
+    for _ in range(2):
+        assert peer.ask(m.Who("duck"), m.People).people[0].name == "n" * FREE.max_name
+        peer.do(m.Set("name", "n" * 900))
+
+
 def labels(peer: Peer) -> list[str]:
     return [label for person in peer.ask(m.Who(), m.People).people for label in person.doors]
 

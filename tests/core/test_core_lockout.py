@@ -113,7 +113,7 @@ def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) 
     world = World(SLOW)
     for n in range(5):
         stranger(world, f"g{n}", f"192.0.2.{n}")
-    assert len(world.chat.newcomers._buckets) == 2
+    assert len(world.chat.newcomers._logins) == 2
 
 
 def test_a_neighbourhood_of_ipv6_is_one_address() -> None:

@@ -12,6 +12,7 @@ from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.operators import ACTS
 from tcpchat.core.people import PREFERENCES_MAX
+from tcpchat.core.rules import Limits
 
 
 def change(name: str, on: bool = True, arg: str = "") -> tuple[m.Change, ...]:
@@ -631,3 +632,122 @@ def test_what_is_read_while_the_log_counts_is_not_unread() -> None:
         goose.do(m.Say("#all", "three", n=3))
 
     assert counted(world, duck, meanwhile)["#all"].unread == 1
+
+
+# -- the end of a room -----------------------------------------------------------------------------------------------
+
+
+def names(world: World) -> list[str]:
+    return [room.name for room in world.chat.state.rooms.values()]
+
+
+def guest_of(world: World, login: str, address: str = "192.0.2.1") -> Peer:
+    peer = world.connect(local=False, address=address)
+    return peer.do(m.Hello(login, device=f"dev-{login}"))
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_rooms_of_guests_alone_end_with_them(snapshot: bool) -> None:
+    world = World()
+    guest, owner = world.enter("guest"), world.own("owner")
+    for room in ("#alone", "#shared", "#busy"):
+        guest.do(m.Join(room)).do(m.Say(room, "x"))
+    owner.do(m.Join("#shared")).do(m.Leave("#shared"))
+    other = world.enter("other").do(m.Join("#busy"))
+    guest.close()
+    world.tick(world.limits.guest_grace + 10)
+    world.tick(10)
+    world.tick(10)
+    assert names(world) == ["#all", "#shared", "#busy"]
+    assert other.session.user is not None
+    world.restart(snapshot)
+    assert names(world) == ["#all", "#shared", "#busy"]
+    assert world.chat.state.room("#shared").lasting  # type: ignore[union-attr]
+    assert not world.chat.state.room("#busy").lasting  # type: ignore[union-attr]
+
+
+def test_who_comes_before_the_end_keeps_the_room() -> None:
+    world = World()
+    guest, late = world.enter("guest").do(m.Join("#r")).do(m.Say("#r", "x")), world.enter("late")
+    guest.do(m.Leave("#r"))
+    late.do(m.Join("#r"), commit=False)
+    world.tick(10)  # proposes the end behind the joining
+    assert names(world) == ["#all", "#r"]
+    assert late.ask(m.Say("#r", "here"), m.Accepted)
+
+
+def test_operators_delete_a_room_and_all_in_it_are_told() -> None:
+    world = World()
+    owner, maker, member = world.own("owner"), world.own("maker"), world.enter("guest")
+    maker.do(m.Join("#r"))
+    member.do(m.Join("#r"))
+    act = m.Admin("room_delete", {"room": "#r", "why": "done"}, 7)
+    assert member.refused(act) == "not_allowed"
+    assert owner.refused(m.Admin("room_delete", {"room": "#all"})) == "not_allowed"
+    assert owner.refused(m.Admin("room_delete", {"room": "#none"})) == "no_such_room"
+    member.forget()
+    maker.ask(act, m.Done)
+    told = member.only(m.RoomEvent)
+    assert (told.what, told.room, told.by, told.login, told.text) == ("kicked", "#r", "maker", "guest", "done")
+    assert names(world) == ["#all"]
+    assert member.refused(m.Say("#r", "x")) == "no_such_room"
+    log = owner.ask(m.Admin("log"), m.Done).data["log"]
+    assert log[-1]["do"] == "room_delete"
+    world.restart(snapshot=False)
+    assert names(world) == ["#all"]
+    assert world.enter("another").ask(m.Join("#r"), m.Done)
+
+
+def test_a_full_table_gives_up_an_empty_room_and_guests_get_half_of_it() -> None:
+    world = World(Limits(messages_per_second=0, rooms=6))
+    owner, guest = world.own("owner"), world.enter("guest")
+    for room in ("#old", "#older"):
+        owner.do(m.Join(room)).do(m.Say(room, "x"))
+    for room in ("#a", "#b", "#c"):
+        guest.do(m.Join(room))
+    assert names(world) == ["#all", "#old", "#older", "#a", "#b", "#c"]
+    assert guest.refused(m.Join("#d")) == "too_many"
+    assert owner.refused(m.Join("#new")) == "too_many"
+    for room in ("#older", "#old"):
+        owner.do(m.Leave(room))
+    assert owner.ask(m.Join("#new"), m.Done)
+    assert names(world) == ["#all", "#older", "#a", "#b", "#c", "#new"]
+
+
+def test_guests_of_one_address_make_so_many_rooms_an_hour() -> None:
+    world = World(Limits(messages_per_second=0, guest_rooms_per_hour=3))
+    one, two = guest_of(world, "one"), guest_of(world, "two")
+    for number in range(3):
+        assert one.ask(m.Join(f"#{number}"), m.Done)
+    assert one.refused(m.Join("#4")) == two.refused(m.Join("#5")) == "too_fast"
+    assert guest_of(world, "three", "192.0.2.2").ask(m.Join("#6"), m.Done)
+    assert world.own("owner").ask(m.Join("#7"), m.Done)
+    world.tick(1_300)
+    assert guest_of(world, "two again").ask(m.Join("#8"), m.Done)
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_is_left_in_the_log_has_a_budget(claimed: bool) -> None:
+    world = World(
+        Limits(
+            messages_per_second=1e6, message_burst=10**6, bytes_per_second=0,
+            guest_bytes_per_hour=300_000, login_bytes_per_hour=300_000,
+        )
+    )  # fmt: skip
+    peer = world.own("duck") if claimed else guest_of(world, "duck")
+    for _ in range(100):
+        peer.do(m.Say("#all", "x" * 8_000))
+    refused = peer.told(m.Refused)
+    assert 30 < len(peer.told(m.Accepted)) < 40
+    assert {one.code for one in refused} == {"too_fast"}
+    assert refused[-1].after > 60
+    peer.forget()
+    for number in range(20):
+        peer.do(m.Set(f"key {number}", "v" * 900))
+    assert set(peer.codes) == {"too_fast"}
+    if not claimed:
+        assert guest_of(world, "swan").ask(m.Say("#all", "x"), m.Refused)
+        assert guest_of(world, "goose", "192.0.2.2").ask(m.Say("#all", "x"), m.Accepted)
+    world.tick(3_600)
+    peer = peer if claimed else guest_of(world, "duck again")
+    assert peer.ask(m.Say("#all", "x"), m.Accepted)

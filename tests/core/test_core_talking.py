@@ -500,8 +500,8 @@ def test_limits_are_not_in_the_way_of_tests() -> None:
 def picture(state: State) -> dict[str, object]:
     """Everything a state consists of, but for what belongs to one run and for cursors."""
     run = {"sessions", "awaiting", "online_since", "seen", "offline_since", "leaving", "host", "tokens", "byte_tokens",
-           "tokens_at", "commands", "delivered", "delivered_at", "reads", "reads_at", "audience", "outstanding",
-           "unread_by", "devices", "members", "here"}  # fmt: skip
+           "tokens_at", "commands", "signals", "room_left", "stored", "delivered", "delivered_at", "reads", "reads_at",
+           "audience", "outstanding", "unread_by", "devices", "members", "here"}  # fmt: skip
 
     def slots(thing: object) -> dict[str, object]:
         return {name: getattr(thing, name) for name in type(thing).__slots__ if name not in run}  # type: ignore[attr-defined]

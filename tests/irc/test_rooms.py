@@ -349,3 +349,15 @@ def test_only_people_with_accounts(house: House) -> None:
     a.ask("MODE #r -M+R")
     guest = house.join("guest")
     assert commands(guest.ask("JOIN #r")) == ["477"]
+
+
+def test_a_room_is_dropped(house: House) -> None:
+    op, member = house.join("op", rooms=("#r",)), house.join("member", rooms=("#r",))
+    answer = member.ask("PRIVMSG ChanServ :DROP #r")
+    assert "may not" in answer[-1].params[-1]
+    op.sync()
+    op.ask("PRIVMSG ChanServ :DROP #r no longer needed")
+    kicked = only(member.sync(), "KICK")
+    assert kicked.params == ["#r", "member", "no longer needed"]
+    assert commands(member.ask("PRIVMSG #r :x")) == ["403"]
+    assert "JOIN" in commands(member.ask("JOIN #r"))

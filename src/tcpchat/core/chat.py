@@ -277,6 +277,9 @@ class Chat:
         elif session.stage == OPEN and kind not in BY_NOBODY:
             refuse(session, command, "hello_first", out)
             return out
+        if kind in counting.KEPT and (wait := counting.grows(self, session, size_of(command), now)):
+            refuse(session, command, "too_fast", out, text=counting.QUOTA, after=wait)
+            return out
         handler = RECEIVE.get(kind)
         if handler is None:
             refuse(session, command, "unsupported", out)
@@ -576,6 +579,7 @@ APPLY: dict[type, Applier] = {
     m.Invited: rooms.invited,
     m.Moded: rooms.moded,
     m.RoomRenamed: rooms.renamed,
+    m.RoomEnded: rooms.ended,
     m.Noted: rooms.noted,
     m.Said: talking.said,
     m.Edited: talking.edited,

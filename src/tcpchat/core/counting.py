@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
 BLOCK = 64  # signals that are drawn at a time, so that most cost one subtraction
-EXCESS_MAX = 1_000  # commands in a row in spite of too_fast; who sends more is not listening, and is hung up
+ENTRY_BYTES = 150  # of an entry in the log besides its texts
+QUOTA = "So much was written from here in the last hour that your share of the disk is used up; wait."
+GROWTH_BLOCK = 131_072  # bytes that are drawn at a time: more than the longest command has
+EXCESS_MAX = 1_000  # commands in spite of too_fast, less those that came in time; who sends more is hung up
 KNOCKS_PER_SECOND, KNOCK_BURST = 5.0, 60  # hellos and proofs of one connection that is not open yet,
 STRANGER_SIGNALS_PER_SECOND, STRANGER_SIGNAL_BURST = 50.0, 500  # and its pings and questions of status
 HASH_COST = 10  # commands that one making or checking of a password counts as: it takes tens of milliseconds
 
 # What costs less than telling that it came too fast; counted as signals alone.
 SIGNALS = frozenset({m.Confirm, m.Read, m.Ping, m.Pong, m.Status, m.Bye, m.Fault})
+
+# What leaves its texts in the log for good; messages are counted where their rates are.
+KEPT = frozenset(
+    {m.Remove, m.Join, m.Leave, m.Topic, m.Invite, m.Kick, m.Mode, m.Rename, m.Set, m.Key, m.Admin, m.Edit}
+)
 
 # What says who somebody is; before the session is open these are counted by connection.
 KNOCKS = frozenset({m.Hello, m.Proof, m.Guess, m.Password, m.Scram, m.External})
@@ -67,6 +75,31 @@ def odd(chat: Chat, session: Session, command: m.Command, now: float, out: Effec
     return True
 
 
+def grows(chat: Chat, session: Session, size: int, now: float) -> float:
+    """Count what is about to be kept in the log for good: 0, or the seconds until there is room for it in this login's
+    budget (of guests: their address's). Drawn in blocks, so that most messages cost one subtraction."""
+    user = session.user
+    if user is None or session.trusted:
+        return 0.0
+    user.room_left -= size + ENTRY_BYTES
+    if user.room_left >= 0:
+        return 0.0
+    limits = chat.limits
+    hourly = limits.login_bytes_per_hour if user.claimed else limits.guest_bytes_per_hour
+    bucket = (user.stored or Bucket()) if user.claimed else chat.newcomers.stored(session)
+    if bucket is None or not hourly:
+        user.room_left = GROWTH_BLOCK
+        return 0.0
+    if user.claimed:
+        user.stored = bucket
+    wait = bucket.take(now, hourly / 3_600, hourly, GROWTH_BLOCK)
+    if wait:
+        user.room_left += size + ENTRY_BYTES
+    else:
+        user.room_left += GROWTH_BLOCK
+    return wait
+
+
 def owe(chat: Chat, session: Session, commands: float) -> None:
     """What was asked for was as much work as so many commands more."""
     user, limits = session.user, chat.limits
@@ -88,8 +121,7 @@ def _drawn(chat: Chat, session: Session, now: float) -> bool:
         bucket = session.signals = session.signals or Bucket()
         got = bucket.draw(now, STRANGER_SIGNALS_PER_SECOND, STRANGER_SIGNAL_BURST, BLOCK)
     session.spare = got - 1
-    if got:
-        session.excess = 0
+    session.excess = max(0, session.excess - got)
     return got > 0
 
 

@@ -163,6 +163,15 @@ class Noted(Fact, frozen=True):
     text: str
 
 
+class RoomEnded(Fact, frozen=True):
+    """A room is no more, and who was in it is out of it. ``vacant``: only if nobody is in it when this is applied."""
+
+    room: int
+    by: int = 0
+    why: str = ""
+    vacant: bool = False
+
+
 class Said(Fact, frozen=True):
     """A message. In a direct conversation ``room`` is core.rules.dm_room(user, peer), a negative number."""
 
@@ -201,7 +210,7 @@ class Removed(Fact, frozen=True):
 
 AnyFact = (
     Arrived | Gone | Claimed | KeyAdded | KeyRevoked | PasswordSet | Renamed | Deleted | Ruled | Preferred | RoomMade
-    | Joined | Left | TopicSet | Invited | Moded | RoomRenamed | Noted | Said | Edited | Removed
+    | Joined | Left | TopicSet | Invited | Moded | RoomRenamed | RoomEnded | Noted | Said | Edited | Removed
 )  # fmt: skip
 
 

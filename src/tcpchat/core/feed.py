@@ -67,7 +67,7 @@ class Session:
         self.tries = 0
         self.meant: Meant | None = None  # whose login it was that the challenge was for
         self.spare = 0  # signals that it may still give before its login's (or its own) bucket is asked again
-        self.excess = 0  # commands in a row that came in spite of too_fast
+        self.excess = 0  # commands that came in spite of too_fast, less those since that did not
         self.signals: Bucket | None = None  # while it is nobody's
         self.knocks: Bucket | None = None  # what it has asked for before it was open
         self.guessing = False  # a password of this session is being checked or made

@@ -122,23 +122,44 @@ def _pair(network: str, login: str) -> str:
 
 
 class Newcomers:
-    """How many new logins every address has made lately."""
+    """What every address has made lately: new logins, rooms of guests, and what guests have left in the log."""
 
     def __init__(self) -> None:
-        self._buckets: dict[str, Bucket] = {}
+        self._logins: dict[str, Bucket] = {}
+        self._rooms: dict[str, Bucket] = {}
+        self._stored: dict[str, Bucket] = {}
 
     def wait(self, session: Session, limits: Limits, now: float) -> float:
         """Let one more in from this session's address: 0, or the seconds until it may come. This machine's own people
         and programs are not counted, nor is who has proved an account."""
-        known = session.local or session.trusted or session.account is not None or not session.address
-        if known or not limits.logins_per_minute:
+        if not limits.logins_per_minute or session.account is not None or not _counts(session):
             return 0.0
-        network = _network(session.address)
-        bucket = self._buckets.pop(network, None) or Bucket()  # the newest stand last
-        self._buckets[network] = bucket
-        if len(self._buckets) > ADDRESSES:
-            del self._buckets[next(iter(self._buckets))]
-        return bucket.take(now, limits.logins_per_minute / 60, limits.login_burst)
+        return _bucket(self._logins, session).take(now, limits.logins_per_minute / 60, limits.login_burst)
+
+    def wait_for_room(self, session: Session, limits: Limits, now: float) -> float:
+        """The same for one more room, of a guest."""
+        user = session.user
+        known = session.account is not None or (user is not None and user.claimed)
+        if not limits.guest_rooms_per_hour or known or not _counts(session):
+            return 0.0
+        return _bucket(self._rooms, session).take(now, limits.guest_rooms_per_hour / 3_600, limits.guest_rooms_per_hour)
+
+    def stored(self, session: Session) -> Bucket | None:
+        """Of bytes that guests of this address leave in the log; None for this machine's own."""
+        return _bucket(self._stored, session) if _counts(session) else None
+
+
+def _counts(session: Session) -> bool:
+    return not (session.local or session.trusted or not session.address)
+
+
+def _bucket(table: dict[str, Bucket], session: Session) -> Bucket:
+    network = _network(session.address)
+    bucket = table.pop(network, None) or Bucket()
+    table[network] = bucket  # the newest stand last
+    if len(table) > ADDRESSES:
+        del table[next(iter(table))]
+    return bucket
 
 
 def _network(address: str) -> str:

@@ -14,7 +14,7 @@ from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.meant import meant, still
-from tcpchat.core.rules import MODERATOR, OWNER, ROLES, good_login
+from tcpchat.core.rules import ALL, MODERATOR, OWNER, ROLES, good_login
 from tcpchat.core.state import User
 from tcpchat.core.text import utf8_length
 
@@ -72,10 +72,23 @@ def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effec
     act.propose(chat, session, command, user, now, out)
 
 
+def _room_delete(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+    room = chat.state.room(command.args.get("room", ""))
+    if room is None or room.number == ALL:
+        _refuse(session, command, "no_such_room" if room is None else "not_allowed", out, command.args.get("room", ""))
+        return
+    by = session.user.uid if session.user is not None else 0
+    out.append(m.Append(m.RoomEnded(room.number, by, command.args.get("why", ""))))
+    _rule(session, command, None, out, room=room.name)
+
+
 def _is_own_affair(chat: Chat, session: Session, command: m.Admin) -> bool:
-    """Operators of a room handle its tokens, and everybody may delete the own login."""
+    """Operators of a room delete it and handle its tokens, and everybody may delete the own login."""
     if command.do == "delete" and session.user is not None:
         return session.user.claimed and chat.state.find(command.args.get("login", "")) is session.user
+    if command.do == "room_delete" and session.user is not None:
+        room = chat.state.room(command.args.get("room", ""))
+        return room is not None and room.is_op(session.user.uid)
     return command.do.startswith("token") and tokens.may_handle(chat, session, command)
 
 
@@ -291,6 +304,7 @@ ACTS: dict[str, Act] = {
     ),
     "tokens": Act((OWNER,), "room", tokens.list_them, "List tokens; those of a room: its operators may too."),
     "token_revoke": Act((OWNER,), "room token", tokens.revoke, "Revoke a token; its room's operators may too."),
+    "room_delete": Act((OWNER,), "room why", _room_delete, "Delete a room; its operators may too."),
     "log": Act(STAFF, "", _show_log, "Show the acts of operators."),
 }
 

@@ -95,6 +95,8 @@ def _claim(chat: Chat, user: User, fact: m.Claimed) -> None:
     user.role = user.role or (OWNER if first else MEMBER)
     chat.state.founded = chat.state.founded or user.role == OWNER
     user.claimed = True
+    for number in user.rooms:
+        chat.state.rooms[number].lasting = True
     user.name = fact.name or user.name
     user.password = fact.password or user.password
     if fact.key:
@@ -373,6 +375,8 @@ def prefer(chat: Chat, session: Session, command: m.Set, now: float, out: Effect
     """A lasting preference of the login, or of a room by its operators."""
     user = session.user
     assert user is not None
+    if command.key == "name" and not (command.room or command.login):
+        command = replace(command, value=command.value[: chat.limits.max_name])
     if not command.key:
         _refuse(session, command, "bad_command", out, command.key)
         return

@@ -197,7 +197,10 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
         tell_gathered(chat, out)
     if now < chat.guests_at:
         return
+    from tcpchat.core import rooms
+
     chat.guests_at = now + GUEST_CHECK
+    rooms.tick(chat, out)
     for user in chat.guests.values():
         if user.sessions or user.claimed:
             continue

@@ -15,6 +15,7 @@ from tcpchat.core.text import clean_line, utf8_length
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+ENDED = "This room was deleted."
 SWITCHES = {
     "invite_only", "moderated", "members_only", "topic_locked", "secret", "no_ctcp", "registered_only",
     "registered_speak",
@@ -59,11 +60,15 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
     if len(user.rooms) >= chat.limits.rooms_per_login:
         _refuse(session, command, "too_many", out, name)
     elif room is None:
-        if len(chat.state.rooms) >= chat.limits.rooms:
+        if not room_for_one(chat, user, out):
             _refuse(session, command, "too_many", out, name)
             return
         if (other := chat.state.room_taken(name)) is not None:
             _refuse(session, command, "exists", out, name, other.name)
+            return
+        if wait := chat.newcomers.wait_for_room(session, chat.limits, now):
+            text = "Too many new rooms from your address; wait."
+            out.append(m.Tell(session, m.Refused("too_fast", text, command.ref, 0, wait, about=(name,))))
             return
         out.append(m.Append(m.RoomMade(name, user.uid, command.invite_only), m.Origin(session, command.ref, command)))
     elif chat.state.is_member(user, room):
@@ -72,6 +77,29 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
         _refuse(session, command, code, out, room.name)
     else:
         out.append(m.Append(m.Joined(room.number, user.uid), m.Origin(session, command.ref, command)))
+
+
+def room_for_one(chat: Chat, user: User, out: Effects) -> bool:
+    """Is there place for one more room? Rooms that only guests were in may fill half of the table; of a full one the
+    empty room goes in which nothing was said for longest."""
+    rooms, most = chat.state.rooms, chat.limits.rooms
+    if not user.claimed and len(rooms) >= most // 2 and sum(not room.lasting for room in rooms.values()) >= most // 2:
+        return False
+    if len(rooms) < most:
+        return True
+    empty = [room for room in rooms.values() if not room.members and room.number != ALL]
+    if not empty:
+        return False
+    out.append(m.Append(m.RoomEnded(min(empty, key=lambda room: room.head).number, vacant=True)))
+    return True
+
+
+def tick(chat: Chat, out: Effects) -> None:
+    """Rooms that only guests were in, and that have no guest any more, end: nobody could be told from a stranger there.
+    A fact like any other: whoever comes before it is applied keeps the room."""
+    for room in chat.state.rooms.values():
+        if not room.members and not room.lasting:
+            out.append(m.Append(m.RoomEnded(room.number, vacant=True)))
 
 
 def may_join(session: Session, user: User, room: Room, key: str) -> str:
@@ -391,3 +419,24 @@ def renamed(chat: Chat, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None
     chat.state.rename_room(room, fact.name)
     if out is not None:
         _done(entry, out)
+
+
+def ended(chat: Chat, entry: m.Entry, fact: m.RoomEnded, out: Effects | None) -> None:
+    """The room is no more; each who was in it is told as if kicked, which every client understands."""
+    room = chat.state.rooms.get(fact.room)
+    if room is None or room.number == ALL or (fact.vacant and room.members):
+        return
+    actor = chat.state.users.get(fact.by)
+    by = actor.login if actor is not None else chat.limits.server_name
+    for user in list(chat.state.members(room)):
+        sessions = [session for session in user.sessions if session.live and not session.hook]
+        chat.state.leave(user, room)
+        if out is not None:
+            chat.reshow(user)
+            event = m.RoomEvent(entry.seq, entry.at, "kicked", room.name, by, user.login, text=fact.why or ENDED)
+            out += [m.Tell(session, event) for session in sessions]
+    if room.number in chat.state.rooms:
+        chat.state.end_room(room)
+    presence.after_leaving(chat, room, chat.now, out)
+    if out is not None:
+        chat.crowds.pop(room.number, None)

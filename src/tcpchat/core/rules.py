@@ -47,6 +47,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     signal_burst: int = 20_000  # of them that may come at once: a reader of fast rooms confirms each message
     logins_per_minute: float = 60.0  # new ones (guests and claims) from one address, sustained
     login_burst: int = 300  # of them that may come at once: a class behind one router
+    guest_rooms_per_hour: float = 120.0  # new ones that guests of one address make; so many may be made at once
+    guest_bytes_per_hour: float = 100_000_000.0  # that guests of one address leave in the log; so many at once
+    login_bytes_per_hour: float = 1_000_000_000.0  # the same for one claimed login
     guest_grace: float = 600.0  # seconds a guest may be away before it is forgotten
     numbers_days: float = 30.0  # days that a device's numbers are remembered behind its last message
     numbered_devices: int = 10_000  # devices of one login that number; 300 bytes each for those of `send --id`

@@ -43,8 +43,8 @@ class User:
     __slots__ = (
         "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
         "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "numbered",
-        "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "rooms", "seen", "sessions",
-        "signals", "since", "tokens", "tokens_at", "uid",
+        "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "room_left", "rooms", "seen",
+        "sessions", "signals", "since", "stored", "tokens", "tokens_at", "uid",
     )  # fmt: skip
 
     def __init__(self, uid: int, login: str, since: int) -> None:
@@ -81,6 +81,8 @@ class User:
         self.tokens_at = 0.0
         self.commands: Bucket | None = None  # once one was counted
         self.signals: Bucket | None = None
+        self.room_left = 0  # bytes it may still leave in the log before its budget is asked again
+        self.stored: Bucket | None = None
 
     def own(self, table: str) -> dict[Any, Any]:
         """One of its tables, to be written."""
@@ -134,8 +136,8 @@ class Room:
     """A room: who is in it, its switches, and the newest messages whose receipts are still counted."""
 
     __slots__ = (
-        "audience", "created", "head", "here", "invited", "lists", "members", "modes", "name", "number", "outstanding",
-        "prefs", "topic", "topic_at", "topic_by", "unread_by",
+        "audience", "created", "head", "here", "invited", "lasting", "lists", "members", "modes", "name", "number",
+        "outstanding", "prefs", "topic", "topic_at", "topic_by", "unread_by",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, created: int) -> None:
@@ -143,6 +145,7 @@ class Room:
         self.topic = self.topic_by = ""
         self.topic_at = 0
         self.head = 0
+        self.lasting = number == ALL  # has anybody been in it who is more than a guest?
         self.members: dict[int, Member] = {}
         self.here = 0  # members who are online; of this run only
         self.modes: dict[str, str] = {}
@@ -219,6 +222,7 @@ class RoomRecord(Struct, array_like=True, gc=False):
     lists: Pairs[str, list[Change]]
     invited: list[int]
     prefs: Pairs[str, str]
+    lasting: bool = True  # older snapshots do not know
 
 
 class Snapshot(Struct):
@@ -400,6 +404,7 @@ class State:
 
     def join(self, user: User, room: Room, since: int, role: str = "") -> None:
         room.members[user.uid] = Member(since, role)
+        room.lasting = room.lasting or user.claimed
         room.invited.discard(user.uid)
         user.own("rooms")[room.number] = None
         room.here += user.online
@@ -485,7 +490,7 @@ class State:
         room.topic, room.topic_by, room.topic_at, room.head = row.topic, row.topic_by, row.topic_at, row.head
         room.members = {uid: Member(since, role) for uid, since, role in row.members}
         room.modes, room.lists, room.prefs = dict(row.modes), dict(row.lists), dict(row.prefs)
-        room.invited = set(row.invited)
+        room.invited, room.lasting = set(row.invited), row.lasting
         self.rooms[room.number] = room
         self.by_name[fold(room.name)] = self.by_look[skeleton(room.name)] = room
 
@@ -511,5 +516,5 @@ def _room_record(room: Room) -> RoomRecord:
         room.number, room.name, room.created, room.topic, room.topic_by, room.topic_at, room.head,
         [(uid, member.since, member.role) for uid, member in sorted(room.members.items())],
         sorted(room.modes.items()), [(name, rows) for name, rows in sorted(room.lists.items()) if rows],
-        sorted(room.invited), sorted(room.prefs.items()),
+        sorted(room.invited), sorted(room.prefs.items()), room.lasting,
     )  # fmt: skip

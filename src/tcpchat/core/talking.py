@@ -51,6 +51,11 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
         if counting.odd(chat, session, command, now, out):
             _no(session, command, "too_fast", out, after=wait)
         return
+    if chat.limits.messages_per_second and (wait := _too_much(chat, session, command.text, now)):
+        if counting.odd(chat, session, command, now, out):
+            refused = m.Refused("too_fast", counting.QUOTA, command.ref, n, wait, about=(command.to,))
+            out.append(m.Tell(session, refused))
+        return
     if n == 1 and too_many(user.devices, user.numbered, user.claimed, chat.ms(now), chat.limits):
         code = "too_many_devices"
     else:
@@ -188,6 +193,11 @@ def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
         user.byte_tokens = bytes_left - size
     user.tokens = tokens - 1
     return 0.0
+
+
+def _too_much(chat: Chat, session: Session, text: str, now: float) -> float:
+    """Seconds to wait until the login's (or its address's) share of the disk has room for this, or 0."""
+    return counting.grows(chat, session, len(text) if text.isascii() else 2 * len(text), now)
 
 
 def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcpchat.core.model import Change, Done, Mode, Page, Password, ReceiptList, Refused, Rename
+from tcpchat.core.model import Admin, Change, Done, Mode, Page, Password, ReceiptList, Refused, Rename
 from tcpchat.core.model import History as HistoryCommand
 from tcpchat.core.model import Receipts as ReceiptsCommand
 from tcpchat.doors.irc import certificates, encode
@@ -144,6 +144,15 @@ def rank(name: str, on: bool) -> Word:
     return turn
 
 
+def cs_drop(door: IrcDoor, words: list[str]) -> Steps:
+    """Delete a room, as its operator (or an owner of the server)."""
+    if not words:
+        say(door, "ChanServ", "DROP #room [reason]")
+        return
+    answer = yield Admin(do="room_delete", args={"room": words[0], "why": " ".join(words[1:])})
+    outcome(door, "ChanServ", answer, "The room is deleted.")
+
+
 # -- HistServ ------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +228,7 @@ SERVICES = {
         "DEOP": ("DEOP #room [nick]", rank("op", False)),
         "VOICE": ("VOICE #room [nick]", rank("voice", True)),
         "DEVOICE": ("DEVOICE #room [nick]", rank("voice", False)),
+        "DROP": ("DROP #room [reason] - delete a room for good", cs_drop),
     }),
     "histserv": Service("HistServ", "I keep what was said. My words:", {
         "PLAY": ("PLAY #room|nick [lines] - the last lines again", hs_play),
