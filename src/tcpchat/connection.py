@@ -585,6 +585,9 @@ class Connection(asyncio.BufferedProtocol):
         if self.session is None:
             return
         if isinstance(event, Welcome):
+            if self.user is not None and self.user is not self.session.user:  # a guest has become its account
+                self.server.audit.left(self.user)
+                self.user = None
             if self.user is None and not self.session.quiet:
                 self.user = self.session.user
                 if self.user is not None:

@@ -48,6 +48,10 @@ def refuse(
 
 def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> None:
     """Find out who this is: welcome, challenge, or refuse."""
+    if session.stage == OPEN and _comes_home(session, command):
+        presence.leave(chat, session, now, "identified", out)
+        session.stage, session.user, session.device, session.missed = NEW, None, None, None
+        session.oper, session.asking, session.ready = False, False, ""
     if session.stage not in (NEW, CHALLENGED):
         out.append(m.Tell(session, m.Refused("bad_command", CODES["bad_command"].text)))
         return
@@ -81,6 +85,14 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         _known(chat, session, command, user, now, out)
     else:
         _unclaimed(chat, session, command, login, user, now, out)
+
+
+def _comes_home(session: Session, command: m.Hello) -> bool:
+    """Does a guest of IRC, for whom an account vouches, want to be that login itself from now on?"""
+    user, account = session.user, session.account
+    if session.door != "irc" or user is None or account is None or user.claimed or session.asking:
+        return False
+    return account.fold == fold(command.login) == fold(command.account)
 
 
 def _operator(chat: Chat, session: Session, command: m.Hello, out: Effects) -> None:

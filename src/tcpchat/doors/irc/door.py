@@ -50,7 +50,7 @@ class IrcDoor:
         "closing", "commands", "device", "dialect", "entering", "exchange", "gathering", "head", "heard", "local",
         "login", "me", "monitored", "negotiating", "network", "nick", "now", "out", "overlong", "password_given",
         "pre_metadata", "proved", "queue", "quits", "real", "receipts", "refs", "registered", "renaming", "replay",
-        "replayed", "rooms", "running", "says", "secure", "subscribed", "units", "user", "version", "wake",
+        "replayed", "rooms", "running", "says", "secure", "subscribed", "units", "user", "version", "wake", "wanted",
     )  # fmt: skip
 
     def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
@@ -81,6 +81,7 @@ class IrcDoor:
         self.negotiating = self.quits = False
         self.password_given = self.device = ""
         self.heard = 0.0  # when the last bytes came
+        self.wanted = ""  # the nick that it was refused at the door, because it belongs to somebody
         self.renaming: tuple[str, ...] = ()  # real names of SETNAME that the chat has not told yet
         self.proved = ""  # the account that SASL has proved, for Hello
         self.exchange: Exchange | None = None

@@ -184,6 +184,11 @@ def nick(door: IrcDoor, line: Line) -> Steps | None:
 def change_nick(door: IrcDoor, wanted: str) -> Steps:
     old = door.login
     fold = door.network.fold
+    if door.account and fold(door.account) == fold(wanted) != fold(old):
+        from tcpchat.doors.irc import identifying
+
+        yield from identifying.come_home(door)
+        return
     if door.account and fold(door.account) == fold(old) != fold(wanted):
         text = "Your login stays yours under every client; to give it another name: /msg NickServ RENAME name"
         door.reply("ERR_NONICKCHANGE", text=text)
@@ -277,15 +282,18 @@ CLAIMED = "This name belongs to somebody: log in with SASL or PASS, or take anot
 
 def claimed(door: IrcDoor) -> None:
     taken, door.nick = door.nick, ""
+    door.wanted = taken
     door.reply("ERR_NICKNAMEINUSE", taken, text=CLAIMED)
 
 
 # -- the welcome ---------------------------------------------------------------------------------------------
 
 
-def welcome(door: IrcDoor, event: Welcome) -> Steps:
+def settle(door: IrcDoor, event: Welcome) -> str:
+    """Be who the chat says; returns the mask that others have seen until now (see returning.dress)."""
     network = door.network
     door.registered = door.entering = True
+    door.receipts.waiting = False
     door.receipts.begun = door.now
     network.strangers.discard(door)
     door.login, door.nick = event.login, nick_of(event.login)
@@ -304,6 +312,11 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     if door.secure:
         face.wear("Z")
     lasting.wear_modes(door)
+    return seen
+
+
+def welcome(door: IrcDoor, event: Welcome) -> Steps:
+    seen, face = settle(door, event), door.me
     greet(door)
     rooms = yield Wait("rooms")
     if seen:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcpchat.core.model import Admin, Change, Done, Mode, Page, Password, ReceiptList, Refused, Rename
 from tcpchat.core.model import History as HistoryCommand
 from tcpchat.core.model import Receipts as ReceiptsCommand
-from tcpchat.doors.irc import certificates, encode
+from tcpchat.doors.irc import certificates, encode, identifying
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -76,21 +76,6 @@ def ns_register(door: IrcDoor, words: list[str]) -> Steps:
 
         say(door, "NickServ", "Account created")
         say_logged_in(door, str(answer.data.get("login", door.login)))
-    else:
-        outcome(door, "NickServ", answer, "")
-
-
-def ns_identify(door: IrcDoor, words: list[str]) -> Steps:
-    if not words:
-        say(door, "NickServ", "IDENTIFY [account] password")
-        return
-    account = words[0] if len(words) > 1 else door.login
-    answer = yield Password(password=words[-1], account=account)
-    if isinstance(answer, Done):
-        from tcpchat.doors.irc.sasl import say_logged_in
-
-        say(door, "NickServ", f"You are now identified as {nick_of(account)}.")
-        say_logged_in(door, str(answer.data.get("account", account)))
     else:
         outcome(door, "NickServ", answer, "")
 
@@ -216,7 +201,11 @@ def receipts_command(door: IrcDoor, line: Line) -> Steps:
 SERVICES = {
     "nickserv": Service("NickServ", "I keep logins. My words:", {
         "REGISTER": ("REGISTER password - make the login that you wear yours", ns_register),
-        "IDENTIFY": ("IDENTIFY [account] password - prove who you are", ns_identify),
+        "IDENTIFY": ("IDENTIFY [account] password - prove who you are", identifying.identify),
+        "REGAIN": ("REGAIN nick [password] - prove that a name is yours, and wear it", identifying.regain),
+        "RECOVER": ("RECOVER nick [password] - the same", identifying.regain),
+        "GHOST": ("GHOST nick [password] - an old connection is in your way", identifying.ghost),
+        "RELEASE": ("RELEASE nick [password] - the same", identifying.ghost),
         "SET": ("SET PASSWORD new [old] - change your password", ns_set),
         "CERT": (certificates.USAGE, certificates.cert),
         "RENAME": ("RENAME name - give your login another name, everywhere", ns_rename),
