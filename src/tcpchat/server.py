@@ -54,7 +54,8 @@ ADMIN_FILE = "admin.secret"  # in the data folder, while the server runs
 OWN_FILE = "server.secret"  # in the data folder, for good
 logger = logging.getLogger("tcpchat.server")
 
-RENEW_TICKS = 86_400 * TICKS_PER_SECOND  # once a day: does the self-made certificate end soon?
+RENEW_TICKS = 3_600 * TICKS_PER_SECOND  # once an hour the certificate is read again: its operator may have renewed it
+LOOK_TICKS = 60 * TICKS_PER_SECOND  # once a minute: is the self-made one still good? The clock may have been set right
 WARNINGS_MAX = 20  # things that the log says once of what strangers ask for
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
@@ -501,7 +502,7 @@ class Server:
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
             self._irc_kept.tick()
-        if self.ticks % RENEW_TICKS == 0:
+        if self.ticks % RENEW_TICKS == 0 or (self.ticks % LOOK_TICKS == 0 and self._tls is not None and self._tls.due):
             self.reload()
 
     def _consider_snapshot(self) -> None:

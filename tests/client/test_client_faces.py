@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -256,3 +257,32 @@ def test_the_brake_of_a_bot() -> None:
     for number in range(PLACES_MAX + 5):
         brake.lets(f"#{number}", 2.0)
     assert len(brake._times) == PLACES_MAX
+
+
+async def test_a_plain_handler_may_take_its_time() -> None:
+    """The bot answers the server meanwhile, so it is not taken for dead."""
+    begun, go_on = threading.Event(), threading.Event()
+    bot = Bot(login="slow", outbox=None).join("#pond")
+
+    @bot.on_message
+    def think(message: Heard) -> str:
+        begun.set()
+        assert go_on.wait(20)
+        return "done"
+
+    async with tcpchat.Server(port=0, data=None) as server:
+        bot.server = f"127.0.0.1:{server.port}"
+        async with connect(bot.server, "duck", outbox=None) as duck:
+            await duck.join("#pond")
+            messages, events = duck.messages(), duck.events()
+            async with served(bot):
+                while not (isinstance(event := await events.next(20), m.RoomEvent) and event.login == "slow"):
+                    pass
+                await duck.send("#pond", "think")
+                await asyncio.to_thread(begun.wait, 20)
+                assert bot.client is not None
+                assert (await bot.client.status_now()).online == 2
+                go_on.set()
+                answer = await messages.next(20)
+                assert answer is not None
+                assert (answer.by, answer.text) == ("slow", "done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from conftest import Start
 from tlspeer import SECONDS, Native, anyone, dial, rest, secure
 
-from tcpchat.server import Server
+from tcpchat.server import LOOK_TICKS, Server
 from tcpchat.trust import certificates, fingerprint
 from tcpchat.trust.tls import HANDSHAKE_MAX, Tls
 
@@ -278,3 +279,29 @@ def test_require_tls_for_browsers(start: Start) -> None:
     assert plain(port, b"GET / HTTP/1.1\r\nHost: a\x00b\r\n\r\n").startswith(b"HTTP/1.1 426 ")
     long = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"c" * 2_000
     assert b"https://x/" in plain(port, long)
+
+
+@pytest.mark.parametrize("year", [2003, 2090])
+def test_a_certificate_made_by_a_wrong_clock_is_renewed_when_it_is_right(tmp_path: Path, year: int) -> None:
+    wrong = datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)
+    made = certificates.own(tmp_path, wrong)
+    right = certificates.own(tmp_path)
+    now = datetime.datetime.now(datetime.UTC)
+    assert made.due(now)
+    assert not right.due(now)
+    assert right.begins < now < right.ends
+    assert right.fingerprint == made.fingerprint
+    assert certificates.own(tmp_path).begins == right.begins  # and is left alone from then on
+
+
+async def test_a_running_server_looks_at_its_certificate_every_minute(tmp_path: Path) -> None:
+    certificates.own(tmp_path)
+    async with Server(port=0, data=tmp_path) as server:
+        assert server._tls is not None
+        long_ago = datetime.datetime(2003, 1, 1, tzinfo=datetime.UTC)
+        (tmp_path / certificates.CERT_FILE).unlink()
+        server._tls.certificate = certificates.own(tmp_path, long_ago)  # as a start would, before the clock was set
+        server.ticks = LOOK_TICKS - 1
+        server._timer.cancel() if server._timer is not None else None
+        server._tick()
+        assert not server._tls.certificate.due()

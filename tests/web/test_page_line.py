@@ -47,6 +47,7 @@ def test_a_dead_line_is_noticed_without_an_event(chat: tcpchat.Server, line: Swa
 @pytest.mark.parametrize("event", WAKES)
 def test_waking_up_makes_it_look(chat: tcpchat.Server, line: Swallower, first: Any, event: str) -> None:
     page = Page(first, line.port).enter("alice")
+    page.until(lambda: page.text("#link").endswith("ms"), "no answer to the first ping")
     # Only the event counts here: the page's own clock never says that it is time to ask.
     page.js("performance.now = ((now) => () => now() / 1e6 + (window.ahead || 0))(performance.now.bind(performance))")
     line.freeze()

@@ -85,15 +85,19 @@ class Session:
         assert isinstance(event, m.Welcome)
         self.welcome, self.login = event, event.login
 
-    def _new(self, server: NewServer) -> None:
+    def _new(self, server: NewServer, unkept: str) -> None:
         words = f"server key {server.fingerprint} ({server.words})"
-        tell(self.args, f"First time at {server.address}: {words} is trusted from now on.")
+        how = f"trusted this time: {unkept}." if unkept else "trusted from now on."
+        tell(self.args, f"First time at {server.address}: {words} is {how}")
 
     def _load_key(self) -> Key | None:
-        from tcpchat.trust.keys import KeyFileError
+        from tcpchat.trust.keys import KeyFileError, KeyNotKept
 
         try:
             return load_key(self.login)
+        except KeyNotKept as error:
+            tell(self.args, f"{error}: going on as a guest, without a key (TCPCHAT_HOME names another folder).")
+            return None
         except KeyFileError as error:
             raise Ended(NOT_ALLOWED, str(error)) from None
 

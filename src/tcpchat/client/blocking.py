@@ -11,11 +11,12 @@ from tcpchat.client.trusting import NewServer, Trusting, verified
 
 
 def connect_blocking(
-    host: str, port: int, timeout: float, tls: str = "auto", note: Callable[[NewServer], None] | None = None
+    host: str, port: int, timeout: float, tls: str = "auto", note: Callable[[NewServer, str], None] | None = None
 ) -> tuple[socket.socket, str]:
     """Connect; returns the socket and the server's fingerprint ("" without TLS).
 
-    A key that is seen for the first time is trusted, and ``note`` is called with it.
+    A key that is seen for the first time is trusted, and ``note`` is called with it and with
+    why it is not remembered ("" where it is).
     Raises ConnectionFailed, KeyChanged.
     """
     trust = Trusting(host, port, tls)
@@ -30,15 +31,15 @@ def connect_blocking(
     return _connect(host, port, timeout), ""
 
 
-def _judge(trust: Trusting, own: ssl.SSLSocket, timeout: float, note: Callable[[NewServer], None] | None) -> str:
+def _judge(trust: Trusting, own: ssl.SSLSocket, timeout: float, note: Callable[[NewServer, str], None] | None) -> str:
     shown = trust.judge(own.getpeercert(binary_form=True))
     if (new := trust.first_time(shown)) is not None:
         if _system_trusts(trust, shown, timeout):
             trust.remember("system")
         else:
-            trust.remember(shown)
+            unkept = trust.remember(shown)
             if note is not None:
-                note(new)
+                note(new, unkept)
     return shown
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -64,7 +66,8 @@ class Bot:
 
     ``@bot.on_message`` takes every message of others; ``@bot.command("!ping")`` those that begin with the word, with
     the rest of the line as second argument. Handlers may be async or not; what one returns as text is the reply.
-    A handler that fails is logged, and the bot goes on.
+    One that is not has a thread of its own meanwhile and may take its time: the bot stays connected. They are called
+    one after the other. A handler that fails is logged, and the bot goes on.
 
     What other bots write is left out, or two that answer everything would never end; ``answer_bots`` takes it too. What
     handlers return is sent at most ANSWERS_MAX times in ANSWERS_SECONDS in one room or to one login; what is beyond is
@@ -140,7 +143,10 @@ class Bot:
 
     async def _call(self, heard: Heard, handler: Callable[..., Any], *arguments: object) -> None:
         try:
-            answer = handler(*arguments)
+            if inspect.iscoroutinefunction(handler):
+                answer = handler(*arguments)
+            else:
+                answer = await _in_a_thread(handler, *arguments)
             if inspect.isawaitable(answer):
                 answer = await answer
             if isinstance(answer, str) and answer:
@@ -151,3 +157,26 @@ class Bot:
         except Exception:
             # One bad handler must not end the bot; the message counts as taken.
             logger.exception("! handler %s failed", getattr(handler, "__name__", handler))
+
+
+async def _in_a_thread(work: Callable[..., Any], *arguments: object) -> Any:
+    """What the function returns. The thread is a daemon: a handler that never ends keeps no program alive."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(result)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = context.run(work, *arguments)
+        except BaseException as caught:  # told to who waits, SystemExit too
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=run, name="handler", daemon=True).start()
+    return await done

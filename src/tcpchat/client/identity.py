@@ -73,6 +73,19 @@ def load_key(login: str) -> Key:
     return Key.load_or_make(key_path(login))
 
 
+def why_no_key(login: str) -> str:
+    """Why this login can have no key here (its file cannot be made); "" where it has one, or now has."""
+    from tcpchat.trust.keys import KeyFileError, KeyNotKept
+
+    try:
+        load_key(login)
+    except KeyNotKept as error:
+        return str(error)
+    except KeyFileError:
+        pass  # it is there and cannot be used: that is told when it is asked for
+    return ""
+
+
 def outbox_path(server: str, login: str, kind: str) -> Path:
     """The file in which one kind of client keeps what is not accepted yet."""
     return home("state") / "outbox" / f"{_file_name(server)}--{_file_name(login)}--{kind}.db"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.client.trusting import Ask, Trusting, verified
+
+logger = logging.getLogger("tcpchat.client")
 
 CONNECT_SECONDS = 10.0
 HANDSHAKE_SECONDS = 5.0  # a server that does not speak TLS may also just stay silent
@@ -44,7 +47,8 @@ async def _secure(trust: Trusting, ask: Ask | None) -> Stream:
             if await _system_trusts(trust, shown):
                 trust.remember("system")
             elif ask is None or await ask(new):
-                trust.remember(shown)
+                if unkept := trust.remember(shown):
+                    logger.warning("! %s is trusted this time: %s", trust.address, unkept)
             else:
                 raise trust.refused(new)
     except BaseException:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tcpchat.client.errors import ConnectionFailed, KeyChanged, NotTrusted
 from tcpchat.client.identity import home
 from tcpchat.trust import fingerprint
-from tcpchat.trust.known import SYSTEM, Known, KnownError, address
+from tcpchat.trust.known import SYSTEM, Known, KnownError, KnownNotKept, address
 
 MODES = ("auto", "never", "always")
 ALPN = ["tcpchat"]  # tells the server that nobody sits here who could be asked for a certificate
@@ -127,12 +127,16 @@ class Trusting:
             return None
         return NewServer(self.address, shown, fingerprint.words(shown))
 
-    def remember(self, shown: str) -> None:
-        """Trust this key (or "system") from now on. Raises ConnectionFailed."""
+    def remember(self, shown: str) -> str:
+        """Trust this key (or "system") from now on; "", or why that could not be written down: then it is trusted this
+        once. Raises ConnectionFailed for a damaged file."""
         try:
             self.known.add(self.host, self.port, shown)
+        except KnownNotKept as error:
+            return str(error)
         except KnownError as error:
             raise ConnectionFailed(str(error)) from None
+        return ""
 
     def refused(self, new: NewServer) -> NotTrusted:
         """The error for a person who does not trust the key."""

@@ -44,6 +44,12 @@ class Certificate(NamedTuple):
     key: Path
     fingerprint: str
     ends: datetime.datetime
+    begins: datetime.datetime
+
+    def due(self, now: datetime.datetime | None = None) -> bool:
+        """Must a self-made one be made anew: it ends soon, or the clock that it was made by was wrong?"""
+        now = now or datetime.datetime.now(datetime.UTC)
+        return self.ends - now < datetime.timedelta(days=RENEW_DAYS) or self.begins > now
 
 
 def given(cert: Path, key: Path | None = None) -> Certificate:
@@ -53,7 +59,7 @@ def given(cert: Path, key: Path | None = None) -> Certificate:
     private = _read_key(key)
     if _public(private) != _public_of(found):
         raise CertificateError(f"{key} is not the key of the certificate in {cert}.")
-    return Certificate(cert, key, fingerprint.of_key(_public_of(found)), found.not_valid_after_utc)
+    return _certificate(found, cert, key)
 
 
 def own(folder: Path, now: datetime.datetime | None = None, names: Iterable[str] = ()) -> Certificate:
@@ -67,10 +73,15 @@ def own(folder: Path, now: datetime.datetime | None = None, names: Iterable[str]
     private = _read_key(key_file) if key_file.exists() else _make_key(key_file)
     found = _read_cert(cert_file) if cert_file.exists() else None
     fits = found is not None and _public_of(found) == _public(private)
-    if found is None or not fits or found.not_valid_after_utc - now < datetime.timedelta(days=RENEW_DAYS):
+    if found is None or not fits or _certificate(found, cert_file, key_file).due(now):
         found = _make_cert(private, now, {*host_names(), *names})
         _write(cert_file, found.public_bytes(Encoding.PEM), 0o644)
-    return Certificate(cert_file, key_file, fingerprint.of_key(_public_of(found)), found.not_valid_after_utc)
+    return _certificate(found, cert_file, key_file)
+
+
+def _certificate(found: x509.Certificate, cert: Path, key: Path) -> Certificate:
+    shown = fingerprint.of_key(_public_of(found))
+    return Certificate(cert, key, shown, found.not_valid_after_utc, found.not_valid_before_utc)
 
 
 def names_of(certificate: Certificate) -> list[str]:

@@ -30,6 +30,10 @@ class KeyFileError(Exception):
     """A key file cannot be used; the text says which and why."""
 
 
+class KeyNotKept(KeyFileError):
+    """There is no key, and no file can be made for one; the text says which and why."""
+
+
 class Key:
     """One person's private key."""
 
@@ -81,8 +85,12 @@ class Key:
 
     @classmethod
     def load_or_make(cls, path: Path | str) -> Key:
-        """The key in this file, made at the first use. Raises KeyFileError."""
-        if not Path(path).exists():
+        """The key in this file, made at the first use. Raises KeyFileError (KeyNotKept: it cannot be made)."""
+        try:
+            there = Path(path).exists()
+        except OSError as error:  # in another account's home
+            raise KeyNotKept(f"{path} cannot be looked at: {error.strerror}") from None
+        if not there:
             try:
                 key = cls.make()
                 key.save(path)
@@ -90,7 +98,7 @@ class Key:
             except FileExistsError:
                 pass  # another process was a moment faster; its key is the key
             except OSError as error:
-                raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
+                raise KeyNotKept(f"{path} cannot be written: {error.strerror}") from None
         return cls.load(path)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tcpchat.core.text import decoded
+from tcpchat.core.text import normal_text
 from tcpchat.trust.fingerprint import is_fingerprint
 
 SYSTEM = "system"
@@ -24,6 +24,10 @@ LOCK_TRIES, LOCK_SECONDS = 100, 0.02  # an editing process holds the file for a 
 
 class KnownError(Exception):
     """The file of known servers cannot be read or written; the text says why."""
+
+
+class KnownNotKept(KnownError):
+    """It can be read (or is not there), but not written."""
 
 
 class Server(NamedTuple):
@@ -49,7 +53,11 @@ class Known:
     def all(self) -> list[Server]:
         """Every known server. Raises KnownError."""
         try:
-            text = decoded(self.path.read_bytes())
+            self.path.stat()
+        except OSError:  # not there, or in another account's home
+            return []
+        try:
+            text = normal_text(self.path.read_bytes().decode())
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
@@ -105,7 +113,7 @@ class Known:
             finally:
                 Path(made).unlink(missing_ok=True)
         except OSError as error:
-            raise KnownError(f"{self.path} cannot be written: {error.strerror}") from None
+            raise KnownNotKept(f"{self.path} cannot be written: {error.strerror}") from None
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -120,7 +128,7 @@ class Known:
                 except FileExistsError:
                     time.sleep(LOCK_SECONDS)
         except OSError as error:
-            raise KnownError(f"{self.path} cannot be written: {error.strerror}") from None
+            raise KnownNotKept(f"{self.path} cannot be written: {error.strerror}") from None
         try:
             yield
         finally:

@@ -139,6 +139,11 @@ class Tls:
         """Of the key that new connections are shown."""
         return self.certificate.fingerprint
 
+    @property
+    def due(self) -> bool:
+        """Must the self-made certificate be renewed? (A given one is its operator's to renew.)"""
+        return not self._cert and self.certificate.due()
+
     def reload(self) -> None:
         """Read (or renew) the certificate; connections from now on get it. Raises CertificateError, keeping the old."""
         if self._cert:

@@ -19,7 +19,7 @@ from textual.driver import Driver
 
 from tcpchat import i18n
 from tcpchat.client import ChatError, Client, ConnectionFailed, KeyChanged, NotTrusted, OutboxError, Refused
-from tcpchat.client.identity import outbox_path, parse_address
+from tcpchat.client.identity import outbox_path, parse_address, why_no_key
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
 from tcpchat.tui import keys
@@ -177,6 +177,9 @@ class ChatApp(OrderedKeys):
     def _make(self, login: str, options: dict[str, Any]) -> tuple[Client, str]:
         chosen: dict[str, Any] = {"label": "terminal", "key": True, "claim": True, "trust": self._ask_trust, **options}
         path: Path = outbox_path(self.server, login, "terminal")
+        if chosen["key"] is True and (why := why_no_key(login)):
+            note = _("As a guest, without a key: %s") % clean_line(why)
+            return self.connect(self.server, login, **{**chosen, "key": False, "claim": False}), note
         try:
             return self.connect(self.server, login, outbox=path, **chosen), ""
         except OutboxError as error:

@@ -33,6 +33,7 @@ TEXTS: dict[str, str] = {
     "there is no such action": "такого действия нет",
     "Choose another login": "Выбрать другой логин",
     "What is not sent is not kept after quitting: %s": "Неотправленное не сохранится после выхода: %s",
+    "As a guest, without a key: %s": "Гостем, без ключа: %s",
     "internal error": "внутренняя ошибка",
     "Type its password": "Ввести его пароль",
     "Password of %s": "Пароль %s",
