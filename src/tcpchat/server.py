@@ -222,10 +222,12 @@ class Server:
         if self.data is None:
             return secrets.token_bytes(32)
         path = self.data / OWN_FILE
-        if not path.exists():
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(secrets.token_hex(32) + "\n")
-        return path.read_bytes()
+        with blaming(path, "Move it away, and a new one is made."):
+            if not path.exists() or path.stat().st_size == 0:  # empty: the disk was full when it was made
+                path.unlink(missing_ok=True)
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                    out.write(secrets.token_hex(32) + "\n")
+            return path.read_bytes()
 
     def _preferences(self, target: str) -> Mapping[str, str]:
         """What the log keeps of a room or login."""

@@ -160,3 +160,29 @@ def test_a_message_that_was_taken_is_a_success_whoever_reads_so(talk: Run, how: 
 def test_a_usage_error_stays_one(how: str) -> None:
     for words in (["nosuch"], ["send", "--nosuch"], ["send"]):
         assert by_shell(f'"$@" {how} </dev/null', *words).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code"),
+    [
+        (["send", "", "hi"], {}, 2),
+        (["send", ",", "hi"], {}, 2),
+        (["who", "--timeout", "0"], {}, 3),
+        (["who", "-s", ".."], {}, 3),
+        (["who"], {"TCPCHAT_KEY_FILE": "/"}, 4),
+        (["who"], {"TCPCHAT_CONFIG": "/"}, 2),
+        (["passwd", "--new-file", "/"], {}, 2),
+        (["config", "edit"], {"VISUAL": "no-such-editor"}, 2),
+        (["config", "edit"], {"VISUAL": "/"}, 2),
+        (["admin", "--data", "/dev/null", "users"], {}, 2),
+        (["admin", "--data", "/nonexistent", "users"], {}, 1),
+    ],
+)
+def test_what_is_in_the_way_is_one_sentence(
+    server: Server, words: list[str], environment: dict[str, str], code: int
+) -> None:
+    call = [sys.executable, "-m", "tcpchat", *words]
+    env = {**os.environ, **environment}
+    done = subprocess.run(call, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stderr.count(b"\n"), done.stdout) == (code, 1, b""), done.stderr
+    assert b"Errno" not in done.stderr

@@ -115,9 +115,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = end.code if isinstance(end.code, int) else USAGE if end.code else 0
     except BrokenPipeError as error:
         return output.lost(error)
-    except OSError:
-        if (code := output.finish()) == 0:
-            raise  # not of the output
+    except OSError as error:
+        if (code := output.finish()) == 0:  # it was not the output
+            if error.filename is None:
+                raise
+            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+            return output.FAILED
     lost = output.finish()
     return code or lost
 

@@ -223,7 +223,11 @@ def _row(row: dict[str, Any]) -> str:
 
 def _place(args: argparse.Namespace) -> Path:
     path = Path(args.data) / "tcpchat.db"
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise Ended(NOT_ALLOWED, f"{path} cannot be looked at: {error.strerror}. Act as who runs the server.") from None
+    if not there:
         raise Ended(FAILED, f"There is no {path}. Name the data folder with --data DIR.")
     if not path.is_file():
         raise Ended(FAILED, f"{path} is no file, so there are no messages in it. Name the data folder with --data DIR.")

@@ -171,7 +171,11 @@ def _edit(args: argparse.Namespace) -> int:
     if not path.exists():
         write(path, template())
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if os.name == "nt" else "vi")
-    code = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
+    try:
+        code = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Ended(USAGE, f"{editor} cannot be started: {why}. EDITOR names another; the file is {path}") from None
     read()
     return FAILED if code else 0
 

@@ -62,6 +62,8 @@ def _targets(args: argparse.Namespace) -> tuple[list[str], str]:
         raise Ended(USAGE, "Send to whom? tcpchat send LOGIN TEXT, or tcpchat send --room NAME TEXT")
     else:
         targets = [_target(one.strip()) for one in args.to.split(",") if one.strip()]
+        if not targets:
+            raise Ended(USAGE, f"{args.to!r} names nobody. Send to whom? tcpchat send LOGIN TEXT")
     if words == ["-"] or (not words and not sys.stdin.isatty()):
         text = standard_input().rstrip("\n")
     else:

@@ -72,10 +72,12 @@ def _system_trusts(trust: Trusting, shown: str, timeout: float) -> bool:
 def _connect(host: str, port: int, timeout: float) -> socket.socket:
     try:
         own = socket.create_connection((host, port), timeout)
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):  # the latter with no time at all
         raise ConnectionFailed(f"{host}:{port} does not answer.") from None
-    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-        reason = getattr(error, "strerror", None) or error
+    except UnicodeError:
+        raise ConnectionFailed(f"{host}:{port}: this cannot be the name of a machine.") from None
+    except OSError as error:
+        reason = error.strerror or error
         raise ConnectionFailed(f"{host}:{port}: {reason}. Is `tcpchat serve` running there?") from None
     own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return own

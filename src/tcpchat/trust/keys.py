@@ -60,8 +60,10 @@ class Key:
         """Read a key from a PEM file (PKCS 8). Raises KeyFileError."""
         try:
             private = load_pem_private_key(Path(path).read_bytes(), None)
-        except (OSError, ValueError, TypeError) as error:
-            raise KeyFileError(f"{path} is not a key that can be used: {error}") from None
+        except OSError as error:
+            raise KeyFileError(f"{path} is not a key that can be used: {error.strerror}") from None
+        except (ValueError, TypeError):
+            raise KeyFileError(f"{path} is not a key that can be used: it is no PEM file of a private key.") from None
         if not isinstance(private, Ed25519PrivateKey):
             raise KeyFileError(f"{path} holds another kind of key; an Ed25519 key is needed.")
         return cls(private)
