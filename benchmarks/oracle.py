@@ -84,7 +84,8 @@ class Watch:
         try:
             value, end = json.JSONDecoder().raw_decode(text)
         except ValueError as error:
-            return False if text.startswith("{") and error.pos >= len(text) - 8 else self._wrong(str(error), self._rest)
+            cut = "Unterminated" in str(error) or error.pos >= len(text) - 8
+            return False if text.startswith("{") and cut else self._wrong(str(error), self._rest)
         if not isinstance(value, dict) or set(value) != {"TYPE", "BODY"}:
             return self._wrong("this is no object of the protocol", self._rest)
         self.kinds.add(str(value["TYPE"]))
