@@ -13,6 +13,7 @@ from tcpchat.core import counting, operators
 from tcpchat.core import model as m
 from tcpchat.core.bounds import ARGUMENTS, CHANGE, FIELDS, SPECIAL, Bounds, Refusal, message_size, message_text
 from tcpchat.core.commands import AnyCommand, Change
+from tcpchat.core.receipts import CURSORS_MAX
 from tcpchat.core.rules import Limits
 from tcpchat.core.text import fold, skeleton
 
@@ -283,3 +284,23 @@ def test_big_answers_count_as_more_commands() -> None:
     answers = [asker.forget().do(m.Who()).events[0] for _ in range(12)]
     assert isinstance(answers[-1], m.Refused)
     assert isinstance(answers[4], m.People)
+
+
+def test_cursors_of_made_up_devices_are_bounded() -> None:
+    world = World()
+    world.own("duck", device="first").do(m.Confirm(1)).close()
+    for number in range(CURSORS_MAX + 20):
+        peer = world.connect()
+        peer.do(m.Hello("duck", device=f"device{number}", key="ed25519:duck")).do(m.Proof("signature"))
+        peer.do(m.Say("#all", "x"))
+        peer.do(m.Confirm(world.chat.head)).close()
+    user = world.chat.state.find("duck")
+    assert user is not None
+    assert sum(1 for device in user.devices.values() if device.cursor) == CURSORS_MAX
+    kept = [place for (_, place), (seq, _) in world.kept.items() if place.startswith("d:") and seq < m.FORGOTTEN]
+    assert len(kept) == CURSORS_MAX
+    assert f"d:device{CURSORS_MAX + 19}" in kept
+    world.restart()
+    again = world.connect()
+    again.do(m.Hello("duck", device="first", key="ed25519:duck")).do(m.Proof("signature"))
+    assert again.only(m.Welcome).after == world.chat.state.find("duck").delivered  # type: ignore[union-attr]

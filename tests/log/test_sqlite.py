@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 from loglab import append, facts, said, seqs, texts
 
-from tcpchat.core.model import Append, Arrived, Deleted, Edited, Gone, Joined, Keep, Origin, Query, Removed, Said
+from tcpchat.core.model import (
+    FORGOTTEN,
+    Append,
+    Arrived,
+    Deleted,
+    Edited,
+    Gone,
+    Joined,
+    Keep,
+    Origin,
+    Query,
+    Removed,
+    Said,
+)
 from tcpchat.log import LogError, schema, writing
 from tcpchat.log.sqlite import SqliteLog
 from tcpchat.log.writing import Store
@@ -145,6 +158,13 @@ async def test_cursors_only_grow(log: SqliteLog) -> None:
     await log.settle()
     log.keep([Keep(1, "d", 4, 80), Keep(2, "r:1", 9, 90)])
     assert await cursors_of(log) == [(1, "d", 5, 50), (2, "r:1", 9, 90)]
+
+
+async def test_a_forgotten_cursor_is_gone_and_may_come_again(log: SqliteLog) -> None:
+    log.keep([Keep(1, "d:a", 5, 50), Keep(1, "d:b", 7, 60)])
+    await log.settle()
+    log.keep([Keep(1, "d:a", FORGOTTEN, 70)])
+    assert await cursors_of(log) == [(1, "d:b", 7, 60)]
 
 
 async def test_cursors_become_durable_while_nothing_is_said(log: SqliteLog) -> None:

@@ -26,8 +26,12 @@ class Append(Effect, frozen=True, gc=False):
     origin: Origin | None = None
 
 
+FORGOTTEN = 1 << 62  # as the seq of a Keep: this cursor need not be kept any more
+
+
 class Keep(Effect, frozen=True):
-    """Remember a cursor. place: "d" delivered (any device), "d:<device>", "r:<room number>" read.
+    """Remember a cursor, or with ``seq`` = FORGOTTEN forget it. place: "d" delivered (any device), "d:<device>",
+    "r:<room number>" read.
 
     With ``session`` nobody hears of it before it is durable: it comes back through Chat.kept (or Chat.unkept).
     """

@@ -20,6 +20,7 @@ from tcpchat.core.talking import conversation, may_hear, may_see
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
 
+CURSORS_MAX = 40  # devices of one login whose cursors are kept: whoever makes devices up writes no more rows
 COUNT_EVERY = 0.15  # seconds between two counts of rooms whose cursors moved
 COUNT_PACE = 0.0002  # seconds longer for each message counted: counting takes 10 us each, and a twentieth of the time
 LARGE = 1_000  # members from which counting waits
@@ -38,7 +39,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
             user.own("reads")[number], user.own("reads_at")[number] = seq, at
             _mentions_read(user, number, seq)
         merge(user, "d", seq, at)  # what was read has arrived, and its author was told so
-    elif place.startswith("d:"):
+    elif place.startswith("d:") and seq < m.FORGOTTEN:
         user.restore_device(place[2:], seq)
 
 
@@ -63,9 +64,11 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
     device = session.device
     at = chat.ms(now)
     if device is not None and seq > device.cursor:
-        device.cursor = seq
+        first, device.cursor = not device.cursor, seq
         if user.claimed and session.hello is not None and session.hello.device:
             out.append(m.Keep(user.uid, "d:" + session.device_id, seq, at))
+            if first:
+                _forget_cursor(user, at, out)
     if seq > user.delivered:
         delivered(chat, user, seq, at, out)
 
@@ -74,6 +77,17 @@ def knows_logs(session: Session) -> bool:
     """Does this client say of which log its places are? Then one behind the head is of another log, from before this
     one was set back, and says nothing here. Of others it means everything, as it always did."""
     return session.hello is not None and bool(session.hello.log)
+
+
+def _forget_cursor(user: User, at: int, out: Effects) -> None:
+    """Of more devices than are kept the one goes that confirmed longest ago: should it come back without a cursor of
+    its own, it begins at what the login has."""
+    kept = sum(1 for device in user.devices.values() if device.cursor)
+    away = [(device.cursor, name) for name, device in user.devices.items() if device.cursor and device.session is None]
+    if kept > CURSORS_MAX and away:
+        _, name = min(away)
+        user.devices[name].cursor = 0
+        out.append(m.Keep(user.uid, "d:" + name, m.FORGOTTEN, at))
 
 
 def delivered(chat: Chat, user: User, seq: int, at: int, out: Effects) -> None:

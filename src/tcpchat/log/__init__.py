@@ -65,7 +65,8 @@ class Log(Protocol):
         ...
 
     def keep(self, cursors: Sequence[Keep]) -> None:
-        """Remember cursors (merged by max); they become durable soon, those with a ``session`` with the next append."""
+        """Remember cursors (merged by max; one whose seq is FORGOTTEN goes); they become durable soon, those with a
+        ``session`` with the next append."""
         ...
 
     async def sync(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from tcpchat.core.model import Entry
+from tcpchat.core.model import FORGOTTEN, Entry
 from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
 from tcpchat.log.damage import Damage, rows_of, stand_in
 from tcpchat.log.follow import erase_some, follow, forget_some, redo_some
@@ -476,3 +476,6 @@ def _merge(db: sqlite3.Connection, cursors: Cursors) -> None:
         " ON CONFLICT (user, place) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE excluded.seq > seq"
     )
     insert_many(db, "INSERT INTO cursors", 4, values, keep_newest)
+    gone = [key for key, (seq, _) in cursors.items() if seq == FORGOTTEN]
+    if gone:
+        db.executemany("DELETE FROM cursors WHERE user = ? AND place = ?", gone)
