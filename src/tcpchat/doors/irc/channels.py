@@ -23,12 +23,14 @@ from tcpchat.core.model import (
 )
 from tcpchat.doors.irc import arrivals, events, metadata, refusals, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
-from tcpchat.doors.irc.network import nick_of
+from tcpchat.doors.irc.network import LIST_WORDS, nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
 
+LIST_MAX = 2_000  # rooms of one LIST: six letters must not bring megabytes
+NAMES_ROOMS = 100  # rooms of a NAMES that names none, one's own first
 NAMES_MAX = 380  # bytes of names in one line
 MARKS = {"op": "@", "voice": "+", "op,voice": "@+"}
 
@@ -178,13 +180,14 @@ def topic(door: IrcDoor, line: Line) -> Steps:
 def names(door: IrcDoor, line: Line) -> Steps:
     if not line.params:
         answer = yield every_room()
-        for row in sorted(answer.rooms, key=lambda row: row.created) if isinstance(answer, RoomList) else ():
-            if is_channel(row.to) and not events.hidden(door, row.to):
-                yield from names_lines(door, row.to, row)
+        known = answer.rooms if isinstance(answer, RoomList) else ()
+        rows = [row for row in known if is_channel(row.to) and not events.hidden(door, row.to)]
+        for row in sorted(rows, key=lambda row: (not row.member, row.created))[:NAMES_ROOMS]:
+            yield from names_lines(door, row.to, row)
         door.reply("RPL_ENDOFNAMES", "*")
         return
-    rooms = line.params[0].split(",")
-    for room in rooms[:10]:
+    rooms = {door.network.fold(room): room for room in line.params[0].split(",")[:10]}
+    for room in rooms.values():
         found = (yield from info(door, room)) if is_channel(room) else None
         if found is not None and (found.member or not switch(found, "secret")):
             yield from names_lines(door, found.to, found)
@@ -231,14 +234,21 @@ def roll(door: IrcDoor, people: tuple[Person, ...]) -> list[str]:
 )
 def list_(door: IrcDoor, line: Line) -> Steps:
     answer = yield every_room()
-    wanted = [word for param in line.params[:1] for word in param.split(",") if word]
+    wanted = [word for param in line.params[:1] for word in param.split(",") if word][:LIST_WORDS]
     door.reply("RPL_LISTSTART", "Channel")
-    for row in answer.rooms if isinstance(answer, RoomList) else ():
-        if not is_channel(row.to) or events.hidden(door, row.to) or (switch(row, "secret") and not row.member):
-            continue
-        if row.online and chosen(door, row, wanted):
-            door.reply("RPL_LIST", row.to, row.online, row.topic, text="")
+    rows = [row for row in answer.rooms if listed(door, row, wanted)] if isinstance(answer, RoomList) else []
+    for row in rows[:LIST_MAX]:
+        door.reply("RPL_LIST", row.to, row.online, row.topic, text="")
     door.reply("RPL_LISTEND")
+    if len(rows) > LIST_MAX:
+        door.notice(f"{len(rows) - LIST_MAX} rooms more: LIST *word* or LIST >9 shows fewer")
+
+
+def listed(door: IrcDoor, row: RoomInfo, wanted: list[str]) -> bool:
+    """Is this one of the rooms that LIST shows?"""
+    if not is_channel(row.to) or events.hidden(door, row.to) or (switch(row, "secret") and not row.member):
+        return False
+    return bool(row.online) and chosen(door, row, wanted)
 
 
 def chosen(door: IrcDoor, row: RoomInfo, wanted: list[str]) -> bool:

@@ -42,6 +42,7 @@ class Place(NamedTuple):
 
 
 END = 1 << 62  # a place behind every entry
+TARGETS_MAX = 200  # conversations that are looked at for TARGETS, those with the latest words: each is a question
 MOMENT_MAX = 500  # rows of one millisecond that are shown at once, more than were asked for: the next page by time
 # begins behind that millisecond
 
@@ -306,9 +307,8 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
     low, high = sorted(value for _, value in bounds)
     answer = yield Rooms()
     found: list[tuple[int, str]] = []
-    for row in answer.rooms if isinstance(answer, RoomList) else ():
-        if events.hidden(door, row.to):
-            continue
+    rows = [row for row in answer.rooms if not events.hidden(door, row.to)] if isinstance(answer, RoomList) else []
+    for row in sorted(rows, key=lambda row: row.head, reverse=True)[:TARGETS_MAX]:
         latest = yield History(to=row.to, limit=1)
         if isinstance(latest, Page) and latest.messages and low < latest.messages[-1].at < high:
             found.append((latest.messages[-1].at, nick_of(row.to.removeprefix("@"))))

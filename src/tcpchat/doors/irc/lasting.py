@@ -6,6 +6,7 @@ are kept: what is renamed, deleted or forgotten in the chat is so here.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Refused, Set
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.network import Network
 
+KEY = re.compile(r"[a-z0-9_./-]{1,64}\Z")  # other doors may have set what cannot stand in a line
 MODES = "irc-modes"
 LASTING_MODES = frozenset("BRT")  # what clients do not ask for again by themselves, as they do for i and w
 
@@ -24,7 +26,8 @@ def facts(network: Network, target: str) -> dict[str, str]:
     """What is known about a login or a room."""
     kept = network.preferences(target)
     size = len(IRC_PREFERENCE)
-    return {name[size:]: value for name, value in kept.items() if name.startswith(IRC_PREFERENCE)}
+    found = {name[size:]: value for name, value in kept.items() if name.startswith(IRC_PREFERENCE)}
+    return {key: value for key, value in found.items() if KEY.match(key)} if found else found
 
 
 def keep(door: IrcDoor, target: str, key: str, value: str) -> Asks[Refused | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 Show = Callable[["IrcDoor", str, str, str, str], None]
 
-KEY = re.compile(r"[a-z0-9_./-]{1,64}\Z")
+SYNC_MAX = 1_000  # facts told at once about a room and those in it, in 400 KB at most
+KEY = lasting.KEY
 
 
 def fail(door: IrcDoor, code: str, *context: str, text: str) -> None:
@@ -162,10 +162,12 @@ def sync(door: IrcDoor, target: str, rest: list[str]) -> Steps:
 
     people = (yield from channels.members(door, target)) if target.startswith("#") else None
     reference = door.batch("metadata", shown(door, target))
+    left = SYNC_MAX
     for one in (target, *(person.login for person in people or () if person.online)):
         facts = table(door, one)
         for key in door.subscribed:
-            if key in facts:
+            if key in facts and left:
+                left -= 1
                 news_line(door, shown(door, one), key, facts[key], reference)
     end_rows(door, reference)
 
@@ -204,14 +206,14 @@ def refused(door: IrcDoor, target: str, key: str, value: str) -> Asks[bool]:
     return True
 
 
-def change(door: IrcDoor, target: str, key: str, value: str) -> None:
+def change(door: IrcDoor, target: str, key: str, value: str, others: list[IrcDoor] | None = None) -> None:
     """A key is set or unset: tell those who subscribed to it; before the welcome only note it."""
     if not door.registered:
         rest = {name: one for name, one in door.pre_metadata.items() if name != key}
         door.pre_metadata = {**rest, key: value} if value else rest
         return
     name = shown(door, target)
-    for other in hearers(door, target):
+    for other in hearers(door, target) if others is None else others:
         if key in other.subscribed:
             kept, other.answer = other.answer, None
             news_line(other, name, key, value)
@@ -237,10 +239,11 @@ def clear(door: IrcDoor, target: str, rest: list[str]) -> Steps:
     if not (yield from writable(door, target, "*")):
         return
     keys = []
+    others = hearers(door, target) if door.registered else []
     for key in list(table(door, target)):
         if (yield from refused(door, target, key, "")):
             break
-        change(door, target, key, "")
+        change(door, target, key, "", others)
         keys.append(key)
     rows(door, shown(door, target), [(key, "") for key in keys])
 
@@ -308,9 +311,11 @@ def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: Sequence[s
     if not keys:
         return
     names = [room, *(person.login for person in people if person.online and not door.is_me(person.login))]
+    left = SYNC_MAX
     for name in names:
         facts = lasting.facts(door.network, name)
-        items = [(key, facts[key]) for key in keys if key in facts]
+        items = [(key, facts[key]) for key in keys if key in facts][:left]
+        left -= len(items)
         if items:
             rows(door, shown(door, name), items, news_line)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHANGES_MAX = 20  # switches of one MODE line (MODES in 005)
 SETTABLE = "BRTiw"  # user modes that people set themselves; +o comes from OPER, r and Z are facts
+LETTERS_MAX = 50  # letters and signs of one MODE that are looked at; there are not half as many modes
 EXTENDED = ("a", "m", "~a", "~account", "~q", "~quiet")  # kinds of bans that are no mask, written "kind:..."
 LISTS = {
     "b": ("RPL_BANLIST", "RPL_ENDOFBANLIST"),
@@ -158,7 +159,7 @@ def prop(door: IrcDoor, line: Line) -> Steps:
     if not words:
         show_props(door, row)
     changes: list[Change] = []
-    for word in words:
+    for word in dict.fromkeys(words):  # a list that is asked for twice is shown once
         name, _, value = word.lstrip("+-").partition("=")
         letter = names.get(name)
         if letter is None:
@@ -208,7 +209,7 @@ def read(door: IrcDoor, row: RoomInfo, words: list[str]) -> tuple[list[Change], 
     changes: list[Change] = []
     lists: list[str] = []
     arguments = list(words[1:])
-    for letter in words[0]:
+    for letter in words[0][:LETTERS_MAX]:
         if letter in "+-":
             on = letter == "+"
             continue

@@ -50,6 +50,8 @@ EXTBANS = {"a": "account", "m": "mute"}
 HEIRS_MAX = 10_000  # ghosts remembered; of one forgotten its owner may see some lines twice
 
 
+ACCEPT_MAX = 500  # who may write to one person in spite of +R
+LIST_WORDS = 10  # masks and conditions of one LIST: each is looked at for every room
 GUEST_MARKS_MAX = 200  # read marks of one guest; nobody is in more rooms
 ALIKE_MAX = 1_000  # sets of capabilities kept to be shared
 
@@ -98,6 +100,8 @@ class Face:
         """Let this folded login write in spite of +R."""
         if self.accepted is None:
             self.accepted = set()
+        if len(self.accepted) >= ACCEPT_MAX:
+            self.accepted.pop()
         self.accepted.add(key)
 
     @property
@@ -375,8 +379,9 @@ class Network:
 
     def targmax(self) -> str:
         limits = {
-            "JOIN": "", "KICK": 10, "LIST": "", "MONITOR": self.monitor_max, "NAMES": 10, "NOTICE": self.targets_max,
-            "PART": "", "PRIVMSG": self.targets_max, "TAGMSG": self.targets_max, "WHOIS": 1, "WHOWAS": 10,
+            "JOIN": "", "KICK": 10, "LIST": LIST_WORDS, "MONITOR": self.monitor_max, "NAMES": 10,
+            "NOTICE": self.targets_max, "PART": "", "PRIVMSG": self.targets_max,
+            "TAGMSG": self.targets_max, "WHOIS": 1, "WHOWAS": 10,
         }  # fmt: skip
         return ",".join(f"{name}:{limit}" for name, limit in limits.items())
 

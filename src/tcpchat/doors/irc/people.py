@@ -319,7 +319,7 @@ def monitor_add(door: IrcDoor, nicks: list[str]) -> Steps:
 
     added: list[str] = []
     refused: list[str] = []
-    for place, nick in enumerate(nicks):
+    for place, nick in enumerate(nicks[: 2 * door.network.monitor_max]):
         if not valid_nick(door, nick):
             refused.append(nick)
         elif len(door.monitored) >= door.network.monitor_max and door.network.fold(nick) not in door.monitored:
