@@ -85,6 +85,7 @@ class World:
         self.pending: list[m.Append] = []
         self.kept: dict[tuple[int, str], tuple[int, int]] = {}
         self.reading: list[m.Keep] = []  # cursors of which nobody hears before they are durable
+        self.durable: dict[tuple[int, str], tuple[int, int]] = {}  # what of ``kept`` a crash leaves: see ``tick``
         self.loads: list[m.Load] = []
         self.checks: list[m.Check] = []
         self.hold_loads = False
@@ -126,6 +127,8 @@ class World:
             return  # two were on their way at once: the log keeps the higher one
         assert keep.seq >= before, f"cursor {keep.place} of {keep.user} fell from {before} to {keep.seq}"
         self.kept[keep.user, keep.place] = (keep.seq, keep.at)
+        if durable:
+            self.durable[keep.user, keep.place] = (keep.seq, keep.at)
 
     def answer_loads(self, many: int = 1 << 30) -> None:
         while self.loads and many:
@@ -175,6 +178,7 @@ class World:
 
     def tick(self, seconds: float = 0.0) -> None:
         self.now += seconds
+        self.durable = dict(self.kept)  # cursors that nobody waits for are on disk soon
         self.run(self.chat.tick(self.now))
         self.commit()
 
@@ -234,10 +238,10 @@ class World:
         peer.do(m.Hello(login, device=hello.pop("device", f"dev-{login}"), key=key, claim=True, **hello))
         return peer.do(m.Proof("signature"))
 
-    def again(self, snapshot: bool = True) -> Chat:
-        """The chat as it would be after a restart now."""
+    def again(self, snapshot: bool = True, saved: tuple[int, bytes] | None = None) -> Chat:
+        """The chat as it would be after a restart now, from a snapshot of now or one that was ``saved`` before."""
         chat = Chat(self.limits)
-        seq, state = self.chat.snapshot() if snapshot else (0, None)
+        seq, state = saved or (self.chat.snapshot() if snapshot else (0, None))
         chat.restore(seq, state, [(user, place, s, at) for (user, place), (s, at) in self.kept.items()])
         stored = [m.Entry(e.seq, e.at, CODEC.decode(msgspec.json.encode(e.fact))) for e in self.rows[seq:]]
         for start in range(0, len(stored), 3):
@@ -263,14 +267,16 @@ class World:
         self.chat.snapshot = lambda: (0, None)  # type: ignore[method-assign,assignment,return-value]
         self.restart()
 
-    def restart(self, snapshot: bool = True) -> None:
-        """All connections are lost, the chat comes back from its log."""
+    def restart(self, snapshot: bool = True, *, crash: bool = False, saved: tuple[int, bytes] | None = None) -> None:
+        """All connections are lost, the chat comes back from its log; after a crash without the newest cursors."""
+        if crash:
+            self.kept = dict(self.durable)
         self.pending.clear()
         self.reading.clear()
         self.loads.clear()
         for session in self.chat.sessions.values():
             session.carrier = None
-        self.chat = self.again(snapshot)
+        self.chat = self.again(snapshot, saved)
 
 
 def runs(entries: list[m.Entry]) -> Iterator[list[m.Entry]]:

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tcpchat.core import model as m
 from tcpchat.core.feed import OPEN
+from tcpchat.core.rules import dm_room, dm_users
 from tcpchat.core.state import State
 
 LOGINS = ["alice", "Bob", "Big Brother", "дуня"]
@@ -37,6 +38,7 @@ class Client:
         self.outbox: dict[int, tuple[str, str]] = {}
         self.accepted: dict[int, int] = {}
         self.seen: list[int] = []
+        self.told_read: dict[str, int] = {}  # whoever talks to it directly has read up to here, it was told
 
     def take(self) -> None:
         """Look at what was told since the last time."""
@@ -55,6 +57,8 @@ class Client:
                 self.outbox.pop(event.n, None)
             elif isinstance(event, m.Refused) and event.code in ("unavailable", "gap"):
                 pass  # resent later, in order
+            elif isinstance(event, m.Receipt) and event.state == "read" and event.by:
+                self.told_read[event.by] = max(event.seq, self.told_read.get(event.by, 0))
             elif isinstance(event, m.Message):
                 self.seen.append(event.seq)
                 self.cursor = max(self.cursor or 0, event.seq)
@@ -72,6 +76,9 @@ class Life(RuleBasedStateMachine):
         self.world = World(msgspec.structs.replace(FREE, feed_page=3))
         self.all = [Client(login, f"{login}-{device}") for login, device in DEVICES]
         self.count = 0
+        self.saved: tuple[int, bytes] | None = None  # the last snapshot that was taken
+        self.read_before: dict[tuple[int, int], int] = {}
+        self.had_before: dict[int, int] = {}
         for number in range(len(self.all)):
             self.connect(number, True)
         for number in range(3):
@@ -210,15 +217,25 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.2, 5.0, 700.0]))
     def tick(self, seconds: float) -> None:
         self.world.now += seconds
+        self.world.durable = dict(self.world.kept)
         self.world.run(self.world.chat.tick(self.world.now))
 
-    @rule(snapshot=st.booleans())
-    def restart(self, snapshot: bool) -> None:
+    @rule()
+    def save(self) -> None:
+        """A snapshot, as the server takes one now and then."""
+        self.saved = self.world.chat.snapshot()
+
+    @rule(snapshot=st.booleans(), crash=st.booleans())
+    def restart(self, snapshot: bool, crash: bool) -> None:
+        """Stopped, with a snapshot of that moment or none; or killed, with the last one and without newest cursors."""
         for client in self.all:
             if client.peer is not None:
                 client.take()
                 client.peer = None
-        self.world.restart(snapshot)
+        self.world.restart(snapshot, crash=crash, saved=self.saved if crash and snapshot else None)
+        if crash:
+            for uid, had in self.had_before.items():
+                self.had_before[uid] = min(had, self.world.durable.get((uid, "d"), (0, 0))[0])
 
     def _open(self, client: Client) -> bool:
         """Is it in? A device that is not connects first, for most of a life should not be silence."""
@@ -235,6 +252,49 @@ class Life(RuleBasedStateMachine):
         seq, state = chat.snapshot()
         assert State.load(state).dump() == state
         assert self.world.again(snapshot=False).snapshot() == (seq, state)
+
+    @invariant()
+    def cursors_only_grow(self) -> None:
+        """What was read of others stays read, over everything; what was delivered, but for a crash."""
+        for user in self.world.chat.state.users.values():
+            assert user.delivered >= self.had_before.get(user.uid, 0), user.login
+            self.had_before[user.uid] = user.delivered
+            for number, cursor in user.reads.items():
+                last = self._last_of_others(user.uid, number, cursor)
+                assert last >= self.read_before.get((user.uid, number), 0), (user.login, number)
+                self.read_before[user.uid, number] = last
+            for (uid, number), last in self.read_before.items():
+                if number < 0 and not set(dm_users(number)) <= self.world.chat.state.users.keys():
+                    continue  # the other one, a guest, is gone
+                assert uid != user.uid or user.reads.get(number, 0) >= last, (user.login, number)
+
+    def _last_of_others(self, uid: int, number: int, cursor: int) -> int:
+        return max(
+            (
+                row.seq
+                for row in self.world.rows
+                if isinstance(row.fact, m.Said)
+                and row.fact.room == number
+                and row.fact.user != uid
+                and row.seq <= cursor
+            ),
+            default=0,
+        )
+
+    @invariant()
+    def what_was_told_stays_true(self) -> None:
+        """Who was told that somebody has read a message finds it so ever after, over every crash."""
+        state = self.world.chat.state
+        for client in self.all:
+            if client.peer is not None:
+                client.take()
+            author = state.find(client.login)
+            for login, seq in client.told_read.items():
+                reader = state.find(login)
+                if author is None or reader is None or max(author.since, reader.since) > seq:
+                    continue  # somebody else, who came under the name of a guest that is gone
+                number = dm_room(author.uid, reader.uid)
+                assert reader.reads.get(number, 0) >= self._last_of_others(reader.uid, number, seq), (login, seq)
 
     @invariant()
     def in_order_and_once(self) -> None:
@@ -324,11 +384,14 @@ def test_long_lives(seed: int) -> None:
         (5, lambda: life.resend(who())),
         (5, life.fail),
         (10, lambda: life.tick(chance.choice([0.2, 5.0, 700.0]))),
-        (1, lambda: life.restart(chance.random() < 0.5)),
+        (1, life.save),
+        (3, lambda: life.restart(chance.random() < 0.5, chance.random() < 0.7)),
     ]
     for step in chance.choices([step for _, step in steps], [weight for weight, _ in steps], k=300):
         step()
         life.in_order_and_once()
+        life.cursors_only_grow()
+        life.what_was_told_stays_true()
     life.the_same_again()
     life.numbers_in_order()
     life.ready_when_two()

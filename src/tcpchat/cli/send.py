@@ -41,10 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="*", metavar="TEXT", help="the message; - reads it from standard input")
     parser.add_argument("--room", metavar="NAME", help="send to a room (the shell takes # for a comment)")
     parser.add_argument("--wait", choices=list(ORDER), default="accepted", help="the state to wait for (accepted)")
-    parser.add_argument("--id", metavar="KEY", help="a name for this message: repeating the command sends it once")
+    parser.add_argument(
+        "--id", metavar="KEY", help="a name for this message: repeating the command within 30 days sends it once"
+    )
     parser.set_defaults(default_timeout=WAIT_SECONDS)
     parser.epilog = "Exit codes: 0 state reached, 1 failed, 3 no connection, 4 not allowed, 5 no such user or room, "
-    parser.epilog += "6 unknown (repeat with the same --id), 124 accepted, but --wait was not reached in --timeout."
+    parser.epilog += "6 unknown (repeat with the same --id), 124 accepted, but --wait was not reached in --timeout. "
+    parser.epilog += "The server knows an --id for 30 days behind its message (numbers_days), and 10,000 of a login."
 
 
 def run(args: argparse.Namespace) -> int:

@@ -437,7 +437,8 @@ def begin(chat: Chat, session: Session, counts: dict[int, int], now: float, out:
             m.Welcome(
                 user.login, chat.state.seq, after, device.last, device.recent(), limits.server_name, limits.version,
                 user.claimed, user.role, chat.ready, account, session.device_id, WINDOW, limits.max_text,
-                session.binding, chat.ms(now), chat.log_id, known.lost, chat.state.forgot,
+                session.binding, chat.ms(now), chat.log_id, resuming.lost(chat, session, user, known),
+                chat.state.forgot,
             ),
         )
     )  # fmt: skip

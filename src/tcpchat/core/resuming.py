@@ -63,7 +63,7 @@ def forked(chat: Chat, lineages: Sequence[tuple[str, int]], now: float, out: Eff
     if lineages:
         chat.lineages = tuple(lineages)
         for session in chat.everyone:
-            if session.door in ("native", "web"):
+            if session.door in ("native", "web", "irc"):
                 out.append(m.Tell(session, m.Forked(chat.log_id)))
     for session in waiting:
         if session.user is None or session.stage != ENTERING:
@@ -72,6 +72,16 @@ def forked(chat: Chat, lineages: Sequence[tuple[str, int]], now: float, out: Eff
             welcome(chat, session, session.user, now, out)
         else:
             refuse(session, "unavailable", out, after=1.0)
+
+
+def lost(chat: Chat, session: Session, user: User, known: Past) -> int:
+    """The first seq that a client may have had of another log than this; 0 = none.
+
+    IRC clients name no log. Who has confirmed nothing since this one was set back is told the first time."""
+    if session.door != "irc" or len(chat.lineages) < 2:
+        return known.lost
+    since = chat.lineages[-1][1]
+    return since + 1 if max(user.since, user.delivered) <= since else 0
 
 
 def start(session: Session, user: User, known: Past, head: int) -> int:

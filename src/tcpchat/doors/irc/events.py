@@ -10,6 +10,7 @@ from tcpchat.core.model import (
     Amended,
     AnyEvent,
     Change,
+    Forked,
     Goodbye,
     MarkRead,
     Message,
@@ -96,6 +97,13 @@ def on_amended(door: IrcDoor, event: Amended) -> None:
 def place_of(door: IrcDoor, to: str, by: str) -> str:
     """How a conversation is named in a line about it."""
     return to if to.startswith("#") else nick_of(to.removeprefix("@"))
+
+
+SET_BACK = "This server was set back, as by a restore: the newest messages that you saw are not on it any more."
+
+
+def on_forked(door: IrcDoor, event: Forked) -> None:
+    door.notice(SET_BACK)
 
 
 def on_receipt(door: IrcDoor, event: Receipt) -> None:
@@ -360,6 +368,7 @@ PRESENCE: dict[str, Callable[[IrcDoor, Presence], None]] = {
 HANDLERS: dict[type, Callable[[IrcDoor, Any], None]] = {
     Accepted: on_accepted,
     Amended: on_amended,
+    Forked: on_forked,
     Goodbye: on_goodbye,
     MarkRead: on_markread,
     Message: on_message,

@@ -329,6 +329,8 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
         modes = "".join(sorted(worn))
         door.put(f":{face.mask} MODE {door.nick} +{modes}")
     yield from metadata.burst(door)
+    if event.lost:
+        door.notice(events.SET_BACK)
     yield from enter_rooms(door, rooms)
     door.entering = False
     if door.away:
