@@ -71,10 +71,13 @@ def _tail(args: argparse.Namespace) -> int:
         with Session(args, quiet=False, label="tail") as session:
             _follow(args, session, to, 0)
     with Session(args, after=FROM_NOW if args.follow else None, label="tail") as session:
-        last = 0
+        last, read = 0, dict[str, int]()
         for message in _past(args, session, to):
             last = message.seq
             _show(args, session, message)
+            read[_conversation(session, message)] = last
+        for conversation, seq in read.items() if args.mark == "read" else ():
+            session.ask(m.Read(conversation, seq), m.Done)  # what was marked is on disk before this command ends
         if args.follow:
             _follow(args, session, to, last)
     return 0
