@@ -236,6 +236,30 @@ async def test_a_record_that_cannot_be_read_says_nothing(tmp_path: Path, caplog:
     assert caplog.text == ""
 
 
+async def test_a_record_of_before_a_power_cut_is_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It was not synced: it may tell of an entry that has been deleted for its age since."""
+    log = SqliteLog(tmp_path / "log.db")
+    await log.open()
+    await append(log, *(said(1, 1, f"old {n}") for n in range(5)), at=1)
+    before = told.beside(log.path).read_bytes()
+    await append(log, *(said(1, 1, f"new {n}") for n in range(5)), at=2)
+    between = told.beside(log.path).read_bytes()
+    await append(log, said(1, 1, "newest"), at=3)
+    await log.snapshot(11, b"")
+    await log.settle()
+    assert await log.forget(2) == 5
+    for record in (before, between):
+        await log.close()
+        told.beside(log.path).write_bytes(record)
+        log = SqliteLog(log.path)
+        await log.open()
+    assert await log.forget(3) == 5
+    await log.close()
+    told.beside(log.path).write_bytes(before)
+    assert len((await opened(log.path)).lineages()) == 1
+    assert caplog.text == ""
+
+
 async def test_the_record_is_never_ahead(log: SqliteLog) -> None:
     log._store.db.execute("PRAGMA max_page_count = 1")
     with pytest.raises(LogError):

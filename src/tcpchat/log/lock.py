@@ -40,19 +40,20 @@ class FolderLock:
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
 
-    def take_log(self, path: Path) -> None:
+    def take_log(self, path: Path) -> bool:
         """Lock the log's file too, under whatever name. To be kept until nothing of it is open any more.
 
-        Raises LogError, OSError."""
+        False where that cannot be done. Raises LogError, OSError."""
         if sys.platform != "linux":
-            return
+            return False
         self._log = os.open(path, os.O_RDONLY)
         try:
             _lock(self._log)
         except BlockingIOError:
             raise LogError(self._in_use("it has the file open, perhaps by another name")) from None
         except OSError:
-            pass  # a file system without locks: a place that is taken shows the other one, see Store.append
+            return False  # a file system without locks: a place that is taken shows the other one, see Store.append
+        return True
 
     def _in_use(self, by: str) -> str:
         return f"{self.path.parent} is in use by another tcpchat ({by}). Stop it, or choose another --data."

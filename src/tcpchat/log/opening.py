@@ -31,7 +31,6 @@ logger = logging.getLogger("tcpchat.log")
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open or make the file, bring it up to date, make sure that it can be written. Raises LogError, sqlite3.Error."""
-    _write_again(wal_of(path))
     db = connect(path)
     try:
         _identify(db, path)
@@ -76,9 +75,10 @@ def _missing(db: sqlite3.Connection, record: Told | None) -> str:
 
 def _another(db: sqlite3.Connection, record: Told) -> str:
     """What is to be said when the log has other entries than those that were told; "" when it has these."""
-    known = {one.id for one in lineages(db)}
-    if record.lineage in known and chain_at(db, record.seq).value == record.chain:
-        return ""
+    if record.lineage in {one.id for one in lineages(db)}:
+        oldest: int = db.execute("SELECT coalesce(min(seq), 0) FROM entries").fetchone()[0]
+        if record.seq < oldest or chain_at(db, record.seq).value == record.chain:
+            return ""  # what was deleted for its age cannot be compared any more
     return f"other messages are in it than the {record.seq} that were told accepted. Is it the right file?"
 
 
@@ -117,11 +117,11 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _write_again(wal: Path) -> None:
+def write_again(path: Path) -> None:
     """Have on the disk what reads as the write-ahead log of a process that was killed. After a failed fsync the system
-    may show what it could not write, and believe that it is written: only what is written again goes out again.
-
-    Raises LogError."""
+    may show what it could not write, and believe that it is written: only what is written again goes out again. To be
+    called only when it is sure that nobody else writes to it. Raises LogError."""
+    wal = wal_of(path)
     try:
         with open(wal, "r+b") as file:
             while some := file.read(1 << 20):

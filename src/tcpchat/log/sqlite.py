@@ -22,7 +22,7 @@ from tcpchat.log.copying import copy
 from tcpchat.log.damage import Damage
 from tcpchat.log.facts import encode
 from tcpchat.log.lock import FolderLock
-from tcpchat.log.opening import make_private, wal_of
+from tcpchat.log.opening import make_private, wal_of, write_again
 from tcpchat.log.reading import Reader
 from tcpchat.log.schema import advised
 from tcpchat.log.tail import Tail
@@ -88,7 +88,8 @@ class SqliteLog:
         try:
             with advised(self.path, LogError):
                 make_private(self.path)
-                self._lock.take_log(self.path)
+                if self._lock.take_log(self.path):
+                    write_again(self.path)
                 self._tail.add(self._store.open())
                 self._tail.erasing |= self._store.erasing()
                 self.head, self._at = self._store.head, self._store.last_at()
