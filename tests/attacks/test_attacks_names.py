@@ -7,7 +7,7 @@ import hashlib
 import hmac
 
 import pytest
-from intruder import ask, hello, http, own, refused
+from intruder import ask, hello, http, irc, own, refused
 
 from tcpchat.core import model as m
 from tcpchat.server import Server
@@ -117,3 +117,15 @@ async def test_a_key_of_small_order_claims_nothing(server: Server) -> None:
     assert challenge["t"] == "challenge"
     thief.send("proof", signature=signature, key="ed25519:" + neutral)
     assert (await thief.until("refused"))["code"] == "wrong_proof"
+
+
+@pytest.mark.parametrize(
+    "name", ["NickServ", "N1ckServ", "tcpchat", "the server's machine", "admin", "аdmin", "owner."]
+)
+async def test_nobody_is_called_as_the_server_is(server: Server, name: str) -> None:
+    await own(server.port, "keeper")
+    guest, _ = await hello(server.port, "guest")
+    assert (await hello(server.port, name))[1]["code"] == "bad_name"
+    assert await refused(guest, "rename", to=name) == "bad_name"
+    async with irc(server.port, name.replace(" ", "_")) as client:
+        assert (await client.until("432", "433", "001"))[-1].split()[1] in ("432", "433")

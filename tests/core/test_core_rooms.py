@@ -308,7 +308,7 @@ def test_of_two_renames_the_first_in_the_log_counts() -> None:
     world = World()
     duck, goose = world.enter("duck"), world.enter("goose")
     duck.do(m.Rename("swan", ref=1), commit=False)
-    goose.do(m.Rename("swаn", ref=2), commit=False)
+    goose.do(m.Rename("swän", ref=2), commit=False)
     world.commit()
     assert duck.told(m.Done)[-1].data == {"login": "swan"}
     assert goose.codes == ["in_use"]

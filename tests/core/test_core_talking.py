@@ -518,10 +518,10 @@ def picture(state: State) -> dict[str, object]:
             for number, room in state.rooms.items()
         },
         "names": {name: user.uid for name, user in state.by_fold.items()},
-        "looks": {name: user.uid for name, user in state.by_skeleton.items()},
+        "looks": {user.uid: state.looks.find(user.login) for user in state.users.values()},
         "rest": (state.seq, state.next_user, state.next_room, state.rules, state.heads, state.amended, state.founded,
                  {name: room.number for name, room in state.by_name.items()},
-                 {name: room.number for name, room in state.by_look.items()}),
+                 {room.number: state.room_looks.find(room.name) for room in state.rooms.values()}),
     }  # fmt: skip
 
 

@@ -234,10 +234,10 @@ def test_sasl_after_the_welcome(house: House) -> None:
 
 
 def test_register(house: House) -> None:
-    house.join("root")
+    house.join("sam")
     a = house.connect()
-    a.send("CAP REQ :draft/account-registration", "NICK root", "REGISTER * * sesame1")
-    assert a.until("FAIL")[-1].params[:3] == ["REGISTER", "ACCOUNT_EXISTS", "root"]
+    a.send("CAP REQ :draft/account-registration", "NICK sam", "REGISTER * * sesame1")
+    assert a.until("FAIL")[-1].params[:3] == ["REGISTER", "ACCOUNT_EXISTS", "sam"]
     a.send("NICK bar", "REGISTER other * sesame1x")
     assert a.until("FAIL")[-1].params[:2] == ["REGISTER", "ACCOUNT_NAME_MUST_BE_NICK"]
     a.send("REGISTER bar * ab")

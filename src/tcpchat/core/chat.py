@@ -385,6 +385,7 @@ class Chat:
             self.reshow_at = now + SHOWN_SECONDS
             self.reshow()
         counting.tick(self, now, out)
+        self.state.old_looks = None  # an older version's log is read at the start only
         receipts.tick(self, now, out)
         entering.tick(self, now, out)
         presence.tick(self, now, out)

@@ -14,10 +14,11 @@ from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.keytext import canonical
+from tcpchat.core.looks import look
 from tcpchat.core.meant import meant, owner, still
-from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login
-from tcpchat.core.state import User
-from tcpchat.core.text import fold, skeleton
+from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login, unfit
+from tcpchat.core.state import LOOKS, User
+from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -83,6 +84,8 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         refuse(session, "in_use", out, fatal=False, text=text)
     elif user is not None and user.claimed:
         _known(chat, session, command, user, now, out)
+    elif user is None and not session.trusted and (why := _unfit(chat, session, command, login)):
+        refuse(session, "bad_name", out, fatal=False, text=why)
     else:
         _unclaimed(chat, session, command, login, user, now, out)
 
@@ -110,6 +113,12 @@ def _operator(chat: Chat, session: Session, command: m.Hello, out: Effects) -> N
 
 def _is_secret(chat: Chat, token: str) -> bool:
     return compare_digest(token.encode(errors="surrogatepass"), (ADMIN + chat.admin_secret).encode())
+
+
+def _unfit(chat: Chat, session: Session, command: m.Hello, login: str) -> str:
+    """Why a name cannot be taken by who comes new; who is going to own the place may be called so."""
+    claims = bool(command.key and command.claim) and people.new_role(chat, session) == OWNER
+    return unfit(login, chat.limits, staff=claims)
 
 
 def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
@@ -162,7 +171,7 @@ def _guest(
         return
     presence.vacate(chat, login, out)
     session.stage = ARRIVING
-    fact = m.Arrived(login, session.device_id, command.name)
+    fact = m.Arrived(login, session.device_id, command.name, looks=LOOKS)
     out.append(m.Append(fact, m.Origin(session, 0, command)))
 
 
@@ -182,7 +191,7 @@ def _is_own(session: Session, user: User) -> bool:
 def arrived(chat: Chat, entry: m.Entry, fact: m.Arrived, out: Effects | None) -> None:
     """A guest is known from here on; of two that arrived at once the first has the name."""
     session = entry.origin.session if entry.origin is not None else None
-    if chat.state.taken(fact.login) is not None:
+    if chat.state.taken(fact.login, fact.looks) is not None:
         if out is not None and session is not None and session.stage == ARRIVING:
             session.stage = NEW
             refuse(session, "in_use", out, fatal=False)
@@ -328,7 +337,7 @@ def _proved(chat: Chat, session: Session, check: m.Check, answer: str, now: floa
     session.stage = ARRIVING
     name, label = offer.name, offer.label
     uid, role = user.uid if user else 0, people.new_role(chat, session)
-    fact = m.Claimed(login, uid, check.against, "", label, session.device_id, name, role=role)
+    fact = m.Claimed(login, uid, check.against, "", label, session.device_id, name, role=role, looks=LOOKS)
     out.append(m.Append(fact, m.Origin(session, 0, offer)))
     operators.spend(chat, session, out)
 
@@ -501,13 +510,13 @@ def banned(chat: Chat, session: Session, login: str, now: float) -> str:
     user = chat.state.find(account or login)
     if user is not None and user.role == OWNER:
         return ""
-    names = (skeleton(login), skeleton(account))
+    names = (look(login), look(account))
     for key, details in chat.state.rules.get("ban", {}).items():
         until = int(details.get("until", "0"))
         if until and until < chat.ms(now):
             continue
         kind, _, what = key.partition(":")
-        hit = skeleton(what) in names if kind == "login" else _inside(session.address, what)
+        hit = look(what) in names if kind == "login" else _inside(session.address, what)
         if hit:
             why = details.get("why", "")
             return f"{CODES['banned'].text} {why}".strip()

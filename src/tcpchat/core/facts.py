@@ -26,6 +26,7 @@ class Arrived(Fact, frozen=True):
     device: str
     name: str = ""
     room: int = 0
+    looks: int = 0  # see state.LOOKS
 
 
 class Gone(Fact, frozen=True):
@@ -47,6 +48,7 @@ class Claimed(Fact, frozen=True):
     name: str = ""
     room: int = 0
     role: str = ""  # owner or member; "" = as in version 0.1.0, where the first one ever became the owner
+    looks: int = 0  # see state.LOOKS
 
 
 class KeyAdded(Fact, frozen=True):
@@ -76,6 +78,7 @@ class Renamed(Fact, frozen=True):
     user: int
     login: str
     room: int = 0
+    looks: int = 0  # see state.LOOKS
 
 
 class Deleted(Fact, frozen=True):
@@ -114,6 +117,7 @@ class RoomMade(Fact, frozen=True):
     by: int
     invite_only: bool = False
     room: int = 0
+    looks: int = 0  # see state.LOOKS
 
 
 class Joined(Fact, frozen=True):
@@ -153,6 +157,7 @@ class RoomRenamed(Fact, frozen=True):
     by: int
     name: str
     why: str = ""
+    looks: int = 0  # see state.LOOKS
 
 
 class Noted(Fact, frozen=True):

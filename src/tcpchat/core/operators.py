@@ -14,8 +14,8 @@ from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.meant import meant, still
-from tcpchat.core.rules import ALL, MODERATOR, OWNER, ROLES, good_login
-from tcpchat.core.state import User
+from tcpchat.core.rules import ALL, MODERATOR, OWNER, ROLES, good_login, unfit
+from tcpchat.core.state import LOOKS, User
 from tcpchat.core.text import utf8_length
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def _announce(chat: Chat, session: Session, command: m.Admin, user: User | None,
 def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """Make a login, or give one a new password."""
     secret = command.args.get("secret", "")
-    if user is None and not good_login(command.args.get("login", ""), chat.limits):
+    login = good_login(command.args.get("login", ""), chat.limits)
+    if user is None and (not login or unfit(login, chat.limits, staff=True)):
         _refuse(session, command, "bad_name", out)
     elif not secret:
         _refuse(session, command, "empty", out)
@@ -206,7 +207,9 @@ def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answ
         fact = m.PasswordSet(user.uid, answer, by)
     else:
         role = people.new_role(chat, session)
-        fact = m.Claimed(good_login(login, chat.limits), user.uid if user else 0, password=answer, role=role)
+        fact = m.Claimed(
+            good_login(login, chat.limits), user.uid if user else 0, password=answer, role=role, looks=LOOKS
+        )
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 

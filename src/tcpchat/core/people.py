@@ -13,8 +13,8 @@ from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.keytext import canonical
 from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
-from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room
-from tcpchat.core.state import User
+from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room, unfit
+from tcpchat.core.state import LOOKS, User
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -61,7 +61,7 @@ def claimed(chat: Chat, entry: m.Entry, fact: m.Claimed, out: Effects | None) ->
     from tcpchat.core.entering import refuse, welcome
 
     state, session = chat.state, entry.origin.session if entry.origin is not None else None
-    user = state.taken(fact.login)
+    user = state.taken(fact.login, fact.looks)
     if user is not None and (user.claimed or user.uid != fact.user):
         if out is not None and session is not None:
             if session.stage == ARRIVING:
@@ -159,7 +159,9 @@ def key_checked(chat: Chat, session: Session, command: m.Key, answer: str, out: 
         _refuse(session, command, "closed", out)  # the invite code was used meanwhile
     elif command.do == "claim":
         role = new_role(chat, session)
-        fact = m.Claimed(user.login, user.uid, command.key, label=command.label, device=session.device_id, role=role)
+        fact = m.Claimed(
+            user.login, user.uid, command.key, label=command.label, device=session.device_id, role=role, looks=LOOKS
+        )
         session.credential = command.key
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
@@ -222,6 +224,8 @@ def _register_early(chat: Chat, session: Session, command: m.Password, now: floa
         _refuse(session, command, "bad_name", out, command.account)
     elif _somebodys(chat, login):
         _refuse(session, command, "exists", out, login)
+    elif why := unfit(login, chat.limits):
+        out.append(m.Tell(session, m.Refused("bad_name", why, command.ref, about=(command.account,))))
     elif not may_claim(chat, session):
         _refuse(session, command, "closed", out)
     else:
@@ -251,11 +255,8 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
             return
         presence.vacate(chat, login, out)
         session.credential = PASSWORD
-        out.append(
-            m.Append(
-                m.Claimed(login, password=answer, role=new_role(chat, session)), m.Origin(session, command.ref, command)
-            )
-        )
+        made = m.Claimed(login, password=answer, role=new_role(chat, session), looks=LOOKS)
+        out.append(m.Append(made, m.Origin(session, command.ref, command)))
         spend(chat, session, out)
     elif user is None or not answer or check.against != user.password:  # another one was set meanwhile
         _refuse(session, command, "wrong_password", out)
@@ -267,7 +268,7 @@ def password_checked(chat: Chat, session: Session, check: m.Check, answer: str, 
         out.append(m.Append(fact_set, m.Origin(session, command.ref, command)))
     else:
         role = new_role(chat, session)
-        fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id, role=role)
+        fact = m.Claimed(user.login, user.uid, password=answer, device=session.device_id, role=role, looks=LOOKS)
         session.credential = PASSWORD
         out.append(m.Append(fact, m.Origin(session, command.ref)))
         spend(chat, session, out)
@@ -305,15 +306,18 @@ def rename(chat: Chat, session: Session, command: m.Rename, now: float, out: Eff
         _refuse(session, command, "banned", out, login)
         return
     other = chat.state.find(login) or chat.state.lookalike(login)
+    if other is not None and other is not user and (other.claimed or other.sessions):
+        _refuse(session, command, "claimed" if other.claimed else "in_use", out, login)
+        return
+    if chat.state.find(login) is not user and (why := unfit(login, chat.limits)):
+        out.append(m.Tell(session, m.Refused("bad_name", why, command.ref, about=(command.to,))))
+        return
     if other is not None and other is not user:
-        if other.claimed or other.sessions:
-            _refuse(session, command, "claimed" if other.claimed else "in_use", out, login)
-            return
         presence.forget(other, out)
     if login == user.login:
         out.append(m.Tell(session, m.Done(command.ref)))
         return
-    out.append(m.Append(m.Renamed(user.uid, login), m.Origin(session, command.ref)))
+    out.append(m.Append(m.Renamed(user.uid, login, looks=LOOKS), m.Origin(session, command.ref)))
 
 
 def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) -> None:
@@ -328,13 +332,13 @@ def _rename_room(chat: Chat, session: Session, command: m.Rename, out: Effects) 
     elif chat.state.room_taken(name) not in (None, room):
         _refuse(session, command, "exists", out, room.name, name)
     else:
-        fact = m.RoomRenamed(room.number, user.uid, name, command.why)
+        fact = m.RoomRenamed(room.number, user.uid, name, command.why, looks=LOOKS)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
 def renamed(chat: Chat, entry: m.Entry, fact: m.Renamed, out: Effects | None) -> None:
     """The user goes by another login; whoever else got it meanwhile keeps it."""
-    user, other = chat.state.users.get(fact.user), chat.state.taken(fact.login)
+    user, other = chat.state.users.get(fact.user), chat.state.taken(fact.login, fact.looks)
     if user is None:
         return
     session = entry.origin.session if entry.origin is not None else None

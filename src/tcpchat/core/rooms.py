@@ -9,7 +9,7 @@ from tcpchat.core import presence, queries, talking
 from tcpchat.core.errors import CODES
 from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
-from tcpchat.core.state import Room, User
+from tcpchat.core.state import LOOKS, Room, User
 from tcpchat.core.text import clean_line, utf8_length
 
 if TYPE_CHECKING:
@@ -70,7 +70,11 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
             text = "Too many new rooms from your address; wait."
             out.append(m.Tell(session, m.Refused("too_fast", text, command.ref, 0, wait, about=(name,))))
             return
-        out.append(m.Append(m.RoomMade(name, user.uid, command.invite_only), m.Origin(session, command.ref, command)))
+        out.append(
+            m.Append(
+                m.RoomMade(name, user.uid, command.invite_only, looks=LOOKS), m.Origin(session, command.ref, command)
+            )
+        )
     elif chat.state.is_member(user, room):
         _refuse(session, command, "already_member", out, room.name)
     elif code := may_join(session, user, room, command.key):
@@ -301,7 +305,7 @@ def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> N
             else:
                 out.append(m.Append(m.Joined(existing.number, user.uid), entry.origin))
         return
-    if (other := state.room_taken(fact.name)) is not None:
+    if (other := state.room_taken(fact.name, fact.looks)) is not None:
         if out is not None and entry.origin is not None:
             _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), "exists", out, fact.name, other.name)
         return
@@ -412,7 +416,7 @@ def _turn(room: Room, change: m.Change) -> None:
 
 def renamed(chat: Chat, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None) -> None:
     room = chat.state.rooms.get(fact.room)
-    if room is None or chat.state.room_taken(fact.name) not in (None, room):
+    if room is None or chat.state.room_taken(fact.name, fact.looks) not in (None, room):
         return
     if out is not None:
         _tell_room(chat, entry, room, out)  # it still has the name that those who hear it know

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from functools import lru_cache
 
 from msgspec import Struct
 
+from tcpchat.core.looks import look, one_script
 from tcpchat.core.masks import matches
-from tcpchat.core.text import INVISIBLE, NAME_MAX, fold, is_clean, skeleton
+from tcpchat.core.text import INVISIBLE, NAME_MAX, fold, is_clean
 
 ALL = 1  # the number of #all, to which everyone belongs
 ALL_NAME = "#all"
@@ -125,7 +127,30 @@ def good_login(login: str, limits: Limits) -> str:
     if any(char in ',!*?\n\t\r\\/"<>' or char in INVISIBLE for char in name) or "  " in name:
         return ""
     ok = all(char == " " or unicodedata.category(char)[0] not in "CZ" for char in name)
-    return name if ok and skeleton(name).strip() else ""
+    return name if ok and (shape := look(name).strip()) and HOOK not in shape else ""
+
+
+# Names by which people take somebody for the server, a service of IRC or an operator; also what looks like them.
+SERVICES = ("NickServ ChanServ HistServ MemoServ OperServ BotServ HostServ SaslServ HelpServ InfoServ StatServ AuthServ"
+            " Global Services").split()  # fmt: skip
+PLACE = ("tcpchat", "tcpchat.chat", "tcpchat.local", "server", "the server", "system", "localhost", "console",
+         "the server's machine", "server's machine", "serverside")  # fmt: skip
+STAFF_NAMES = ("owner", "admin", "administrator", "moderator", "operator", "root", "sysop", "sysadmin", "staff")
+
+
+@lru_cache(maxsize=64)
+def _reserved(server_name: str) -> dict[str, bool]:
+    """The looks of reserved names; True = of those that who runs the place may have."""
+    table = {look(name): False for name in (*SERVICES, *PLACE, server_name)}
+    return table | {look(name): True for name in STAFF_NAMES}
+
+
+def unfit(login: str, limits: Limits, staff: bool = False) -> str:
+    """Why nobody new may have this name, or "". ``staff``: it is for who runs the place."""
+    kind = _reserved(limits.server_name).get(look(login).strip())
+    if kind is False or (kind and not staff):
+        return "This name is taken for the server's or its operators'; choose another."
+    return "" if one_script(login) else "Letters of two scripts in one name look like another name; choose one script."
 
 
 def good_room(room: str, limits: Limits) -> str:

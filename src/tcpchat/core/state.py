@@ -17,10 +17,12 @@ from msgspec import Struct
 from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
 from tcpchat.core.feed import Audience, Session
 from tcpchat.core.keytext import canonical
+from tcpchat.core.looks import Names
 from tcpchat.core.model import Change
 from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Bucket, Limits
 from tcpchat.core.text import fold, skeleton
 
+LOOKS = 1  # version of the rules by which names look alike; facts say under which they were checked
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
 AUTHORS = 256  # authors of one room for whom they are counted
 AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
@@ -252,10 +254,12 @@ class State:
         self.next_room = ALL + 1
         self.users: dict[int, User] = {}
         self.by_fold: dict[str, User] = {}
-        self.by_skeleton: dict[str, User] = {}
+        self.looks = Names()  # of users
+        self.old_looks: tuple[Names, Names] | None = None  # of users and rooms, while an older version's log is read
         self.rooms: dict[int, Room] = {ALL: Room(ALL, ALL_NAME, 0)}
         self.by_name: dict[str, Room] = {fold(ALL_NAME): self.rooms[ALL]}
-        self.by_look: dict[str, Room] = {skeleton(ALL_NAME): self.rooms[ALL]}
+        self.room_looks = Names()
+        self.room_looks.add(ALL_NAME, ALL)
         self.founded = False  # has the place, or had it ever, an owner?
         self.directs: dict[int, Audience] = {}  # audiences of direct conversations with somebody online
         self.heads: dict[int, int] = {}  # direct conversation -> its last message
@@ -269,21 +273,31 @@ class State:
     def find(self, login: str) -> User | None:
         return self.by_fold.get(fold(login))
 
-    def taken(self, login: str) -> User | None:
-        """Who has this name or one that looks the same: there is never a second one."""
-        return self.by_skeleton.get(skeleton(login))
+    def taken(self, login: str, looks: int = LOOKS) -> User | None:
+        """Who has this name or one that looks the same: there is no second one but of before they looked the same.
+
+        ``looks``: by which version's rules; an entry is read by those under which it was written.
+        """
+        names = self.looks if looks else self._older()[0]
+        return self.find(login) or self._most([self.users[uid] for uid in names.find(login)])
 
     def lookalike(self, login: str) -> User | None:
         """Another user whose name looks the same."""
-        other = self.by_skeleton.get(skeleton(login))
-        return other if other is not None and other.fold != fold(login) else None
+        folded = fold(login)
+        return self._most([user for uid in self.looks.find(login) if (user := self.users[uid]).fold != folded])
+
+    @staticmethod
+    def _most(users: list[User]) -> User | None:
+        """Whom of several a name belongs to more than to the others."""
+        return min(users, key=lambda user: (not user.claimed, user.uid)) if users else None
 
     def room(self, name: str) -> Room | None:
         return self.by_name.get(fold(name if name.startswith("#") else "#" + name))
 
-    def room_taken(self, name: str) -> Room | None:
-        """Which room has this name or one that looks the same."""
-        return self.by_look.get(skeleton(name))
+    def room_taken(self, name: str, looks: int = LOOKS) -> Room | None:
+        """Which room has this name or one that looks the same (see ``taken``)."""
+        names = self.room_looks if looks else self._older()[1]
+        return self.room(name) or next((self.rooms[number] for number in names.find(name)), None)
 
     def is_member(self, user: User, room: Room) -> bool:
         return room.number == ALL or user.uid in room.members
@@ -316,14 +330,38 @@ class State:
 
     def _index(self, user: User) -> None:
         self.by_fold[user.fold] = user
-        self.by_skeleton[skeleton(user.login)] = user
+        self.looks.add(user.login, user.uid)
+        if self.old_looks is not None:
+            self.old_looks[0].add(user.login, user.uid)
 
     def _unindex(self, user: User) -> None:
         if self.by_fold.get(user.fold) is user:
             del self.by_fold[user.fold]
-        look = skeleton(user.login)
-        if self.by_skeleton.get(look) is user:
-            del self.by_skeleton[look]
+        self.looks.remove(user.login, user.uid)
+        if self.old_looks is not None:
+            self.old_looks[0].remove(user.login, user.uid)
+
+    def _index_room(self, room: Room) -> None:
+        self.by_name[fold(room.name)] = room
+        self.room_looks.add(room.name, room.number)
+        if self.old_looks is not None:
+            self.old_looks[1].add(room.name, room.number)
+
+    def _unindex_room(self, room: Room) -> None:
+        del self.by_name[fold(room.name)]
+        self.room_looks.remove(room.name, room.number)
+        if self.old_looks is not None:
+            self.old_looks[1].remove(room.name, room.number)
+
+    def _older(self) -> tuple[Names, Names]:
+        """What looked alike in version 0.1.0: made when the first entry of that version is read."""
+        if self.old_looks is None:
+            self.old_looks = Names(skeleton), Names(skeleton)
+            for user in self.users.values():
+                self.old_looks[0].add(user.login, user.uid)
+            for room in self.rooms.values():
+                self.old_looks[1].add(room.name, room.number)
+        return self.old_looks
 
     def rename_user(self, user: User, login: str) -> None:
         self._unindex(user)
@@ -370,17 +408,18 @@ class State:
         room = Room(self.next_room, name, created)
         self.next_room += 1
         self.rooms[room.number] = room
-        self.by_name[fold(name)] = self.by_look[skeleton(name)] = room
+        self._index_room(room)
         return room
 
     def rename_room(self, room: Room, name: str) -> None:
-        del self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
+        self._unindex_room(room)
         room.name = name
-        self.by_name[fold(name)] = self.by_look[skeleton(name)] = room
+        self._index_room(room)
 
     def end_room(self, room: Room) -> None:
         """The room is no more; its entries stay in the log, where nobody can ask for them."""
-        del self.rooms[room.number], self.by_name[fold(room.name)], self.by_look[skeleton(room.name)]
+        del self.rooms[room.number]
+        self._unindex_room(room)
         self.drop_tokens("room", room.number)
 
     def add_token(self, key: str, room: int, user: int) -> None:
@@ -452,7 +491,7 @@ class State:
             state._load_user(row)
         state.rooms.clear()
         state.by_name.clear()
-        state.by_look.clear()
+        state.room_looks = Names()
         for entry in record.rooms:
             state._load_room(entry)
         for details in state.rules.get("token", {}).values():
@@ -492,7 +531,7 @@ class State:
         room.modes, room.lists, room.prefs = dict(row.modes), dict(row.lists), dict(row.prefs)
         room.invited, room.lasting = set(row.invited), row.lasting
         self.rooms[room.number] = room
-        self.by_name[fold(room.name)] = self.by_look[skeleton(room.name)] = room
+        self._index_room(room)
 
 
 def _user_record(user: User) -> UserRecord:

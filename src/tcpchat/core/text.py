@@ -33,7 +33,7 @@ FOLD_KEPT = 64  # characters: folded names up to this length are kept at hand
 FOLDS_MAX = 4  # a few characters need a second pass to come to rest
 
 # Letters of other scripts that look like a Latin one (the common part of Unicode's confusables, UTS #39), lower case.
-_LOOKALIKES = str.maketrans(
+LOOKALIKES = str.maketrans(
     {
         **dict(zip("абвгдеёзіїјкмнорстухѕһԁԛԝъьҽ", "a6brдeeзiijkmhopctyxshdqwъbe", strict=True)),
         **dict(zip("αβγεικνορτυχηω", "aβyeikvoptuxnw", strict=True)),
@@ -68,14 +68,14 @@ _fold_short = lru_cache(maxsize=4_096)(_fold)  # every message folds the names i
 
 
 def skeleton(name: str) -> str:
-    """The form under which names look alike: ``fold`` with look-alike letters of other scripts made one."""
+    """The form under which names looked alike in version 0.1.0, whose logs are read with it (now: looks.look)."""
     if len(name) > NAME_MAX:
         return name
     text = fold(name)
     if not text.isascii():
         text = unicodedata.normalize("NFD", text)
         text = "".join(char for char in text if not unicodedata.combining(char))
-    look = text.translate(_LOOKALIKES)
+    look = text.translate(LOOKALIKES)
     return text if look == text else look
 
 
