@@ -250,14 +250,21 @@ class Chat:
         """Check a command against the state of now; propose facts, answer, or refuse."""
         out: Effects = []
         kind = type(command)
-        if session.stage == CLOSED or (kind is not m.Say and not counting.counted(self, session, command, now, out)):
+        if session.stage == CLOSED:
             return out
-        try:
-            command = self.bounds.kept(command)
-        except Refusal as refusal:
-            if counting.odd(self, session, command, now, out):
-                counting.refuse_cut(session, command, refusal.code, out)
-            return out
+        if kind is not m.Say:
+            session.spare -= 1
+            if (session.spare < 0 or kind not in counting.SIGNALS) and not counting.counted(
+                self, session, command, now, out
+            ):
+                return out
+        if kind is not m.Confirm:  # which has no text
+            try:
+                command = self.bounds.kept(command)
+            except Refusal as refusal:
+                if counting.odd(self, session, command, now, out):
+                    counting.refuse_cut(session, command, refusal.code, out)
+                return out
         if session.stage != OPEN and kind not in BEFORE:
             if session.stage == NEW:
                 if kind is m.Say and not counting.odd(self, session, command, now, out):

@@ -17,6 +17,7 @@ from tcpchat.core.rules import Bucket
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
+    from tcpchat.core.state import User
 
 BLOCK = 64  # signals that are drawn at a time, so that most cost one subtraction
 ENTRY_BYTES = 150  # of an entry in the log besides its texts
@@ -42,8 +43,8 @@ COSTS: dict[type, float] = {m.Password: HASH_COST}  # in commands; all others: 1
 
 
 def counted(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> bool:
-    """Count a command that is no message; False when it came too fast, which was told."""
-    session.spare -= 1
+    """Count a command that is no message, and has taken one of the session's spare signals (Chat.receive does so
+    itself, for the sake of confirmations); False when it came too fast, which was told."""
     if session.spare < 0 and not _drawn(chat, session, now):
         _excess(chat, session, command, now, out)
         return False
@@ -82,8 +83,11 @@ def grows(chat: Chat, session: Session, size: int, now: float) -> float:
     if user is None or session.trusted:
         return 0.0
     user.room_left -= size + ENTRY_BYTES
-    if user.room_left >= 0:
-        return 0.0
+    return 0.0 if user.room_left >= 0 else overdrawn(chat, session, user, size, now)
+
+
+def overdrawn(chat: Chat, session: Session, user: User, size: int, now: float) -> float:
+    """As ``grows``, when what was drawn before is used up."""
     limits = chat.limits
     hourly = limits.login_bytes_per_hour if user.claimed else limits.guest_bytes_per_hour
     bucket = (user.stored or Bucket()) if user.claimed else chat.newcomers.stored(session)

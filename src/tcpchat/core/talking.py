@@ -51,7 +51,9 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
         if counting.odd(chat, session, command, now, out):
             _no(session, command, "too_fast", out, after=wait)
         return
-    if chat.limits.messages_per_second and (wait := _too_much(chat, session, command.text, now)):
+    size = len(command.text) if command.text.isascii() else 2 * len(command.text)
+    user.room_left -= size + counting.ENTRY_BYTES
+    if user.room_left < 0 and (wait := _too_much(chat, session, user, size, now)):
         if counting.odd(chat, session, command, now, out):
             refused = m.Refused("too_fast", counting.QUOTA, command.ref, n, wait, about=(command.to,))
             out.append(m.Tell(session, refused))
@@ -195,9 +197,11 @@ def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
     return 0.0
 
 
-def _too_much(chat: Chat, session: Session, text: str, now: float) -> float:
+def _too_much(chat: Chat, session: Session, user: User, size: int, now: float) -> float:
     """Seconds to wait until the login's (or its address's) share of the disk has room for this, or 0."""
-    return counting.grows(chat, session, len(text) if text.isascii() else 2 * len(text), now)
+    if session.trusted or not chat.limits.messages_per_second:
+        return 0.0
+    return counting.overdrawn(chat, session, user, size, now)
 
 
 def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) -> None:
