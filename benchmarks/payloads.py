@@ -34,7 +34,7 @@ KINDS = ("text", "action", "notice", "tag")
 MEANT: dict[str, Any] = {
     "login": "hostile", "to": "#all", "room": "#hostile", "text": "quack", "words": "quack", "by": PEER, "key": KEY,
     "seq": 1, "limit": 500, "device": "d1", "n": 0, "after": 0, "before": 0, "around": 0, "at": 0, "until": 0,
-    "since": 0, "re": 0, "kind": "text", "tags": {"+draft/reply": "1"}, "ref": 0, "args": {}, "do": "list",
+    "since": 0, "re": 0, "kind": "text", "tags": {"draft/reply": "1"}, "ref": 0, "args": {}, "do": "list",
     "token": "", "account": "", "new": "", "claim": False, "quiet": False, "bot": False, "proto": 1,
     "changes": [{"name": "topic_locked"}],
 }  # fmt: skip
