@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import select
 import selectors
 import signal
 import socket
@@ -53,31 +54,44 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
 
 def pulse(port: int, out: int) -> None:
     """Say something to a friend again and again; write when it began and how long it took. Does not return."""
-    files = []
-    for login in (PEER, "friend"):
-        sock = socket.create_connection(("127.0.0.1", port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(b'{"t":"hello","login":"%s","after":-1}\n' % login.encode())
-        files.append((sock, sock.makefile("rb")))
-        while b'"welcome"' not in files[-1][1].readline():
-            pass
-    (speaker, _), (_, friend) = files
+    speaker, friend = (enter(port, login) for login in (PEER, "friend"))
     number = 0
     while True:
         number += 1
         word = b"pulse %d" % number
         begun = time.monotonic()
-        speaker.sendall(b'{"t":"say","to":"@friend","text":"%s"}\n' % word)
-        while word not in (heard := friend.readline()):
-            if not heard:
-                os._exit(1)
+        told(speaker, friend, word)
         os.write(out, SAMPLE.pack(begun, time.monotonic() - begun))
         time.sleep(PULSE)
-        try:
-            while speaker.recv(1 << 20, socket.MSG_DONTWAIT):  # what it is told of others
-                pass
-        except BlockingIOError:
-            pass
+
+
+def enter(port: int, login: str) -> socket.socket:
+    """Come in and be welcomed."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.sendall(b'{"t":"hello","login":"%s","after":-1}\n' % login.encode())
+    heard = b""
+    while b'"welcome"' not in heard:
+        heard += sock.recv(65_536)
+    return sock
+
+
+def told(speaker: socket.socket, friend: socket.socket, word: bytes) -> None:
+    """Say a word, again when it is refused, until the friend has it."""
+    line = b'{"t":"say","to":"@friend","text":"%s"}\n' % word
+    speaker.sendall(line)
+    heard = {speaker: b"", friend: b""}
+    while word not in heard[friend]:
+        for sock in select.select(list(heard), [], [])[0]:
+            data = sock.recv(1 << 18)
+            if not data:
+                os._exit(1)
+            heard[sock] = heard[sock][-200:] + data
+        if b'"refused"' in heard[speaker]:
+            print("the two were told", heard[speaker][-200:], file=sys.stderr, flush=True)
+            heard[speaker] = b""
+            time.sleep(PULSE * 5)
+            speaker.sendall(line)
 
 
 class Pulse:
