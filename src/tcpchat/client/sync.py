@@ -42,7 +42,7 @@ class SyncSent:
 
     @property
     def state(self) -> str:
-        """pending, accepted, delivered, read or failed."""
+        """pending, accepted, delivered, read, failed or unknown; see Sent."""
         return self._sent.state
 
     @property
