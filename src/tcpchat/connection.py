@@ -567,7 +567,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _close(self, linger: bool = False) -> None:
         """End the connection. ``linger``: the peer is in the middle of a word, and what it sends to a closed socket
-        makes its machine throw away the last words that it was told; so it is the one who closes, if it does soon."""
+        makes its machine throw away the last words that it was told; so it is the one who closes, if it does soon.
+        The same when it was not read: what lies unread in a socket that is closed resets the connection."""
+        linger = linger or bool(self.held)
         self.closing = True
         self.end = self.server.ticks + (LINGER_SECONDS if linger else CLOSE_SECONDS) * TICKS_PER_SECOND
         if self.layer is not None:

@@ -29,7 +29,7 @@ from tcpchat import clock
 from tcpchat.auditlog import AuditLog, Eraser
 from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
-from tcpchat.connection import Connection
+from tcpchat.connection import LINGER_SECONDS, Connection
 from tcpchat.core.chat import Chat
 from tcpchat.core.text import decoded
 from tcpchat.core.version import VERSION
@@ -56,6 +56,7 @@ logger = logging.getLogger("tcpchat.server")
 
 RENEW_TICKS = 3_600 * TICKS_PER_SECOND  # once an hour the certificate is read again: its operator may have renewed it
 LOOK_TICKS = 60 * TICKS_PER_SECOND  # once a minute: is the self-made one still good? The clock may have been set right
+PEEK_SECONDS = 0.05  # between two looks at who is still here while stopping
 WARNINGS_MAX = 20  # things that the log says once of what strangers ask for
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
@@ -367,13 +368,25 @@ class Server:
     async def _goodbye(self, why: str) -> None:
         for connection in list(self.connections):
             connection.hang_up("stopping", "" if why == "stopping" else why)
-        if self.connections:
-            self._vacant = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._vacant.wait(), STOP_SECONDS)
+        await self._left_in_peace()
         for connection in list(self.connections):
-            connection.transport.abort()
+            if connection.transport.get_write_buffer_size():
+                connection.transport.abort()  # it reads nothing
+            else:
+                connection.transport.close()
         await asyncio.sleep(0)
+
+    async def _left_in_peace(self) -> None:
+        """Let peers read their last words and go themselves: what they send to a closed socket would make their
+        machines throw those words away. Who has read all has a moment for it, who is slow STOP_SECONDS."""
+        self._vacant = asyncio.Event()
+        moment = int(LINGER_SECONDS / PEEK_SECONDS)
+        for turn in range(int(STOP_SECONDS / PEEK_SECONDS)):
+            slow = any(one.transport.get_write_buffer_size() for one in self.connections)
+            if not self.connections or (turn >= moment and not slow):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._vacant.wait(), PEEK_SECONDS)
 
     async def _end(self) -> None:
         self.pipe.flush()

@@ -351,6 +351,38 @@ async def test_stopping_says_goodbye_and_can_be_repeated(start: Start) -> None:
     assert (last["t"], last["code"]) == ("bye", "stopping")
 
 
+async def test_stopping_under_load_gives_everybody_the_last_words(start: Start) -> None:
+    """What lies unread when a socket is closed would reset it, and the last answers and the goodbye would be lost."""
+    server = await start(messages_per_second=0, bytes_per_second=0)
+    says = b"".join(b'{"t":"say","n":%d,"to":"#all","text":"%s"}\n' % (n, b"x" * 200) for n in range(1, 60))
+    natives = [await Peer.enter(server.port, f"n{number}", receive_buffer=4_096) for number in range(20)]
+    ircs = []
+    for number in range(10):
+        irc = await Peer.connect(server.port, receive_buffer=4_096)
+        irc.raw(b"NICK i%d\r\nUSER i 0 * :i\r\n" % number)
+        await asyncio.wait_for(irc.reader.readuntil(b" 001 "), 20)
+        ircs.append(irc)
+    for peer in natives:
+        peer.raw(says)
+    for irc in ircs:
+        irc.raw(b"PRIVMSG #all :hello\r\n" * 3_000)
+    await natives[0].until("accepted", n=1)
+    for peer in (*natives, *ircs):
+        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    await eventually(lambda: server.chat.head > 20 * 59)
+    stopping = asyncio.ensure_future(server.stop())
+    for peer in natives:
+        peer.raw(b'{"t":"status"}\n' * 5_000)  # they go on talking
+    await eventually(lambda: all(connection.closing for connection in server.connections))
+    for peer in (*natives, *ircs):
+        peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    heard = await asyncio.gather(*(peer.rest() for peer in natives))
+    told = await asyncio.gather(*(irc.rest() for irc in ircs))
+    await stopping
+    assert all(b'"t":"bye"' in out.splitlines()[-1] for out in heard)
+    assert all(b"ERROR :" in out.splitlines()[-1] for out in told)
+
+
 async def test_stopping_makes_durable_what_came(start: Start) -> None:
     server = await start()
     duck = await Peer.enter(server.port, "duck", device="d1")
