@@ -19,7 +19,6 @@ import msgspec
 from tcpchat.core.model import (
     Bye,
     Command,
-    Confirm,
     Deleted,
     Edited,
     Entry,
@@ -27,8 +26,6 @@ from tcpchat.core.model import (
     Removed,
     Renamed,
     Said,
-    Status,
-    Who,
 )
 from tcpchat.core.text import clean_line
 
@@ -43,6 +40,7 @@ BLOT = b"[erased]"
 CHUNK = 1 << 20  # bytes of the file looked at in one go
 REST = 10  # times as long as a pass took, until the next
 PACKED = frozenset({".gz", ".xz", ".bz2", ".zst"})  # old text logs that cannot be changed in place
+LINE_MAX = 10_000  # characters of one line: more than a message may have
 LINES_MAX = 10_000  # lines kept while the file takes nothing; older ones are lost, the chat is not
 
 
@@ -61,13 +59,12 @@ class AuditLog:
         self.online: dict[int, int] = {}  # uid -> its sessions
         self.state = "WAIT4CLIENTS"
         self.login_of: Callable[[int], str] = lambda uid: ""
+        self.full = 0  # bytes of the file at which ``begin_anew`` is called; 0 = never
+        self.begin_anew: Callable[[], None] = lambda: None
         self.blots: set[Blot] = set()  # what is erased in the chat and still stands in the file
         self._watchers: tuple[Callable[[User], None], Callable[[Said], None], Callable[[User], None]] | None = None
         self._lines: list[str] = []
         self._notes: dict[type, Callable[[str, Any], None]] = {
-            Confirm: lambda login, command: self.write(f"{login} : <accepted>"),
-            Status: lambda login, command: self.write(f"{login} asks server status - {self.state}"),
-            Who: self._who,
             Bye: lambda login, command: self.write(f"{login} leaves server"),
         }
 
@@ -103,6 +100,8 @@ class AuditLog:
         try:
             self.sink.write("\n".join(self._lines) + "\n")
             self.sink.flush()
+            if self.full and self.sink.tell() >= self.full:
+                self.begin_anew()
         except (OSError, ValueError) as error:
             if len(self._lines) < LINES_MAX:
                 return
@@ -117,10 +116,10 @@ class AuditLog:
         if note is not None and session.user is not None:
             note(session.user.login, command)
 
-    def _who(self, login: str, command: Who) -> None:
-        if not command.to:
-            logins = list(map(self.login_of, self.online))
-            self.write(f"{login} asks server about active connections - {logins}")
+    def confirmed(self, session: Session) -> None:
+        """A peer has said that it has something it did not have before."""
+        if session.user is not None:
+            self.write(f"{session.user.login} : <accepted>")
 
     def refused(self, session: Session, event: Refused) -> None:
         """A message could not be taken."""
@@ -178,8 +177,19 @@ class AuditLog:
 
 
 def one_line(line: str) -> str:
-    """As it stands in the file."""
+    """As it stands in the file: one line, of a bounded length."""
+    line = line if len(line) <= LINE_MAX else line[:LINE_MAX] + "..."
     return line if line.isprintable() else clean_line(line)
+
+
+def move_on(path: Path, keep: int) -> None:
+    """``path`` becomes ``path.1``, that one ``path.2``, and so on; of these ``keep`` are kept. Raises OSError."""
+    for number in range(keep, 0, -1):
+        older, newer = (path.with_name(f"{path.name}.{n}") if n else path for n in (number, number - 1))
+        if newer.exists():
+            newer.replace(older)
+    if not keep:
+        path.unlink(missing_ok=True)
 
 
 def said(fact: Said) -> str:
@@ -199,6 +209,11 @@ class Eraser:
         self.audit, self.place = audit, place
         self._task: asyncio.Task[None] | None = None
         self._rested = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """It is at the files, by their names."""
+        return self._task is not None
 
     def files(self) -> list[Path]:
         """The text log (of earlier runs, where this one keeps none), and what logrotate has left beside it."""

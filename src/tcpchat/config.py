@@ -58,6 +58,10 @@ class Config:
     port: int = _row(6060, "Port to listen on; 0 takes a free one and prints it.", group="server")
     data: str = _row(".", "Folder of the messages (tcpchat.db) and of the text log.", group="server")
     syslog: str = _row("syslog", "Text log, relative to the data folder; off = none.", group="server")
+    syslog_bytes: int = _row(
+        10_000_000, "Bytes of the text log, then it becomes syslog.1 and so on; 0 = any.", group="server"
+    )
+    syslog_files: int = _row(5, "Old text logs that are kept.", group="server")
 
     retention_days: int = _row(0, "Days that messages are kept; 0 = for good.", group="server")
 

@@ -20,6 +20,7 @@ from tcpchat.core.model import (
     AnyEvent,
     Append,
     Command,
+    Confirm,
     Goodbye,
     Keep,
     Load,
@@ -335,6 +336,8 @@ class Connection(asyncio.BufferedProtocol):
             pipe.run(effects)
             if effects and type(effects[0]) in COUNTED:
                 self.counted += 1
+                if audit is not None and type(command) is Confirm:
+                    audit.confirmed(session)  # it has moved a cursor: others write nothing
                 continue
             if self.closing:
                 break

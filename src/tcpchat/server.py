@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import msgspec
 
 from tcpchat import clock
-from tcpchat.auditlog import AuditLog, Eraser
+from tcpchat.auditlog import AuditLog, Eraser, move_on
 from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
 from tcpchat.connection import LINGER_SECONDS, Connection
@@ -310,10 +310,28 @@ class Server:
         if self.audit.sink is None and self.data is not None and name not in ("", "off"):
             path = self.data / name
             with blaming(path, "Name another file with --syslog; `--syslog off` keeps none."):
-                # Held open for the life of the server; closed by stop().
-                self._own_syslog = open(path, "a", encoding="utf-8", errors="replace", opener=private_file)  # noqa: SIM115
-            self.audit.sink = self._own_syslog
+                self._write_syslog(path)
+            self.audit.full = self.config.syslog_bytes
+            self.audit.begin_anew = lambda: self._move_syslog(path)
         self.audit.login_of = self._login_of
+
+    def _write_syslog(self, path: Path) -> None:
+        # Held open for the life of the server; closed by stop().
+        self._own_syslog = open(path, "a", encoding="utf-8", errors="replace", opener=private_file)  # noqa: SIM115
+        self.audit.sink = self._own_syslog
+
+    def _move_syslog(self, path: Path) -> None:
+        """The text log is as large as it may be: begin a new one, unless what is erased is just sought in the old."""
+        if self.eraser.busy:
+            return
+        try:
+            move_on(path, self.config.syslog_files)
+            old = self._own_syslog
+            self._write_syslog(path)
+            if old is not None:
+                old.close()
+        except OSError as error:
+            logger.error("! the text log could not be moved: %s", error)
 
     def _login_of(self, uid: int) -> str:
         user = self.chat.state.users.get(uid)

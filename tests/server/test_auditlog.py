@@ -6,12 +6,14 @@ import io
 from pathlib import Path
 
 import pytest
+from rawpeer import Peer
 
 from tcpchat.auditlog import AuditLog, Blot, Eraser, blot_out
 from tcpchat.core.feed import Session
 from tcpchat.core.model import Bye, Confirm, Entry, Refused, Said, Say, Status, Who
 from tcpchat.core.rules import dm_room
 from tcpchat.core.state import User
+from tcpchat.server import Server
 
 
 class Fixture:
@@ -77,13 +79,56 @@ def test_what_is_asked(log: Fixture) -> None:
         log.audit.command(session, command)
     log.audit.refused(session, Refused(code="no_such_login", text="", n=1))
     log.audit.command(log.session(None), Status())
-    assert log.lines[3:] == [
-        "duck : <accepted>",
-        "duck asks server status - READY2SERV",
-        "duck asks server about active connections - ['duck', 'Big Brother']",
-        "duck leaves server",
-        "duck <sending failure>",
-    ]
+    log.audit.confirmed(session)
+    assert log.lines[3:] == ["duck leaves server", "duck <sending failure>", "duck : <accepted>"]
+
+
+async def test_only_what_moves_a_cursor_is_written(tmp_path: Path) -> None:
+    async with Server(port=0, data=tmp_path) as server:
+        duck = await Peer.enter(server.port, "duck")
+        accepted = await duck.say("#all", "x", 1)
+        goose = await Peer.enter(server.port, "goose", after=accepted["seq"] - 1)
+        await duck.say("#all", "y", 2)
+        for _ in range(50):
+            goose.send("confirm", seq=accepted["seq"] + 1)
+            goose.send("status")
+            goose.send("who")
+        await goose.sync()
+        await duck.gone()
+        await goose.gone()
+    lines = (tmp_path / "syslog").read_text().splitlines()
+    assert sum("goose" in line and "accepted>" in line for line in lines) <= 1
+    assert not any("asks" in line for line in lines)
+
+
+def _logs(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("syslog*"))
+
+
+async def test_the_file_is_begun_anew_and_old_ones_are_few(tmp_path: Path) -> None:
+    async with Server(port=0, data=tmp_path, syslog_bytes=2_000, syslog_files=2, messages_per_second=0) as server:
+        duck = await Peer.enter(server.port, "duck")
+        for number in range(1, 60):
+            await duck.say("#all", f"{number} " + "x" * 500, number)
+            server.audit.flush()
+        files = _logs(tmp_path)
+        assert files == ["syslog", "syslog.1", "syslog.2"]
+        assert all((tmp_path / name).stat().st_size < 4_000 for name in files)
+        said = "".join((tmp_path / name).read_text() for name in reversed(files))
+        numbers = [int(line.split()[2]) for line in said.splitlines() if "<broadcast>" in line]
+        assert numbers == list(range(numbers[0], 60))  # the newest, none lost, in order
+        duck.send("remove", seq=server.chat.head - 3, ref=1)  # it stands in an old one
+        await duck.until("done", ref=1)
+        await server.eraser.end()
+        said = "".join((tmp_path / name).read_text() for name in files)
+        assert said.count("[erased]") == 1
+        await duck.gone()
+
+
+def test_a_line_has_a_bounded_length(log: Fixture) -> None:
+    log.audit.write("x" * 100_000)
+    log.audit.flush()
+    assert len(log.lines[0]) < 11_000
 
 
 def test_a_text_makes_one_line_and_moves_no_cursor(log: Fixture) -> None:
