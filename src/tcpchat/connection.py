@@ -254,6 +254,7 @@ class Connection(asyncio.BufferedProtocol):
             address=self.address,
             certfp=self.layer.certfp if self.layer is not None else "",
             # A page cannot see its server's certificate: what it signs is bound to the nonce alone.
+            unhurried=kind == "web",
             binding=self.layer.fingerprint if self.layer is not None and kind != "web" else "",
         )
         self.session.carrier = self

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import ipaddress
 import logging
 import os
 import secrets
@@ -478,7 +479,8 @@ class Server:
 
     def _count(self, address: str) -> bool:
         """One more from this address; False when that is one too many. A proxy brings as many as it likes."""
-        here = self._addresses[address] = self._addresses.get(address, 0) + 1
+        place = household(address)
+        here = self._addresses[place] = self._addresses.get(place, 0) + 1
         if here <= self.config.connections_per_address:
             return True
         return bool(self.config.proxies) and self._is_proxy(address)
@@ -489,17 +491,20 @@ class Server:
         return inside(address, self.web.proxies)
 
     def _uncount(self, address: str) -> None:
-        left = self._addresses.get(address, 1) - 1
+        place = household(address)
+        left = self._addresses.get(place, 1) - 1
         if left > 0:
-            self._addresses[address] = left
+            self._addresses[place] = left
         else:
-            self._addresses.pop(address, None)
+            self._addresses.pop(place, None)
 
     def look_inside(self, connection: Connection, door: WebDoor) -> None:
         """What a web door has learnt: that IRC is spoken in it, and through a proxy by whom."""
         if door.irc is not None:
             connection.speaks_irc(door.irc)
         session = connection.session
+        if session is not None and session.unhurried and not door.plain:
+            session.unhurried, session.opened = False, clock.now()  # a WebSocket now: it says hello, and soon
         if session is None or (door.address, door.secure, door.local) == (
             session.address, session.secure, session.local,
         ):  # fmt: skip
@@ -579,6 +584,16 @@ def default_log(data: Path, retention_days: int = 0) -> Log:
 
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteLog(data, retention_days=retention_days)
+
+
+def household(address: str) -> str:
+    """Whose address this is: of IPv6 the network of 64 bits that one customer gets at least (RFC 6177)."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False).network_address)
+    except ValueError:
+        return address
 
 
 def split(words: str) -> list[str]:

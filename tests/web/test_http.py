@@ -158,6 +158,26 @@ def test_heads_and_bodies_have_limits(server: tcpchat.Server) -> None:
     assert b" 413 " in talk(server, head + chunks, half_close=True)
 
 
+def test_requests_go_on_behind_the_time_for_a_hello(tmp_path: Path) -> None:
+    with (
+        tcpchat.Server.in_thread(port=0, data=tmp_path, auth_seconds=0.3) as running,
+        closing(socket.create_connection(("127.0.0.1", running.port), 10)) as own,
+        closing(socket.create_connection(("127.0.0.1", running.port), 10)) as late,
+    ):
+        answer = own.makefile("rb")
+        own.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while answer.readline() != b"\r\n":
+            pass
+        late.sendall(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        while late.recv(65536):
+            pass  # a WebSocket that says no hello is closed: then the time has passed for the other one too
+        own.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer.readline().startswith(b"HTTP/1.1 404")
+
+
 def test_a_dripping_request_ends() -> None:
     door = WebDoor(address="127.0.0.1")
     assert door.receive(b"GET / HT", 100.0) == []

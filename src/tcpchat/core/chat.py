@@ -164,14 +164,17 @@ class Chat:
     def open(
         self, now: float, *, nonce: str, device: str, door: str, dialect: Hashable, secure: bool = False,
         local: bool = False, address: str = "", trusted: bool = False, binding: str = "", certfp: str = "",
+        unhurried: bool = False,
     ) -> Session:  # fmt: skip
         """A connection has come. ``device`` is the random id of a peer that gives none of its own; ``binding`` what a
-        proof has to be bound to (the certificate's fingerprint); ``certfp`` the fingerprint of the peer's own."""
+        proof has to be bound to (the certificate's fingerprint); ``certfp`` the fingerprint of the peer's own;
+        ``unhurried``: it need not say who it is in ``auth_seconds`` (HTTP requests; their door ends idle ones)."""
         self._numbers += 1
         session = Session(self._numbers, now)
         session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
         session.secure, session.local, session.address = secure, local, address
         session.trusted, session.binding, session.certfp = trusted, binding, certfp
+        session.unhurried = unhurried
         self.sessions[session.id] = self.strangers[session.id] = session
         if not self.started:
             self.started = now

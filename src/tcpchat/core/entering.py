@@ -495,7 +495,7 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
         if (
             session.stage in (NEW, CHALLENGED)
             and now - session.opened > chat.limits.auth_seconds
-            and session.door != "http"
+            and not session.unhurried
         ):
             refuse(session, "timeout", out)
             session.opened = now

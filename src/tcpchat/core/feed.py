@@ -31,7 +31,7 @@ class Session:
         "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
         "device_id", "dialect", "door", "early", "excess", "guess", "guessing", "hello", "hook", "id", "knocks",
         "label", "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
-        "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "tries", "trusted", "user",
+        "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "tries", "trusted", "unhurried", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -73,6 +73,7 @@ class Session:
         self.guessing = False  # a password of this session is being checked or made
         self.guess: str | None = None  # at which login it is a guess
         self.linking = ""  # the code by which a device wants to add its key
+        self.unhurried = False  # its door has time-outs of its own, and may never say hello
         self.opened = now
         self.carrier: Any = None
 

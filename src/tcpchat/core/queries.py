@@ -21,6 +21,8 @@ ANSWER_BYTES = 4 * 1024 * 1024  # of JSON, about: what one answer with rooms hol
 ROOM_BYTES = 250  # of a room without its name and topic
 ROOMS_PER_COMMAND = 100  # an answer with so many rooms counts as one command more
 NUMBER_MAX = (1 << 62) - 1
+PAGE_BYTES = 1_000_000  # of texts in one answer: six times as many escaped, still far below what clients take (16 MiB)
+FEED_BYTES = 131_072  # of texts told to a reader that catches up before its pipe is looked at again
 UNREAD_MAX = 100  # unread messages of a conversation are counted up to here
 COUNTED_MAX = 1_000  # members of a room up to which a newcomer is told how far all others have it
 
@@ -132,11 +134,17 @@ def advance(chat: Chat, session: Session, out: Effects) -> None:
     assert user is not None
     if session.sent >= chat.state.seq or (recent and recent[0].seq <= session.sent + 1):
         missing = takewhile(lambda entry: entry.seq > session.sent, reversed(recent))
+        room = FEED_BYTES
         for entry in reversed(list(missing)):
+            if room < 0:
+                break
+            session.sent = entry.seq
             if visible(chat, session, user, entry) and (event := told(chat, entry)):
+                room -= weight(event)
                 out.append(m.Tell(session, event))
-        _live(chat, session, out)
-        return
+        else:
+            _live(chat, session, out)
+            return
     session.asking = True
     heads, amended = chat.state.heads, chat.state.amended
     newer = [n for n in user.directs if heads.get(n, 0) > session.sent or amended.get(n, 0) > session.sent]
@@ -161,14 +169,19 @@ def _fed(chat: Chat, session: Session, query: m.Query, result: m.Result, out: Ef
     user = session.user
     assert user is not None
     last, head = session.sent, chat.state.seq
+    room, cut = FEED_BYTES, False
     for row in result.rows:
         if row.seq > head:
             break  # durable, but not applied yet: it will be heard live, or with the next page
+        if room < 0:
+            cut = True  # the rest when there is room in the pipe for it
+            break
         last = row.seq
         if visible(chat, session, user, row) and (event := told(chat, row)):
+            room -= weight(event)
             out.append(m.Tell(session, event))
     # Without more rows the log has nothing for this session up to the head at the time of asking.
-    session.sent = max(session.sent, last, 0 if result.more else query.seq)
+    session.sent = max(session.sent, last, 0 if result.more or cut else query.seq)
     advance(chat, session, out)
 
 
@@ -189,8 +202,8 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
         case m.History():
             _page(chat, session, command, load.query, result, out)
         case m.Search():
-            messages = _heard(chat, session, result)
-            out.append(m.Tell(session, m.Page(command.to, messages, result.more, command.ref)))
+            messages, cut = _fitting(_heard(chat, session, result), load.query)
+            out.append(m.Tell(session, m.Page(command.to, messages, result.more or cut, command.ref)))
         case m.Rooms():
             out.append(m.Tell(session, room_list(chat, session, command, unread(chat, session, load.query, result))))
         case m.Hello():
@@ -211,9 +224,37 @@ def _page(chat: Chat, session: Session, command: m.History, query: m.Query, resu
         _refuse(session, command, "no_such_room", out)
         return
     name = talking.conversation(chat, number, user.uid) or command.to
-    messages = _heard(chat, session, result)
+    messages, cut = _fitting(_heard(chat, session, result), query)
     delivered, seen = receipts.others(chat, user, number)
-    out.append(m.Tell(session, m.Page(name, messages, result.more, command.ref, delivered, seen)))
+    out.append(m.Tell(session, m.Page(name, messages, result.more or cut, command.ref, delivered, seen)))
+
+
+def weight(event: Shown) -> int:
+    """Bytes of an event, about: its texts, and something for all the rest."""
+    text = getattr(event, "text", "")
+    tags = getattr(event, "tags", None)
+    return 200 + utf8_length(text) + sum(len(key) + len(value) for key, value in (tags or {}).items())
+
+
+def _fitting(rows: tuple[Shown, ...], query: m.Query) -> tuple[tuple[Shown, ...], bool]:
+    """As many rows as an answer may have bytes, and whether some are left out: those that are farthest from where the
+    question began, so that whoever asks on by its ``more`` gets them next."""
+    room = PAGE_BYTES
+    if sum(map(weight, rows)) <= room:
+        return rows, False
+    if query.around:
+        order = sorted(range(len(rows)), key=lambda place: abs(rows[place].seq - query.around))
+    elif query.kind == "search" or query.after or query.at or query.until:
+        order = list(range(len(rows)))
+    else:
+        order = list(range(len(rows) - 1, -1, -1))  # back from the newest
+    kept: list[int] = []
+    for place in order:
+        room -= weight(rows[place])
+        if room < 0 and kept:
+            break
+        kept.append(place)
+    return tuple(rows[place] for place in sorted(kept)), True
 
 
 def _heard(chat: Chat, session: Session, result: m.Result) -> tuple[Shown, ...]:

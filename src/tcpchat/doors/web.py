@@ -128,6 +128,11 @@ class WebDoor:
             return []
 
     @property
+    def plain(self) -> bool:
+        """True while it answers requests and is no WebSocket."""
+        return self._inner is None
+
+    @property
     def unread(self) -> bool:
         """See Door.unread."""
         return self._inner.unread if self._inner is not None else self._more
