@@ -118,7 +118,8 @@ def test_limits_of_lines(house: House) -> None:
     assert line.params == ["#r", "b" * room]
     assert commands(a.ask("PRIVMSG #r " + "b" * (room + 4))) == ["417"]
     assert b.sync() == []
-    a.ask("PRIVMSG #r " + "b" * (room - 3) + "\N{GRINNING FACE}")
+    assert commands(a.ask("PRIVMSG #r " + "b" * (room - 3) + "\N{GRINNING FACE}")) == ["417"]  # no line is over 512
+    a.ask("PRIVMSG #r " + "b" * (room - 4) + "\N{GRINNING FACE}")
     assert b.sync()[0].params[1].endswith("b\N{GRINNING FACE}")
     a.send("PRIVMSG #r :" + "x" * 100_000)
     assert commands(a.closed())[-1] == "ERROR"
