@@ -61,6 +61,7 @@ def pulse(port: int, out: int) -> None:
         word = b"pulse %d" % number
         begun = time.monotonic()
         told(speaker, friend, word)
+        friend.sendall(b'{"t":"pong"}\n')  # a sign of life: who only listens is taken for dead
         os.write(out, SAMPLE.pack(begun, time.monotonic() - begun))
         time.sleep(PULSE)
 
