@@ -751,3 +751,19 @@ def test_what_is_left_in_the_log_has_a_budget(claimed: bool) -> None:
     world.tick(3_600)
     peer = peer if claimed else guest_of(world, "duck again")
     assert peer.ask(m.Say("#all", "x"), m.Accepted)
+
+
+def test_a_room_by_invitation_shows_outsiders_no_more_than_its_name() -> None:
+    world = World()
+    owner = world.own("keeper").do(m.Join("#club", invite_only=True)).do(m.Topic("#club", "plans"))
+    owner.do(m.Mode("#club", change("ban", arg="evil!*@*")))
+    former = world.enter("goose")
+    owner.do(m.Invite("#club", "goose"))
+    former.do(m.Join("#club")).do(m.Leave("#club"))
+    for rooms in (m.Rooms(to="#club"), m.Rooms(all=True)):
+        (room,) = [one for one in former.ask(rooms, m.RoomList).rooms if one.to == "#club"]
+        assert (room.topic, room.topic_by, room.members, room.online) == ("", "", 0, 0)
+        assert "ban" not in [one.name for one in room.modes]
+    assert former.refused(m.Who("#club")) == "no_such_room"
+    (own,) = owner.ask(m.Rooms(to="#club"), m.RoomList).rooms
+    assert (own.topic, own.members, "ban" in [one.name for one in own.modes]) == ("plans", 1, True)

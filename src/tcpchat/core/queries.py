@@ -423,7 +423,7 @@ def _how_many(infos: list[m.RoomInfo]) -> int:
 def _with_lists(chat: Chat, user: User, room: Room, member: bool) -> m.RoomInfo:
     """A room with its bans, exceptions and invitations among its modes."""
     row = info(chat, user, room, {}) if member else outside(chat, room)
-    lists = tuple(change for entries in room.lists.values() for change in entries)
+    lists = tuple(change for entries in room.lists.values() for change in entries) if member else ()
     return msgspec.structs.replace(row, modes=row.modes + lists)
 
 
@@ -446,10 +446,13 @@ def _online(chat: Chat, room: Room) -> int:
 
 
 def outside(chat: Chat, room: Room) -> m.RoomInfo:
-    """A room as others see it."""
+    """A room as others see it: of one by invitation no more than its name and switches."""
+    switches = tuple(change for change in room.changes() if change.name != "key")
+    if "invite_only" in room.modes:
+        return m.RoomInfo(room.name, False, modes=switches, created=room.created)
     return m.RoomInfo(
         room.name, False, room.topic, room.topic_by, room.topic_at, len(room.members), _online(chat, room),
-        "", tuple(change for change in room.changes() if change.name != "key"), room.created,
+        "", switches, room.created,
     )  # fmt: skip
 
 

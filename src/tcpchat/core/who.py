@@ -58,6 +58,9 @@ def _doors(user: User) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys(names), DOORS_SHOWN))
 
 
+CLOSED = {"secret", "invite_only"}  # switches of rooms whose people are shown to each other only
+
+
 class Crowd:
     """Who of a room is here, kept for all who ask soon after each other; whoever changes is looked at again."""
 
@@ -103,7 +106,7 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
     assert asker is not None
     if to.startswith("#"):
         room = chat.state.room(to)
-        if room is None or ("secret" in room.modes and not chat.state.is_member(asker, room)):
+        if room is None or (room.modes.keys() & CLOSED and not chat.state.is_member(asker, room)):
             _refuse(session, command, "no_such_room", out)
             return
         if command.all:
