@@ -76,6 +76,8 @@ def test_nobody_is_called_as_the_server_or_its_operators_are(name: str) -> None:
 
 def test_who_owns_the_place_may_be_called_so() -> None:
     world = World()
+    assert World().enter("owner").told(m.Welcome)  # a guest on this machine, who claims the place next
+    assert World().connect(local=False).refused(m.Hello("owner", device="x")) == "bad_name"
     assert world.own("admin").only(m.Welcome).role == "owner"
     assert world.connect().do(m.Hello("admin", device="two")).told(m.Challenge)
     assert world.connect().refused(m.Hello("root", device="x", key="ed25519:x", claim=True)) == "bad_name"

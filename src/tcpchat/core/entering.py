@@ -84,7 +84,7 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
         refuse(session, "in_use", out, fatal=False, text=text)
     elif user is not None and user.claimed:
         _known(chat, session, command, user, now, out)
-    elif user is None and not session.trusted and (why := _unfit(chat, session, command, login)):
+    elif user is None and not session.trusted and (why := _unfit(chat, session, login)):
         refuse(session, "bad_name", out, fatal=False, text=why)
     else:
         _unclaimed(chat, session, command, login, user, now, out)
@@ -115,10 +115,9 @@ def _is_secret(chat: Chat, token: str) -> bool:
     return compare_digest(token.encode(errors="surrogatepass"), (ADMIN + chat.admin_secret).encode())
 
 
-def _unfit(chat: Chat, session: Session, command: m.Hello, login: str) -> str:
-    """Why a name cannot be taken by who comes new; who is going to own the place may be called so."""
-    claims = bool(command.key and command.claim) and people.new_role(chat, session) == OWNER
-    return unfit(login, chat.limits, staff=claims)
+def _unfit(chat: Chat, session: Session, login: str) -> str:
+    """Why a name cannot be taken by who comes new; who may come to own the place may be called so."""
+    return unfit(login, chat.limits, staff=people.new_role(chat, session) == OWNER)
 
 
 def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
