@@ -18,10 +18,10 @@ from pathlib import Path
 from benchmarks import rig
 from benchmarks.log import START_MS, cpu, direct, messages, timed, words
 from benchmarks.manyrooms import many_rooms_figures, markdown
-from tcpchat.background import collecting_nothing
 from tcpchat.core.chat import Chat
 from tcpchat.core.model import Arrived, Entry, Query
 from tcpchat.log.sqlite import SqliteLog
+from tcpchat.server.thread import collecting_nothing
 
 PICTURES = rig.HERE.parent / "docs" / "pictures"
 ROOMS = 100  # conversations of the log: the smallest log has more than a page of each in its newer half

@@ -16,15 +16,15 @@ import msgspec
 
 from tcpchat.core.commands import AnyCommand
 from tcpchat.core.operators import ACTS
-from tcpchat.doors.hooks import ROUTES
 from tcpchat.doors.irc import handlers  # noqa: F401  (fills COMMANDS)
 from tcpchat.doors.irc.caps import CAPS
 from tcpchat.doors.irc.commands import COMMANDS
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES
 from tcpchat.doors.irc.services import SERVICES
 from tcpchat.doors.native import MAX_LINE
-from tcpchat.doors.pages import assets
-from tcpchat.doors.seed import HANDLERS
+from tcpchat.doors.original.door import HANDLERS
+from tcpchat.doors.web.assets import assets
+from tcpchat.doors.web.hooks import ROUTES
 
 PEER = "pulse"  # somebody who is here, to talk to and about
 KEY = "ed25519:6T7LqVbq1b0O0uQ6S9wzNn3M0YkqX4mJ3uXo1l0yq2c"

@@ -241,7 +241,7 @@ def visited(screen: Terminal, count: int, newest: str) -> tuple[float, float, fl
 
 async def filled(folder: Path, count: int) -> None:
     """A log with many messages of one login in #all, written past the server."""
-    from tcpchat.server import default_log
+    from tcpchat.server.server import default_log
 
     log = default_log(folder)
     now = int(time.time() * 1000)

@@ -30,22 +30,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tcp": {"core", "doors", "log", "trust", "config", "server", "client", "menu", "i18n"},
     "tcpchat": {"server", "client", "core"},
 }
-# Files that make up the room "server" (the driver is a few files, not a package).
-SERVER_FILES = {
-    "server",
-    "connection",
-    "pipe",
-    "auditlog",
-    "sockets",
-    "doorway",
-    "irckept",
-    "lifesigns",
-    "clock",
-    "background",
-    "datafolder",
-    "fanout",
-    "turns",
-}
 FUNCTION_LINES = 60
 FILE_LINES = 700
 
@@ -59,7 +43,7 @@ def room_of(module: str) -> str:
         return "tcpchat"
     if parts[1] == "__main__":
         return "cli"
-    return "server" if parts[1] in SERVER_FILES else parts[1]
+    return parts[1]
 
 
 def sources() -> list[Path]:

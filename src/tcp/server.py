@@ -24,7 +24,7 @@ from tcpchat.core.model import Said
 from tcpchat.core.state import User
 from tcpchat.menu.console import say
 from tcpchat.server import Server
-from tcpchat.sockets import listen
+from tcpchat.server.sockets import listen
 
 
 class MyServerTCPHandler:

@@ -101,7 +101,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(
 def test_a_session_of_the_operator_may_do_nothing_else(server: tcpchat.Server, folder: Path) -> None:
     import argparse
 
-    from tcpchat.cli.oneshot import Session
+    from tcpchat.cli.connection import Session
 
     host, port, secret = (folder / "admin.secret").read_text().split()
     args = argparse.Namespace(server=f"{host}:{port}", user="x", profile=None, timeout=5.0, no_input=True)

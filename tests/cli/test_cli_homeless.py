@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tcpchat.client.trusting import Trusting
+from tcpchat.client.first_use import Trusting
 from tcpchat.server import Server
 
 SECONDS = 30

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tcpchat.cli.serve import joining_name
-from tcpchat.sockets import listen
+from tcpchat.server.sockets import listen
 
 SECONDS = 30
 TCPCHAT = [sys.executable, "-m", "tcpchat"]

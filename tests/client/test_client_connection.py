@@ -122,7 +122,7 @@ async def test_a_half_open_cable(chat: FakeChat, monkeypatch: pytest.MonkeyPatch
 
 async def test_a_stalled_program_shows_that_it_lives(chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PING_AFTER", 0.01)
-    monkeypatch.setattr("tcpchat.client.hearing.QUEUE", 5)
+    monkeypatch.setattr("tcpchat.client.incoming.QUEUE", 5)
     async with connect(chat.address, "duck") as client:
         messages = client.messages()
         for i in range(20):

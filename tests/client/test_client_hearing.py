@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from fakechat import FakeChat, Link
 
-from tcpchat.client import Online, TimedOut, connect, hearing
+from tcpchat.client import Online, TimedOut, connect, incoming
 from tcpchat.core import model as m
 
 
@@ -145,7 +145,7 @@ async def test_two_listeners_hear_everything(chat: FakeChat) -> None:
 
 
 async def test_a_slow_program_stops_the_wire(chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearing, "QUEUE", 100)
+    monkeypatch.setattr(incoming, "QUEUE", 100)
     async with connect(chat.address, "duck", after=0) as client:
         messages = client.messages()
         total = 20_000
@@ -163,7 +163,7 @@ async def test_a_slow_program_stops_the_wire(chat: FakeChat, monkeypatch: pytest
 
 
 async def test_a_program_that_does_not_listen(chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearing, "QUEUE", 50)
+    monkeypatch.setattr(incoming, "QUEUE", 50)
     async with connect(chat.address, "duck", after=0) as client:
         for i in range(500):
             chat.put("x", str(i))

@@ -13,7 +13,7 @@ from fakechat import FakeChat, cut_before, cut_stored
 from tcpchat import Server
 from tcpchat.client import Client, Lost, Sent, SetBack, Unknown, connect
 from tcpchat.client.errors import TimedOut
-from tcpchat.client.hearing import Stream
+from tcpchat.client.incoming import Stream
 from tcpchat.core import model as m
 from tcpchat.log.sqlite import FILE_NAME, SqliteLog
 

@@ -10,8 +10,8 @@ import msgspec
 
 from tcpchat.core import model as m
 from tcpchat.core.chat import Chat
-from tcpchat.core.feed import Session
 from tcpchat.core.rules import Limits
+from tcpchat.core.sessions import Session
 
 E = TypeVar("E")
 FREE = Limits(messages_per_second=0)
@@ -280,7 +280,7 @@ class World:
 
 
 def runs(entries: list[m.Entry]) -> Iterator[list[m.Entry]]:
-    """Runs of messages, and other facts one by one (see tcpchat.pipe)."""
+    """Runs of messages, and other facts one by one (see tcpchat.server.pipe)."""
     start = 0
     for place, entry in enumerate(entries):
         if not isinstance(entry.fact, m.Said):

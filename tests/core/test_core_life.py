@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tcpchat.core import model as m
-from tcpchat.core.feed import OPEN
 from tcpchat.core.rules import dm_room, dm_users
+from tcpchat.core.sessions import OPEN
 from tcpchat.core.state import State
 
 LOGINS = ["alice", "Bob", "Big Brother", "дуня"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from coreworld import Peer, World
 
-from tcpchat.core import guesses
 from tcpchat.core import model as m
-from tcpchat.core.feed import PASSWORD
+from tcpchat.core import throttle
 from tcpchat.core.rules import Bucket, Limits, wait_of
 from tcpchat.core.scram import verifier
+from tcpchat.core.sessions import PASSWORD
 
 SLOW = Limits(logins_per_minute=60.0, login_burst=2)
 
@@ -109,7 +109,7 @@ def test_no_limit_is_no_limit() -> None:
 
 
 def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guesses, "ADDRESSES", 2)
+    monkeypatch.setattr(throttle, "ADDRESSES", 2)
     world = World(SLOW)
     for n in range(5):
         stranger(world, f"g{n}", f"192.0.2.{n}")

@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/fakes, 
 from fakes.original import BLOCK, Screen, pack
 from tcpchat.core import model as m
 from tcpchat.core.text import clean
-from tcpchat.doors import seed, seedwire
-from tcpchat.doors.seed import SeedDoor
+from tcpchat.doors.original import door as original
+from tcpchat.doors.original import wire
+from tcpchat.doors.original.door import SeedDoor
 
 LOOPBACK = {"address": "127.0.0.1", "secure": False}
 CYRILLIC = "Съешь ещё этих мягких французских булок, да выпей чаю. "
@@ -282,7 +283,7 @@ def test_on_the_loopback_a_write_has_a_limit() -> None:
     assert not link.door.ready
     while not link.door.ready:
         link.tick()
-    assert max(link.writes) <= seed.LOCAL_BURST
+    assert max(link.writes) <= original.LOCAL_BURST
     link.close_menu()
     assert len(link.shown) == 101
 
@@ -398,12 +399,12 @@ def test_a_note_to_oneself_arrives() -> None:
 def test_too_many_unanswered_messages_fail() -> None:
     link = Link()
     link.menu = True
-    glued = pack("SENDTO", ["absent", "x"]) * (seed.SENDS_MAX + 1)
-    assert len([c for c in link.bytes(glued) if isinstance(c, m.Say)]) == seed.SENDS_MAX
+    glued = pack("SENDTO", ["absent", "x"]) * (original.SENDS_MAX + 1)
+    assert len([c for c in link.bytes(glued) if isinstance(c, m.Say)]) == original.SENDS_MAX
     link.close_menu()
     assert link.shown[1:] == [FAILED]
     link.menu = True
-    last = link.bytes(pack("EVERY1", "x") * (seed.ANSWERS_MAX + 50))[-1]
+    last = link.bytes(pack("EVERY1", "x") * (original.ANSWERS_MAX + 50))[-1]
     assert isinstance(last, m.Fault)
     assert last.fatal
 
@@ -471,7 +472,7 @@ def test_bad_objects_are_faults_and_the_next_is_good(data: bytes, step: int) -> 
 def test_many_faults_in_a_row_end_it() -> None:
     door = SeedDoor(**LOOPBACK)
     commands = door.receive(b'{"TYPE":5}' * 100)
-    assert len(commands) == seed.MAX_FAULTS
+    assert len(commands) == original.MAX_FAULTS
     assert isinstance(commands[-1], m.Fault)
     assert commands[-1].fatal
     assert not any(isinstance(c, m.Fault) and c.fatal for c in commands[:-1])
@@ -482,8 +483,8 @@ def test_an_object_without_end_keeps_no_memory_and_ends_it() -> None:
     commands: list[m.Command] = []
     while not any(isinstance(c, m.Fault) and c.fatal for c in commands):
         commands += door.receive(b'{"TYPE":"EVERY1","BODY":"' + b"x" * 1000)
-        assert len(door._objects._part) <= seedwire.OBJECT_MAX
-    assert len(commands) == seed.MAX_FAULTS
+        assert len(door._objects._part) <= wire.OBJECT_MAX
+    assert len(commands) == original.MAX_FAULTS
 
 
 def test_a_fault_before_the_welcome_does_not_turn_it_away() -> None:
@@ -499,7 +500,7 @@ def test_a_fault_before_the_welcome_does_not_turn_it_away() -> None:
 def test_half_characters_do_no_harm() -> None:
     say = said(SeedDoor(**LOOPBACK).receive(b'{"TYPE":"SENDTO","BODY":["a\\ud800","\\udc00b"]}'))
     assert (say.to, say.text) == ("@a\ufffd", "\ufffdb")
-    assert len(seedwire.pack("INCMESS", ["a", "\ud800"])) == BLOCK
+    assert len(wire.pack("INCMESS", ["a", "\ud800"])) == BLOCK
 
 
 def test_the_end_of_the_stream_says_nothing() -> None:
@@ -534,23 +535,23 @@ def test_random_bytes_raise_nothing(chunks: list[bytes]) -> None:
 def test_every_part_fits_and_nothing_is_lost(author: str, text: str, times: int) -> None:
     text = (text * times).encode("utf-8", "replace").decode()
     author = author.encode("utf-8", "replace").decode()
-    objects = seedwire.parts("INCMESS", author, text)
+    objects = wire.parts("INCMESS", author, text)
     assert all(len(item) == BLOCK for item in objects)
     assert "".join(json.loads(item)["BODY"][1] for item in objects) == clean(text)
 
 
 def test_cuts_between_words_and_before_marks() -> None:
-    assert seedwire.cut("aaa bbb ccc", 8) == ["aaa bbb ", "ccc"]
-    assert seedwire.cut("aaaaaaaaaaaa", 8) == ["aaaaaaaa", "aaaa"]
-    assert seedwire.cut(" aaaaaaaaaaaa", 8) == [" ", "aaaaaaaa", "aaaa"]
-    assert seedwire.cut("aaae\u0301b", 5) == ["aaa", "e\u0301b"]
-    assert seedwire.cut("a" + "\u0301" * 20, 8)[0].startswith("a\u0301")
-    assert seedwire.cut("", 8) == [""]
+    assert wire.cut("aaa bbb ccc", 8) == ["aaa bbb ", "ccc"]
+    assert wire.cut("aaaaaaaaaaaa", 8) == ["aaaaaaaa", "aaaa"]
+    assert wire.cut(" aaaaaaaaaaaa", 8) == [" ", "aaaaaaaa", "aaaa"]
+    assert wire.cut("aaae\u0301b", 5) == ["aaa", "e\u0301b"]
+    assert wire.cut("a" + "\u0301" * 20, 8)[0].startswith("a\u0301")
+    assert wire.cut("", 8) == [""]
 
 
 def test_a_long_list_of_logins_says_how_many_more() -> None:
     logins = [f"Большой Брат {n}" for n in range(500)]
-    shown = seedwire.roll(logins)
-    assert len(seedwire.pack("WHOAVAIL", shown)) == BLOCK
+    shown = wire.roll(logins)
+    assert len(wire.pack("WHOAVAIL", shown)) == BLOCK
     assert shown[-1] == f"(+{500 - (len(shown) - 1)})"
-    assert seedwire.roll(["a", "b"]) == ["a", "b"]
+    assert wire.roll(["a", "b"]) == ["a", "b"]

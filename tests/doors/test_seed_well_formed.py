@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hostile import EVENTS
 from tcpchat.core.model import Welcome
 from tcpchat.core.text import is_clean
-from tcpchat.doors.seed import SeedDoor
-from tcpchat.doors.seedwire import BLOCK
+from tcpchat.doors.original.door import SeedDoor
+from tcpchat.doors.original.wire import BLOCK
 
 
 def well_formed(data: bytes) -> None:

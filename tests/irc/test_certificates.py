@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from ircpeer import SETTINGS, Client, House, commands, only
 
 from tcpchat.server import Server
-from tcpchat.trust.firstbytes import protocols, whole
+from tcpchat.trust.client_hello import protocols, whole
 
 pytest.importorskip("OpenSSL", reason="without pyOpenSSL certificates of clients are not asked for")
 

@@ -204,7 +204,7 @@ def test_whowas(start: Start) -> None:
 
 
 def test_whowas_is_bounded(data: Path) -> None:
-    from tcpchat.irckept import open_file, store
+    from tcpchat.server.realmstore import open_file, store
 
     db = open_file(data / "irc.db")
     rows = [(f"duck{number}", "u", "h", "r", float(number)) for number in range(25)]

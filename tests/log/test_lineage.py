@@ -8,7 +8,7 @@ from pathlib import Path
 from loglab import append, said
 
 from tcpchat.log import Lineage, schema
-from tcpchat.log.facts import encode
+from tcpchat.log.codec import encode
 from tcpchat.log.sqlite import SqliteLog
 
 

@@ -9,7 +9,7 @@ import pytest
 from loglab import append, said, seqs
 
 from tcpchat.core.model import Edited, Query, Removed
-from tcpchat.log import follow, schema, words, writing
+from tcpchat.log import follow, fulltext, schema, writing
 from tcpchat.log.sqlite import SqliteLog
 
 TEXTS = {
@@ -91,8 +91,8 @@ async def test_a_snippet_is_in_the_letters_of_the_text(
 async def first_format(path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteLog:
     """A log whose messages were indexed by the first format."""
     with monkeypatch.context() as old:
-        for module in (words, follow):
-            old.setattr(module, "document", words.first_document)
+        for module in (fulltext, follow):
+            old.setattr(module, "document", fulltext.first_document)
         log = SqliteLog(path)
         await log.open()
         await append(log, *(said(1, 1, text) for text in TEXTS.values()))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rawpeer import Peer
 
-from tcpchat.auditlog import AuditLog, Blot, Eraser, blot_out
-from tcpchat.core.feed import Session
 from tcpchat.core.model import Bye, Confirm, Entry, Refused, Said, Say, Status, Who
 from tcpchat.core.rules import dm_room
+from tcpchat.core.sessions import Session
 from tcpchat.core.state import User
 from tcpchat.server import Server
+from tcpchat.server.textlog import AuditLog, Blot, Eraser, blot_out
 
 
 class Fixture:
@@ -190,7 +190,7 @@ def test_a_login_is_blotted_out_with_the_names_it_had(tmp_path: Path) -> None:
 
 
 def test_one_line_is_blotted_out_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tcpchat.auditlog.CHUNK", 16)
+    monkeypatch.setattr("tcpchat.server.textlog.CHUNK", 16)
     file = tmp_path / "syslog"
     file.write_bytes(LINES.encode() * 3 + "duck > кря".encode())  # the last line is not ended yet
     blot_out([file], {Blot(line="duck > a < b > c"), Blot(line="duck > кря")})

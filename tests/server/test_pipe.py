@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tcpchat.core.feed import Audience, Session
 from tcpchat.core.model import (
     Accepted,
     Append,
@@ -26,9 +25,10 @@ from tcpchat.core.model import (
     Said,
     Tell,
 )
-from tcpchat.fanout import runs
+from tcpchat.core.sessions import Audience, Session
 from tcpchat.log import LogUnavailable
-from tcpchat.pipe import Pipe
+from tcpchat.server.fanout import runs
+from tcpchat.server.pipe import Pipe
 from tcpchat.trust import passwords
 
 

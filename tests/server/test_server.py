@@ -16,8 +16,9 @@ from rawpeer import Peer, Start, eventually
 
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogUnavailable
-from tcpchat.server import Server, default_log, household
-from tcpchat.sockets import PortInUse, listen
+from tcpchat.server import Server
+from tcpchat.server.server import default_log, household
+from tcpchat.server.sockets import PortInUse, listen
 
 
 async def test_two_guests_talk_with_receipts(server: Server) -> None:

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from rawpeer import PATIENCE, Peer, Start, eventually
 
-from tcpchat.connection import Connection
 from tcpchat.server import Server
-from tcpchat.turns import FREE, READ_MAX, Turns, cut
+from tcpchat.server.connection import Connection
+from tcpchat.server.turns import FREE, READ_MAX, Turns, cut
 
 HELLO = b'{"t":"hello","login":"flood"}\n'
 NICK = b"NICK flood\r\nUSER f 0 * :f\r\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tcpchat.client import trusting
+from tcpchat.client import first_use
 from tcpchat.server import Server
 
 Start = Callable[..., Server]
@@ -43,4 +43,4 @@ def server(start: Start) -> Server:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server counts as another machine, though it is this one."""
-    monkeypatch.setattr(trusting, "is_loopback", lambda host: False)
+    monkeypatch.setattr(first_use, "is_loopback", lambda host: False)

@@ -16,8 +16,8 @@ from tcpchat.trust.tls import HANDSHAKE_MAX, Tls, TlsLayer
 
 pytest.importorskip("OpenSSL")
 
-from tcpchat.trust import anycert
-from tcpchat.trust.anycert import AnyCertLayer
+from tcpchat.trust import openssl_layer
+from tcpchat.trust.openssl_layer import AnyCertLayer
 
 
 class Peer:
@@ -55,7 +55,7 @@ class Peer:
 
 @pytest.fixture
 def layer(tmp_path: Path) -> AnyCertLayer:
-    return AnyCertLayer(anycert.context(certificates.own(tmp_path)), "SHA256:x")
+    return AnyCertLayer(openssl_layer.context(certificates.own(tmp_path)), "SHA256:x")
 
 
 def test_a_conversation(layer: AnyCertLayer, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_a_certificate(layer: AnyCertLayer) -> None:
 
 
 def test_garbage_before_and_behind_the_handshake(tmp_path: Path) -> None:
-    context = anycert.context(certificates.own(tmp_path))
+    context = openssl_layer.context(certificates.own(tmp_path))
     noise = random.Random(7)
     for _ in range(200):
         layer = AnyCertLayer(context)
@@ -110,7 +110,7 @@ def test_garbage_before_and_behind_the_handshake(tmp_path: Path) -> None:
 
 def test_handshake_cut_and_bent_anywhere(tmp_path: Path) -> None:
     """With a client's certificate on its way; TLS 1.3 has it encrypted, 1.2 in the clear."""
-    context, own = anycert.context(certificates.own(tmp_path)), certificates.own(tmp_path / "mine")
+    context, own = openssl_layer.context(certificates.own(tmp_path)), certificates.own(tmp_path / "mine")
     noise = random.Random(3)
     for _ in range(150):
         layer = AnyCertLayer(context)
@@ -158,7 +158,7 @@ def test_the_choice_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_files_that_do_not_fit(tmp_path: Path) -> None:
     mine, other = certificates.own(tmp_path / "mine"), certificates.own(tmp_path / "other")
     with pytest.raises(CertificateError, match="do not make a certificate"):
-        anycert.context(mine._replace(key=other.key))
+        openssl_layer.context(mine._replace(key=other.key))
 
 
 def test_it_is_not_loaded_without_need() -> None:

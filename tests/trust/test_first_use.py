@@ -16,9 +16,9 @@ import pytest
 from conftest import Start
 
 from tcpchat import cli
-from tcpchat.client import ConnectionFailed, KeyChanged, NotTrusted, Refused, connect, trusting
+from tcpchat.client import ConnectionFailed, KeyChanged, NotTrusted, Refused, connect, first_use
 from tcpchat.client.blocking import connect_blocking
-from tcpchat.client.trusting import NewServer, Trusting, known_servers
+from tcpchat.client.first_use import NewServer, Trusting, known_servers
 from tcpchat.core import model as m
 from tcpchat.server import Server
 from tcpchat.trust import certificates, fingerprint
@@ -108,7 +108,7 @@ async def test_plain_on_this_machine_only(start: Start, monkeypatch: pytest.Monk
     assert await talks(server) == ""
     with pytest.raises(ConnectionFailed, match="does not speak TLS"):
         await talks(server, tls="always")
-    monkeypatch.setattr(trusting, "is_loopback", lambda host: False)
+    monkeypatch.setattr(first_use, "is_loopback", lambda host: False)
     with pytest.raises(ConnectionFailed, match="TCPCHAT_TLS=never"):
         await talks(server)
     assert await talks(server, tls="never") == ""
@@ -202,7 +202,7 @@ async def test_what_the_system_trusts_needs_no_question(
      ("localhost.example", False), ("127.0.0.1.example", False)],
 )  # fmt: skip
 def test_loopback(host: str, here: bool) -> None:
-    assert trusting.is_loopback(host) is here
+    assert first_use.is_loopback(host) is here
 
 
 def test_a_damaged_file_stops_everything(server: Server, elsewhere: None, home: Path) -> None:
@@ -273,7 +273,7 @@ def test_trust_of_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_menu_in_a_pipe(server: Server, tmp_path: Path) -> None:
     """Nobody can be asked there: the key is taken, and told on standard error."""
-    code = "import sys; from tcpchat.client import trusting; trusting.is_loopback = lambda host: False; "
+    code = "import sys; from tcpchat.client import first_use; first_use.is_loopback = lambda host: False; "
     code += "from tcpchat.cli import main; sys.exit(main(['client', '127.0.0.1', sys.argv[1], '-u', 'duck']))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(server.port)], input="\n5\n", capture_output=True, text=True, timeout=30

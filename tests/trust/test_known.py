@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tcpchat.trust import certificates, fingerprint
 from tcpchat.trust.fingerprint import CertificateError
 from tcpchat.trust.known import Known, KnownError, address
-from tcpchat.trust.words import WORDS
+from tcpchat.trust.wordlist import WORDS
 
 ONE, TWO = fingerprint.of_key(b"one"), fingerprint.of_key(b"two")
 

@@ -14,13 +14,13 @@ import pytest
 from conftest import Start
 from tlspeer import Native, dial, secure
 
-from tcpchat import cli, clock
-from tcpchat.core import guesses, linking
-from tcpchat.core.feed import Session
-from tcpchat.core.guesses import Guesses
+from tcpchat import cli
+from tcpchat.core import linking, throttle
 from tcpchat.core.model import Check
 from tcpchat.core.rules import challenge_text
-from tcpchat.server import Server
+from tcpchat.core.sessions import Session
+from tcpchat.core.throttle import Guesses
+from tcpchat.server import Server, clock
 from tcpchat.trust import certificates, checking, passwords
 from tcpchat.trust.checking import Checker
 from tcpchat.trust.keys import Key
@@ -100,18 +100,18 @@ def test_waits_grow_by_address() -> None:
     for _ in range(20):
         past.wrong("192.0.2.1", 100.0)
         waits.append(past.wait("192.0.2.1", 100.0))
-    assert waits[: guesses.FREE] == [0.0] * (guesses.FREE - 1) + [1.0]
-    assert waits[guesses.FREE : guesses.FREE + 3] == [2.0, 4.0, 8.0]
-    assert waits[-1] == guesses.MOST_SECONDS
+    assert waits[: throttle.FREE] == [0.0] * (throttle.FREE - 1) + [1.0]
+    assert waits[throttle.FREE : throttle.FREE + 3] == [2.0, 4.0, 8.0]
+    assert waits[-1] == throttle.MOST_SECONDS
     assert past.wait("192.0.2.2", 100.0) == 0
-    later = 100.0 + guesses.FORGET_SECONDS + 1
+    later = 100.0 + throttle.FORGET_SECONDS + 1
     past.wrong("192.0.2.1", later)
     assert past.wait("192.0.2.1", later) == 0
 
 
 def test_addresses_that_are_one() -> None:
     past = Guesses()
-    for number in range(guesses.FREE):
+    for number in range(throttle.FREE):
         past.wrong(f"2001:db8::{number}", 0.0)
         past.wrong("", 0.0)
         past.wrong("unix", 0.0)
@@ -120,7 +120,7 @@ def test_addresses_that_are_one() -> None:
 
 
 def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guesses, "ADDRESSES", 2)
+    monkeypatch.setattr(throttle, "ADDRESSES", 2)
     past = Guesses()
     for number in range(5):
         past.wrong(f"192.0.2.{number}", 0.0)
@@ -145,7 +145,7 @@ def with_passwords(server: Server, *logins: str) -> None:
 
 def test_wrong_passwords_have_to_wait(server: Server) -> None:
     with_passwords(server, "duck", "goose")
-    assert [guess(server.port, "wrong")["code"] for _ in range(guesses.FREE)] == ["wrong_password"] * guesses.FREE
+    assert [guess(server.port, "wrong")["code"] for _ in range(throttle.FREE)] == ["wrong_password"] * throttle.FREE
     refused = guess(server.port, "quack quack")
     assert refused["code"] == "too_fast"
     assert 0 < refused["after"] <= 1
@@ -155,7 +155,7 @@ def test_wrong_passwords_have_to_wait(server: Server) -> None:
 
 def test_who_guesses_at_one_login_keeps_nobody_else_out(server: Server) -> None:
     with_passwords(server, "duck", "goose", "swan")
-    for _ in range(guesses.FREE + 2):
+    for _ in range(throttle.FREE + 2):
         guess(server.port, "wrong", "goose")
         guess(server.port, "wrong", "duck")
     assert guess(server.port, "quack quack", "goose")["code"] == "too_fast"
@@ -173,22 +173,22 @@ def test_guesses_at_once_are_no_more_than_one_by_one(server: Server) -> None:
     codes = [peer.until("refused")["code"] for peer in peers]
     for peer in peers:
         peer.socket.close()
-    assert codes.count("wrong_password") == guesses.FREE
-    assert codes.count("too_fast") == 20 - guesses.FREE
+    assert codes.count("wrong_password") == throttle.FREE
+    assert codes.count("too_fast") == 20 - throttle.FREE
 
 
 def test_right_passwords_at_once_are_no_guesses(server: Server) -> None:
     with_passwords(server, "duck", "goose")
-    for _ in range(2 * guesses.FREE):
+    for _ in range(2 * throttle.FREE):
         assert guess(server.port, "quack quack")["t"] == "welcome"
     assert server.chat.guesses.wait("127.0.0.1", clock.now(), "goose") == 0
 
 
 def test_many_logins_of_one_address_are_counted_together_and_never_wait_long() -> None:
     past = Guesses()
-    for number in range(guesses.FREE_IN_ALL + 10):
+    for number in range(throttle.FREE_IN_ALL + 10):
         past.wrong("192.0.2.1", 0.0, f"login{number}")
-    assert past.wait("192.0.2.1", 0.0, "another") == guesses.MOST_IN_ALL
+    assert past.wait("192.0.2.1", 0.0, "another") == throttle.MOST_IN_ALL
     assert past.wait("192.0.2.2", 0.0, "another") == 0
 
 
@@ -357,7 +357,7 @@ def test_codes_cannot_be_guessed(server: Server, key: Key) -> None:
     with Native(secure(server.port)) as first:
         prove(first, "duck", key, server.fingerprint)
         code = code_of(first)
-        for _ in range(guesses.FREE):
+        for _ in range(throttle.FREE):
             with Native(secure(server.port)) as peer:
                 assert peer.enter("duck", key=Key.make().public, token="AAAAAAAA")["code"] == "wrong_proof"
         with Native(secure(server.port)) as peer:  # the right one comes too late from here

@@ -16,7 +16,8 @@ import pytest
 from conftest import Start
 from tlspeer import SECONDS, Native, anyone, dial, rest, secure
 
-from tcpchat.server import LOOK_TICKS, Server
+from tcpchat.server import Server
+from tcpchat.server.server import LOOK_TICKS
 from tcpchat.trust import certificates, fingerprint
 from tcpchat.trust.tls import HANDSHAKE_MAX, Tls
 

@@ -14,12 +14,12 @@ from tuiworld import chat, screen_text, settle
 from tcpchat.client import Refused, Sent
 from tcpchat.core import model as m
 from tcpchat.tui import commands
-from tcpchat.tui.actions import parts
 from tcpchat.tui.completion import World, complete
 from tcpchat.tui.dates import parse_date, parse_length
-from tcpchat.tui.doing import Doing
 from tcpchat.tui.emoji import EMOJI, replace_names
 from tcpchat.tui.panels import HelpPanel, PeoplePanel
+from tcpchat.tui.screen import parts
+from tcpchat.tui.slash_commands import Doing
 
 
 async def do(pilot: Pilot[Any], line: str) -> str:

@@ -100,7 +100,7 @@ async def test_a_login_in_use_leads_back(client: FakeClient, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("yes", [True, False])
 async def test_a_new_server_s_key_is_asked_about(client: FakeClient, tmp_path: Path, yes: bool) -> None:
-    from tcpchat.client.trusting import NewServer
+    from tcpchat.client.first_use import NewServer
 
     app = app_for(client, tmp_path, "far:6060", "you")
     async with app.run_test(size=(80, 20)) as pilot:

@@ -11,12 +11,12 @@ import pytest
 from benchmarks.payloads import DOORS, PEER, greeting, hostile
 from rawpeer import Peer, Start, eventually
 
-from tcpchat.connection import Connection
 from tcpchat.core import counting
 from tcpchat.core.bounds import ARGUMENTS
 from tcpchat.core.operators import ACTS
 from tcpchat.server import Server
-from tcpchat.turns import FREE
+from tcpchat.server.connection import Connection
+from tcpchat.server.turns import FREE
 
 TIGHT = {
     "work_per_second": 0.001, "work_burst": FREE, "signals_per_second": 1.0, "signal_burst": counting.BLOCK,

@@ -13,9 +13,9 @@ from websockets.sync.client import connect
 
 import tcpchat
 from tcpchat.core import model as m
-from tcpchat.doors import hooks
-from tcpchat.doors.pages import assets
-from tcpchat.doors.web import HEAD_SECONDS, MAX_BODY, WebDoor, WebSettings
+from tcpchat.doors.web import hooks
+from tcpchat.doors.web.assets import assets
+from tcpchat.doors.web.door import HEAD_SECONDS, MAX_BODY, WebDoor, WebSettings
 
 TOKEN = "a-token-that-is-long-enough"
 

@@ -14,8 +14,8 @@ import pytest
 
 import tcpchat
 from tcpchat.core import model as m
-from tcpchat.doors.pages import assets
-from tcpchat.doors.web import IDLE_SECONDS, WebDoor, WebSettings
+from tcpchat.doors.web.assets import assets
+from tcpchat.doors.web.door import IDLE_SECONDS, WebDoor, WebSettings
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -27,12 +27,12 @@ from tcpchat.cli.common import (
     show_json,
     tell,
 )
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.operators import ACTS
 from tcpchat.core.text import clean_line
-from tcpchat.datafolder import private_umask
+from tcpchat.server.datafolder import private_umask
 
 SECRET = "admin.secret"
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that are mistaken for others
@@ -144,9 +144,9 @@ def _by_folder(args: argparse.Namespace, stack: ExitStack) -> Session:
         pass  # it does not run, or was killed and left its secret behind
     if not (folder / "tcpchat.db").exists():
         raise Ended(FAILED, f"There is no chat in {folder}. Name its data folder with --data DIR.")
-    from tcpchat.datafolder import StartError
     from tcpchat.log import LogError
     from tcpchat.server import Server
+    from tcpchat.server.datafolder import StartError
     from tcpchat.trust.fingerprint import CertificateError
 
     try:

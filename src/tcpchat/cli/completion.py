@@ -78,7 +78,7 @@ def commands() -> list[Command]:
 def names(rooms: bool) -> list[str]:
     """Logins (or rooms) of the server that the environment names; none when it does not answer at once."""
     from tcpchat.cli.common import Ended, add_connection
-    from tcpchat.cli.oneshot import Session
+    from tcpchat.cli.connection import Session
     from tcpchat.client.errors import ChatError
     from tcpchat.core import model as m
     from tcpchat.core.text import clean_line

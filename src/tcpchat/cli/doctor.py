@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tcpchat.cli.asks import Answers, ask, passthrough
 from tcpchat.cli.common import Ended, coloured, config_path, paint, read_profile, real_terminal, settings, show_json
+from tcpchat.cli.terminal_probe import Answers, ask, passthrough
 from tcpchat.i18n import _, language
 
 SKEW_SECONDS = 60  # clocks that differ by more than this confuse people
@@ -157,7 +157,7 @@ def _folder(path: Path) -> Finding:
 
 def server(args: argparse.Namespace) -> Iterator[Finding]:
     """The server, its protocol, the way to it, its clock."""
-    from tcpchat.cli.oneshot import Session
+    from tcpchat.cli.connection import Session
     from tcpchat.client.errors import ChatError, ConnectionFailed
     from tcpchat.core import model as m
     from tcpchat.core.text import clean_line

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tcpchat.cli import asking
+from tcpchat.cli import printing
 from tcpchat.cli.common import show_json, tell
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
 
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     if args.keys:
-        return asking.asked(args, lambda session: _keys(args, session))
+        return printing.asked(args, lambda session: _keys(args, session))
     if args.revoke:
-        return asking.asked(args, lambda session: _revoke(args, session))
+        return printing.asked(args, lambda session: _revoke(args, session))
     if args.link or args.code:
-        return asking.asked(args, lambda session: _link(args, session), token=args.code or "")
-    return asking.asked(args, lambda session: asking.whoami(args, session))
+        return printing.asked(args, lambda session: _link(args, session), token=args.code or "")
+    return printing.asked(args, lambda session: printing.whoami(args, session))
 
 
 def _link(args: argparse.Namespace, session: Session) -> None:

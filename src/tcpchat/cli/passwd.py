@@ -6,9 +6,9 @@ import argparse
 import getpass
 import sys
 
-from tcpchat.cli import asking
+from tcpchat.cli import printing
 from tcpchat.cli.common import NOT_ALLOWED, USAGE, Ended, first_line, password_option, tell
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.core import model as m
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Set it; returns the exit code."""
-    return asking.asked(args, lambda session: _passwd(args, session))
+    return printing.asked(args, lambda session: _passwd(args, session))
 
 
 def _passwd(args: argparse.Namespace, session: Session) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tcpchat.cli import asking
+from tcpchat.cli import printing
 from tcpchat.cli.common import paint, show_json, tell
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.client.errors import Refused
 from tcpchat.core import model as m
 from tcpchat.core.text import clean_line
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
-    return asking.asked(args, lambda session: _rooms(args, session))
+    return printing.asked(args, lambda session: _rooms(args, session))
 
 
 def _rooms(args: argparse.Namespace, session: Session) -> None:

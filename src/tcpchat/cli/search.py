@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tcpchat.cli import asking
+from tcpchat.cli import printing
 from tcpchat.cli.common import seconds
 
 
@@ -22,4 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print; returns the exit code."""
-    return asking.asked(args, lambda session: asking.search(args, session))
+    return printing.asked(args, lambda session: printing.search(args, session))

@@ -24,7 +24,7 @@ from tcpchat.cli.common import (
     tell,
     ticks,
 )
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.cli.output import lost, standard_input
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.core import model as m

@@ -24,10 +24,10 @@ from typing import Any
 from tcpchat import config as settings
 from tcpchat.cli import output
 from tcpchat.config import SETTINGS, Config, ConfigError
-from tcpchat.datafolder import StartError, private_umask
 from tcpchat.log import LogError
 from tcpchat.server import Server
-from tcpchat.sockets import PortInUse
+from tcpchat.server.datafolder import StartError, private_umask
+from tcpchat.server.sockets import PortInUse
 from tcpchat.trust.fingerprint import CertificateError, words
 
 GC_THRESHOLDS = (50_000, 50, 100)  # a chat makes few cycles: measured 6 % less CPU than the defaults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tcpchat.cli import asking
+from tcpchat.cli import printing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,4 +14,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print; returns the exit code."""
-    return asking.asked(args, lambda session: asking.status(args, session))
+    return printing.asked(args, lambda session: printing.status(args, session))

@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 
-from tcpchat.cli.asking import show_message
 from tcpchat.cli.common import USAGE, Ended, guarded, seconds, tell
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.cli.output import BROKEN_PIPE
+from tcpchat.cli.printing import show_message
 from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.text import fold

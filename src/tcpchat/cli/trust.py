@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from tcpchat.cli.common import DONE, NOT_FOUND, Ended, guarded, show_json
+from tcpchat.client.first_use import known_servers
 from tcpchat.client.identity import parse_address
-from tcpchat.client.trusting import known_servers
 from tcpchat.core.text import clean_line
 from tcpchat.trust import fingerprint
 from tcpchat.trust.known import SYSTEM, KnownError, Server, address
@@ -90,7 +90,7 @@ def _shown(host: str, port: int) -> str:
     import socket
 
     from tcpchat.client.errors import ConnectionFailed
-    from tcpchat.client.trusting import unverified
+    from tcpchat.client.first_use import unverified
 
     try:
         with (

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 
 from tcpchat.client.errors import ConnectionFailed
-from tcpchat.client.trusting import NewServer, Trusting, verified
+from tcpchat.client.first_use import NewServer, Trusting, verified
 
 
 def connect_blocking(

@@ -15,16 +15,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tcpchat.client.asking import Asking
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused
 from tcpchat.client.events import Offline, Online, SentChanged
-from tcpchat.client.hearing import Hearing
+from tcpchat.client.first_use import is_loopback
 from tcpchat.client.identity import load_key, parse_address
+from tcpchat.client.incoming import Hearing
 from tcpchat.client.options import Options
 from tcpchat.client.outbox import Outbox
-from tcpchat.client.sending import Sending
+from tcpchat.client.outgoing import Sending
+from tcpchat.client.requests import Asking
 from tcpchat.client.streams import open_stream
-from tcpchat.client.trusting import is_loopback
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import challenge_text

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from tcpchat.client.trusting import Ask
+    from tcpchat.client.first_use import Ask
     from tcpchat.trust.keys import Key
 
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from tcpchat.client.errors import ConnectionFailed
-from tcpchat.client.trusting import Ask, Trusting, verified
+from tcpchat.client.first_use import Ask, Trusting, verified
 
 logger = logging.getLogger("tcpchat.client")
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack
 
 from tcpchat.client.client import DRAIN_SECONDS, Client
 from tcpchat.client.errors import ChatError, ConnectionFailed, TimedOut
-from tcpchat.client.hearing import Stream
+from tcpchat.client.incoming import Stream
 from tcpchat.client.options import Options
 from tcpchat.client.sent import Sent
 from tcpchat.core import model as m

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, CHECKING, ENTERING, NEW, OPEN, Session
+from tcpchat.core.sessions import ARRIVING, CHECKING, ENTERING, NEW, OPEN, Session
 from tcpchat.core.state import User
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from tcpchat.core import (
     counting,
     entering,
     linking,
+    messages,
     operators,
     people,
     presence,
@@ -25,16 +26,15 @@ from tcpchat.core import (
     scram,
     serverwords,
     silence,
-    talking,
     who,
 )
 from tcpchat.core import model as m
 from tcpchat.core.bounds import Bounds, Refusal, size_of
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CLOSED, NEW, OPEN, Audience, Session
-from tcpchat.core.guesses import Guesses, Newcomers
 from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
+from tcpchat.core.sessions import CLOSED, NEW, OPEN, Audience, Session
 from tcpchat.core.state import Room, State, User
+from tcpchat.core.throttle import Guesses, Newcomers
 
 Effects = list[m.AnyEffect]
 EARLY_MAX = WINDOW + 16  # commands that may be sent behind Hello before it is answered: a window and a little
@@ -340,7 +340,7 @@ class Chat:
         for append in batch:
             fact, origin = append.fact, append.origin
             if type(fact) is m.Said:
-                talking.withdraw(self, fact, origin, out)
+                messages.withdraw(self, fact, origin, out)
             elif type(fact) is m.Gone:
                 if (user := self.state.users.get(fact.user)) is not None:
                     user.leaving = False
@@ -433,7 +433,7 @@ class Chat:
         if number > 0:
             room = self.state.rooms.get(number)
             return room.audience if room else None
-        return talking.direct_audience(self, number)
+        return messages.direct_audience(self, number)
 
     def update_ready(self, out: Effects) -> None:
         """Push WAIT4CLIENTS or READY2SERV when it has changed."""
@@ -543,10 +543,10 @@ RECEIVE: dict[type, Handler] = {
     m.Scram: scram.scram,
     m.External: certificates.external,
     m.Guess: serverwords.guess,
-    m.Say: talking.say,
-    m.Edit: talking.edit,
-    m.Remove: talking.remove,
-    m.Typing: talking.typing,
+    m.Say: messages.say,
+    m.Edit: messages.edit,
+    m.Remove: messages.remove,
+    m.Typing: messages.typing,
     m.Confirm: receipts.confirm,
     m.Read: receipts.read,
     m.Receipts: receipts.who_has,
@@ -592,7 +592,7 @@ APPLY: dict[type, Applier] = {
     m.RoomRenamed: rooms.renamed,
     m.RoomEnded: rooms.ended,
     m.Noted: rooms.noted,
-    m.Said: talking.said,
-    m.Edited: talking.edited,
-    m.Removed: talking.removed,
+    m.Said: messages.said,
+    m.Edited: messages.edited,
+    m.Removed: messages.removed,
 }

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from tcpchat.core import model as m
 from tcpchat.core.bounds import REF_MAX
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.rules import Bucket
+from tcpchat.core.sessions import OPEN, Session
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tcpchat.core.rules import WINDOW, Limits
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
 
 SILENT = 200  # devices of one login that said nothing numbered and are remembered all the same, for their cursors
 GUEST_DEVICES = 200  # devices of one guest that number; a guest is one browser, or one program

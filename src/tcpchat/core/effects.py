@@ -12,7 +12,7 @@ from tcpchat.core.facts import AnyFact, Origin, Row
 from tcpchat.core.meant import NOBODY, Meant
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Audience, Session
+    from tcpchat.core.sessions import Audience, Session
 
 
 class Effect(Struct, frozen=True):

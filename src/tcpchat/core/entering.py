@@ -12,11 +12,11 @@ from tcpchat.core import certificates, hashing, linking, operators, people, pres
 from tcpchat.core import model as m
 from tcpchat.core.devices import family
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.keytext import canonical
 from tcpchat.core.looks import look
 from tcpchat.core.meant import meant, owner, still
 from tcpchat.core.rules import ALL, OWNER, WINDOW, challenge_text, good_login, unfit
+from tcpchat.core.sessions import ARRIVING, CHALLENGED, CHECKING, CLOSED, ENTERING, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.state import LOOKS, User
 from tcpchat.core.text import fold
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from tcpchat.core.commands import Change, Command
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
 
 
 class Fact(Struct, frozen=True, tag_field="f", tag=str.lower, omit_defaults=True, gc=False):

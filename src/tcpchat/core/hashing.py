@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import Session
 from tcpchat.core.meant import owner
+from tcpchat.core.sessions import Session
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CHALLENGED, Session
 from tcpchat.core.meant import came_by, meant
+from tcpchat.core.sessions import CHALLENGED, Session
 from tcpchat.core.state import User
 
 if TYPE_CHECKING:

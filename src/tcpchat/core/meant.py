@@ -10,11 +10,11 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcpchat.core.feed import PASSWORD
+from tcpchat.core.sessions import PASSWORD
 from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
     from tcpchat.core.state import State, User
 
 

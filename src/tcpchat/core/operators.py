@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcpchat.core import hashing, presence, tokens
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.meant import meant, still
 from tcpchat.core.rules import ALL, MODERATOR, OWNER, ROLES, good_login, unfit
+from tcpchat.core.sessions import OPEN, Session
 from tcpchat.core.state import LOOKS, User
 from tcpchat.core.text import utf8_length
 

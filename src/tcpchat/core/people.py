@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tcpchat.core import certificates, hashing, linking, presence, talking
+from tcpchat.core import certificates, hashing, linking, messages, presence
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.keytext import canonical
 from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room, unfit
+from tcpchat.core.sessions import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.state import LOOKS, User
 
 if TYPE_CHECKING:
@@ -366,7 +366,7 @@ def deleted(chat: Chat, entry: m.Entry, fact: m.Deleted, out: Effects | None) ->
             if session.stage != CLOSED and user in (session.user, session.account):
                 presence.end(chat, session, chat.now, "deleted", out)
     if fact.erase:
-        talking.erase_recent(chat, user)
+        messages.erase_recent(chat, user)
     presence.drop(chat, user, entry.at, out)
     if out is not None:
         _done(entry, out)

@@ -10,7 +10,7 @@ from tcpchat.core import model as m
 from tcpchat.core import receipts
 from tcpchat.core.devices import DEPARTED, numbers_ms
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CLOSED, Audience, Session
+from tcpchat.core.sessions import CLOSED, Audience, Session
 from tcpchat.core.state import Room, User
 
 if TYPE_CHECKING:

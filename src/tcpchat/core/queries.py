@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tcpchat.core import counting, receipts, talking
+from tcpchat.core import counting, messages, receipts
 from tcpchat.core import model as m
-from tcpchat.core.feed import OPEN, Session
 from tcpchat.core.rules import ALL, dm_room
+from tcpchat.core.sessions import OPEN, Session
 from tcpchat.core.state import Room, User
 from tcpchat.core.text import utf8_length
 
@@ -38,14 +38,14 @@ def shown(chat: Chat, row: m.Row | m.Entry) -> Shown | None:
     if type(fact) is m.Said:
         edited, removed, snippet = (row.edited, row.removed, row.snippet) if isinstance(row, m.Row) else (0, False, "")
         author = chat.state.users.get(fact.user)
-        to = talking.conversation(chat, fact.room, fact.user) or fact.to
+        to = messages.conversation(chat, fact.room, fact.user) or fact.to
         by = author.login if author else fact.by
         return m.Message(
             row.seq, row.at, by, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, edited, removed, snippet,
             fact.rank, () if edited or removed else fact.cuts, False, fact.bot,
         )  # fmt: skip
     if isinstance(fact, m.Edited | m.Removed):
-        return talking.amended_event(chat, row.seq, row.at, fact)
+        return messages.amended_event(chat, row.seq, row.at, fact)
     if isinstance(fact, m.Noted):
         return note(chat, row.seq, row.at, fact)
     return room_event(chat, row.seq, row.at, fact)
@@ -113,7 +113,7 @@ def visible(chat: Chat, session: Session, user: User, row: m.Row | m.Entry) -> b
     """May this entry be in the user's feed? Rooms from the entry with which they were joined on, and what is said
     directly to or by the user."""
     number = row.fact.room
-    if not talking.may_hear(chat, user, row.fact):
+    if not messages.may_hear(chat, user, row.fact):
         return False
     if session.hook:
         return number == session.hook
@@ -196,14 +196,14 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
         case None:
             _fed(chat, session, load.query, result, out)
         case m.Edit() | m.Remove():
-            talking.amend(chat, session, command, row, out)
+            messages.amend(chat, session, command, row, out)
         case m.Receipts():
             receipts.tell_who_has(chat, session, command, row, out)
         case m.History():
             _page(chat, session, command, load.query, result, out)
         case m.Search():
-            messages, cut = _fitting(_heard(chat, session, result), load.query)
-            out.append(m.Tell(session, m.Page(command.to, messages, result.more or cut, command.ref)))
+            found, cut = _fitting(_heard(chat, session, result), load.query)
+            out.append(m.Tell(session, m.Page(command.to, found, result.more or cut, command.ref)))
         case m.Rooms():
             out.append(m.Tell(session, room_list(chat, session, command, unread(chat, session, load.query, result))))
         case m.Hello():
@@ -223,10 +223,10 @@ def _page(chat: Chat, session: Session, command: m.History, query: m.Query, resu
     if not _may_read(chat, session, user, number):
         _refuse(session, command, "no_such_room", out)
         return
-    name = talking.conversation(chat, number, user.uid) or command.to
-    messages, cut = _fitting(_heard(chat, session, result), query)
+    name = messages.conversation(chat, number, user.uid) or command.to
+    found, cut = _fitting(_heard(chat, session, result), query)
     delivered, seen = receipts.others(chat, user, number)
-    out.append(m.Tell(session, m.Page(name, messages, result.more or cut, command.ref, delivered, seen)))
+    out.append(m.Tell(session, m.Page(name, found, result.more or cut, command.ref, delivered, seen)))
 
 
 def weight(event: Shown) -> int:
@@ -262,13 +262,13 @@ def _heard(chat: Chat, session: Session, result: m.Result) -> tuple[Shown, ...]:
     user = session.user
     assert user is not None
     readable = {number: _may_read(chat, session, user, number) for number in {row.fact.room for row in result.rows}}
-    rows = [row for row in result.rows if readable[row.fact.room] and talking.may_hear(chat, user, row.fact)]
+    rows = [row for row in result.rows if readable[row.fact.room] and messages.may_hear(chat, user, row.fact)]
     return tuple(event for row in rows if (event := told(chat, row)))
 
 
 def _may_read(chat: Chat, session: Session, user: User, number: int) -> bool:
     """May the asker read this conversation now? It may have been put out while the log was asked."""
-    return number == session.hook if session.hook else talking.may_see(chat, user, number)
+    return number == session.hook if session.hook else messages.may_see(chat, user, number)
 
 
 def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:

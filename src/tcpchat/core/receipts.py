@@ -12,10 +12,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core.feed import Session
+from tcpchat.core.messages import conversation, may_hear, may_see
 from tcpchat.core.rules import ALL, dm_room, dm_users
+from tcpchat.core.sessions import Session
 from tcpchat.core.state import Room, User
-from tcpchat.core.talking import conversation, may_hear, may_see
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
 from tcpchat.core.devices import SILENT, Device
-from tcpchat.core.feed import ENTERING, Session
+from tcpchat.core.sessions import ENTERING, Session
 from tcpchat.core.state import User
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcpchat.core import messages, presence, queries
 from tcpchat.core import model as m
-from tcpchat.core import presence, queries, talking
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import Session
 from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
+from tcpchat.core.sessions import Session
 from tcpchat.core.state import LOOKS, Room, User
 from tcpchat.core.text import clean_line, utf8_length
 
@@ -154,7 +154,8 @@ def leave(chat: Chat, session: Session, command: m.Leave, now: float, out: Effec
     if room.number == ALL:
         _refuse(session, command, "not_allowed", out, room.name)
         return
-    why = "" if talking.may_speak(chat, session, session.user, room) else command.why  # who may not speak there goes so
+    # Who may not speak there goes without a word.
+    why = "" if messages.may_speak(chat, session, session.user, room) else command.why
     fact = m.Left(room.number, session.user.uid, why)
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
@@ -167,7 +168,7 @@ def topic(chat: Chat, session: Session, command: m.Topic, now: float, out: Effec
         _refuse(session, command, "too_long", out, room.name)
     elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(session, room):
         _refuse(session, command, "not_allowed", out, room.name)
-    elif talking.silenced(chat, user, now):
+    elif messages.silenced(chat, user, now):
         _refuse(session, command, "muted", out, room.name)
     else:
         fact = m.TopicSet(room.number, user.uid, command.text)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import CHALLENGED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.meant import meant, of_password, owner
+from tcpchat.core.sessions import CHALLENGED, NEW, OPEN, PASSWORD, Session
 from tcpchat.core.text import fold
 
 if TYPE_CHECKING:

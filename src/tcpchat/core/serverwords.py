@@ -10,7 +10,7 @@ from tcpchat.core.errors import CODES
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
 
 
 def guess(chat: Chat, session: Session, command: m.Guess, now: float, out: Effects) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tcpchat.core import model as m
+from tcpchat.core.messages import silenced
 from tcpchat.core.rules import IRC_PREFERENCE
-from tcpchat.core.talking import silenced
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat

@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
-from tcpchat.core.feed import Audience, Session
 from tcpchat.core.keytext import canonical
 from tcpchat.core.looks import Names
 from tcpchat.core.model import Change
 from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Bucket, Limits
+from tcpchat.core.sessions import Audience, Session
 from tcpchat.core.text import fold, skeleton
 
 LOOKS = 1  # version of the rules by which names look alike; facts say under which they were checked

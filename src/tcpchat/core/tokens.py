@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import Session
 from tcpchat.core.rules import HOOK, MEMBER, good_login
+from tcpchat.core.sessions import Session
 from tcpchat.core.state import Room, User
 from tcpchat.core.text import fold
 

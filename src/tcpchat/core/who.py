@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tcpchat.core import counting
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import Session
 from tcpchat.core.people import away_text
+from tcpchat.core.sessions import Session
 from tcpchat.core.state import Room, User
 from tcpchat.core.text import fold, utf8_length
 

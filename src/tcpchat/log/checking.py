@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tcpchat.core.model import Said
 from tcpchat.log import told
+from tcpchat.log.codec import decode, place
 from tcpchat.log.damage import UNREADABLE, Row
-from tcpchat.log.facts import decode, place
 from tcpchat.log.schema import advice, connect
 from tcpchat.log.sums import BLOCK, DIGEST, START, Chain, anchor_of, intact, joined
 from tcpchat.log.told import Told

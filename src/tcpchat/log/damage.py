@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tcpchat.core.model import AnyFact, Arrived, RoomMade
-from tcpchat.log.facts import decode
+from tcpchat.log.codec import decode
 from tcpchat.log.sums import intact
 
 logger = logging.getLogger("tcpchat.log")

@@ -11,11 +11,11 @@ from contextlib import suppress
 from itertools import chain
 
 from tcpchat.core.model import AnyFact, Deleted, Edited, Entry, Gone, Removed, Said
+from tcpchat.log.codec import blank, decode, encode, place
 from tcpchat.log.damage import UNREADABLE, rows_of
-from tcpchat.log.facts import blank, decode, encode, place
+from tcpchat.log.fulltext import Index, document
 from tcpchat.log.schema import AUTHOR, TAKEN_BACK, insert_many, part_of
 from tcpchat.log.sums import intact, rewritten, seal
-from tcpchat.log.words import Index, document
 
 AMENDMENT = "INSERT OR IGNORE INTO amendments VALUES (?, ?, ?)"
 

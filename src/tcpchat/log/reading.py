@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tcpchat.core.model import AnyFact, Edited, Entry, Query, Result, Row, Said
+from tcpchat.log.codec import Mark, is_message, place, row_of
 from tcpchat.log.damage import Damage, rows_of
 from tcpchat.log.damage import Row as Stored
-from tcpchat.log.facts import Mark, is_message, place, row_of
 from tcpchat.log.schema import AUTHOR, END, SOMEBODYS, TAKEN_BACK, connect, first_at, followed
 from tcpchat.log.search import Scratch, Searching
 from tcpchat.log.tail import View, newest

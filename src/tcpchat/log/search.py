@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Query, Result, Row, Said
+from tcpchat.log.fulltext import apart, folded, is_one_letter, pairs, plain, room_word, together, user_word
 from tcpchat.log.schema import END, TOKENIZER, first_at, insert_many, part_of, words_table
-from tcpchat.log.words import apart, folded, is_one_letter, pairs, plain, room_word, together, user_word
 
 if TYPE_CHECKING:
     from tcpchat.log.reading import Reading

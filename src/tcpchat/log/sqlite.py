@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from tcpchat.core.model import Append, Entry, Keep, Query, Result
 from tcpchat.log import Lineage, LogError, LogUnavailable
+from tcpchat.log.codec import encode
 from tcpchat.log.copying import copy
 from tcpchat.log.damage import Damage
-from tcpchat.log.facts import encode
 from tcpchat.log.lock import FolderLock
 from tcpchat.log.opening import make_private, wal_of, write_again
 from tcpchat.log.reading import Reader

@@ -12,7 +12,7 @@ from operator import attrgetter
 from msgspec import Struct
 
 from tcpchat.core.model import Deleted, Edited, Entry, Query, Removed, Result, Row, Said
-from tcpchat.log.facts import Mark, is_message, place, row_of
+from tcpchat.log.codec import Mark, is_message, place, row_of
 
 KEEP = 2_048  # newest entries that stay for readers close to the head, also when the indexes have them: about 1 MB
 

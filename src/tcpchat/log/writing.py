@@ -22,6 +22,7 @@ from tcpchat.core.model import FORGOTTEN, Entry
 from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
 from tcpchat.log.damage import Damage, rows_of, stand_in
 from tcpchat.log.follow import erase_some, follow, forget_some, redo_some
+from tcpchat.log.fulltext import Index
 from tcpchat.log.opening import open_for_writing
 from tcpchat.log.schema import (
     BUSY_SECONDS,
@@ -38,7 +39,6 @@ from tcpchat.log.schema import (
 )
 from tcpchat.log.sums import Chain, chain_at, digest, intact
 from tcpchat.log.told import Record, Told
-from tcpchat.log.words import Index
 
 logger = logging.getLogger("tcpchat.log")
 T = TypeVar("T")

@@ -18,9 +18,9 @@ from typing import Any
 from tcpchat.client.client import Client
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused, TimedOut
 from tcpchat.client.events import Offline, Online, SentChanged, SetBack
+from tcpchat.client.first_use import NewServer
 from tcpchat.client.identity import load_key, outbox_path
 from tcpchat.client.sent import Sent
-from tcpchat.client.trusting import NewServer
 from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line, fold
 from tcpchat.i18n import _, plural

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
-from tcpchat.trust.words import WORDS
+from tcpchat.trust.wordlist import WORDS
 
 PREFIX = "SHA256:"
 WORD_COUNT = 8  # 64 bits: nobody makes a second key with the same words

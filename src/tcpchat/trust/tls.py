@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcpchat.trust.certificates import Certificate, given, own
+from tcpchat.trust.client_hello import protocols
 from tcpchat.trust.fingerprint import CertificateError
-from tcpchat.trust.firstbytes import protocols
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-    from tcpchat.trust.anycert import AnyCertLayer
+    from tcpchat.trust.openssl_layer import AnyCertLayer
 
 logger = logging.getLogger("tcpchat.trust")
 
@@ -152,16 +152,16 @@ class Tls:
             certificate = own(self._folder, names=self._names)
         made = context(certificate, self._client_ca)
         if self._ask:
-            from tcpchat.trust import anycert
+            from tcpchat.trust import openssl_layer
 
-            self._asking = anycert.context(certificate)
+            self._asking = openssl_layer.context(certificate)
         self._context, self.certificate = made, certificate
 
     def layer(self, hello: bytes = b"") -> TlsLayer | AnyCertLayer:
         """Encryption for one new connection, whose first record this is. Browsers and our own clients say what they
         speak (ALPN) and have no certificate that could be asked for; IRC clients say nothing, or "irc"."""
         if self._asking is not None and (spoken := protocols(hello)) is not None and (not spoken or b"irc" in spoken):
-            from tcpchat.trust.anycert import AnyCertLayer
+            from tcpchat.trust.openssl_layer import AnyCertLayer
 
             return AnyCertLayer(self._asking, self.certificate.fingerprint)
         return TlsLayer(self._context, self.certificate.fingerprint)

@@ -23,11 +23,11 @@ from tcpchat.client.identity import outbox_path, parse_address, why_no_key
 from tcpchat.core.text import clean_line
 from tcpchat.i18n import _
 from tcpchat.tui import keys
-from tcpchat.tui.actions import ChatScreen
-from tcpchat.tui.chat import CSS
-from tcpchat.tui.keyboard import OrderedKeys
+from tcpchat.tui.key_order import OrderedKeys
 from tcpchat.tui.notify import Caller
 from tcpchat.tui.panels import AskPanel, InputPanel
+from tcpchat.tui.screen import ChatScreen
+from tcpchat.tui.screen_base import CSS
 from tcpchat.tui.session import Session
 from tcpchat.tui.settings import Memory, Settings, load
 from tcpchat.tui.start import StartScreen, Where, changed_key, own_name, trust_question
@@ -36,7 +36,7 @@ from tcpchat.tui.themes import OWN, glyphs, theme_name
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
-    from tcpchat.client.trusting import NewServer
+    from tcpchat.client.first_use import NewServer
 
 logger = logging.getLogger("tcpchat.tui")
 

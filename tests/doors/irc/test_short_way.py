@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from test_irc_door import HELLO, NOW, Rig
 
 from tcpchat.core.chat import Chat
-from tcpchat.core.feed import Session
 from tcpchat.core.model import Command, Confirm, FanOut, Message, Pong
+from tcpchat.core.sessions import Session
 from tcpchat.doors.irc.door import IrcDoor
 from tcpchat.doors.irc.network import ASKS_BEATS, ASKS_FREE, Network
-from tcpchat.fanout import Parcel
+from tcpchat.server.fanout import Parcel
 
 TARGETS = ["#room", "#nowhere", "foo", "bar", "NickServ", "#all", "@#room", "a,b", "nobody", "*", "żółw"]
 BODIES = ["hi", "", " ", ":x", "\x01ACTION waves\x01", "\x01VERSION\x01", "a\0b", "x" * 91, "ж" * 91, "y" * 500]

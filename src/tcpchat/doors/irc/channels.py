@@ -21,7 +21,7 @@ from tcpchat.core.model import (
     Topic,
     Who,
 )
-from tcpchat.doors.irc import arrivals, events, metadata, refusals, wire
+from tcpchat.doors.irc import events, joins, metadata, refusals, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import LIST_WORDS, nick_of
 
@@ -100,7 +100,7 @@ def join_one(door: IrcDoor, room: str, key: str) -> Steps:
     if isinstance(answer, Refused) and answer.code != "already_member":
         refusals.refuse(door, answer, refusals.JOIN, room, command="JOIN")
         return
-    arrivals.entered(door, room)
+    joins.entered(door, room)
     yield from describe(door, door.rooms.get(network.fold(room), room))
 
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, Pong, TypingNotice
-from tcpchat.doors.irc import arrivals, caps, encode, events, refusals, talking, wire
+from tcpchat.doors.irc import caps, encode, events, joins, messages, refusals, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
-from tcpchat.doors.irc.answers import Answer, Tags
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
+from tcpchat.doors.irc.labels import Answer, Tags
 from tcpchat.doors.irc.network import Face, Network, nick_of
 from tcpchat.doors.irc.numerics import NUMERICS
 from tcpchat.doors.irc.receipts import Receipts
 from tcpchat.doors.irc.wire import Line
 
 if TYPE_CHECKING:
+    from tcpchat.doors.irc.messages import Pending
     from tcpchat.doors.irc.multiline import Gathering
     from tcpchat.doors.irc.sasl import Exchange
-    from tcpchat.doors.irc.talking import Pending
 
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
 BLANKS_A_UNIT = 32  # blank lines that cost as much as one with words
@@ -144,11 +144,11 @@ class IrcDoor:
 
     def outlook(self, members: Sequence[Any], own: bool) -> Hashable:
         """What decides how this door is shown who comes and goes."""
-        return arrivals.outlook(self, members, own)
+        return joins.outlook(self, members, own)
 
     def view(self, event: AnyEvent) -> bytes | None:
         """Who comes and goes, as all doors of this outlook are shown it."""
-        return arrivals.view(self, event)
+        return joins.view(self, event)
 
     def mark(self, seq: int) -> bytes:
         """The PING whose PONG says that this client has everything up to ``seq``."""
@@ -232,7 +232,7 @@ class IrcDoor:
         """A plain message when nothing waits before it needs no turn of its own; False: it is none."""
         if self.queue or self.running is not None or self.gathering is not None or not self.registered:
             return False
-        return len(self.says) < SAYS_WAITING and talking.say_at_once(self, raw)
+        return len(self.says) < SAYS_WAITING and messages.say_at_once(self, raw)
 
     def _line(self, raw: bytes) -> None:
         if len(raw) > 2 * BYTES_MAX:

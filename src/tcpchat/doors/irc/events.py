@@ -23,7 +23,7 @@ from tcpchat.core.model import (
     TypingNotice,
 )
 from tcpchat.doors.irc import encode, wire
-from tcpchat.doors.irc.arrivals import on_joined, on_left, on_offline, on_online, seq_tags, shared, show_join
+from tcpchat.doors.irc.joins import on_joined, on_left, on_offline, on_online, seq_tags, shared, show_join
 from tcpchat.doors.irc.network import LETTERS, PROPS, nick_of
 
 if TYPE_CHECKING:

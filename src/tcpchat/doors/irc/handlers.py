@@ -3,6 +3,7 @@
 from tcpchat.doors.irc import (
     channels,
     history,
+    messages,
     metadata,
     modes,
     multiline,
@@ -12,12 +13,12 @@ from tcpchat.doors.irc import (
     sasl,
     serverinfo,
     services,
-    talking,
 )
 
 __all__ = [
     "channels",
     "history",
+    "messages",
     "metadata",
     "modes",
     "multiline",
@@ -27,5 +28,4 @@ __all__ = [
     "sasl",
     "serverinfo",
     "services",
-    "talking",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Done, Password, Refused, Welcome
-from tcpchat.doors.irc import registration, returning
+from tcpchat.doors.irc import chghost, registration
 from tcpchat.doors.irc.commands import Asks, Steps, Wait
 from tcpchat.doors.irc.network import nick_of
 from tcpchat.doors.irc.sasl import say_logged_in
@@ -98,7 +98,7 @@ def come_home(door: IrcDoor) -> Asks[bool]:
     door.me.wear("".join(set(modes) & set(CARRIED)))
     listed = yield Wait("rooms")
     if seen:
-        returning.changed_host(door, seen, [room.to for room in listed.rooms if room.member])
+        chghost.changed_host(door, seen, [room.to for room in listed.rooms if room.member])
     yield Wait("state")
     yield from registration.enter_rooms(door, listed)
     door.entering = False

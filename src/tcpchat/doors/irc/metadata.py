@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Person, RoomInfo
-from tcpchat.doors.irc import lasting, wire
+from tcpchat.doors.irc import preferences, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Show = Callable[["IrcDoor", str, str, str, str], None]
 
 SYNC_MAX = 1_000  # facts told at once about a room and those in it, in 400 KB at most
-KEY = lasting.KEY
+KEY = preferences.KEY
 
 
 def fail(door: IrcDoor, code: str, *context: str, text: str) -> None:
@@ -55,7 +55,7 @@ def table(door: IrcDoor, target: str) -> Mapping[str, str]:
     """The facts about a target; written to only by its owner."""
     if target == "*" and not door.registered:
         return door.pre_metadata
-    return lasting.facts(door.network, door.login if target == "*" else target)
+    return preferences.facts(door.network, door.login if target == "*" else target)
 
 
 def room_info(door: IrcDoor, room: str) -> Asks[RoomInfo | None]:
@@ -194,7 +194,7 @@ def set_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
 
 def refused(door: IrcDoor, target: str, key: str, value: str) -> Asks[bool]:
     """True, after an answer, when the chat would not keep it."""
-    answer = (yield from lasting.keep(door, target, key, value)) if door.registered else None
+    answer = (yield from preferences.keep(door, target, key, value)) if door.registered else None
     if answer is None:
         return False
     if answer.code == "too_fast":
@@ -313,7 +313,7 @@ def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: Sequence[s
     names = [room, *(person.login for person in people if person.online and not door.is_me(person.login))]
     left = SYNC_MAX
     for name in names:
-        facts = lasting.facts(door.network, name)
+        facts = preferences.facts(door.network, name)
         items = [(key, facts[key]) for key in keys if key in facts][:left]
         left -= len(items)
         if items:
@@ -322,7 +322,7 @@ def entered(door: IrcDoor, room: str, people: Iterable[Person], keys: Sequence[s
 
 def came(door: IrcDoor, login: str) -> None:
     """Somebody entered a room where this client is."""
-    facts = lasting.facts(door.network, login) if door.subscribed else {}
+    facts = preferences.facts(door.network, login) if door.subscribed else {}
     items = [(key, facts[key]) for key in door.subscribed if key in facts]
     if items:
         rows(door, shown(door, login), items, news_line)
@@ -340,7 +340,7 @@ def burst(door: IrcDoor) -> Steps:
 def whois(door: IrcDoor, login: str) -> None:
     if {"draft/metadata-2", "draft/metadata-3"} & door.caps:
         nick = shown(door, login)
-        for key, value in lasting.facts(door.network, login).items():
+        for key, value in preferences.facts(door.network, login).items():
             door.put(f":{door.network.server} 760 {door.nick} {nick} {key} * :{value}")
 
 

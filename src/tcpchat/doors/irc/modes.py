@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Change, Guess, Mode, Refused, RoomInfo
-from tcpchat.doors.irc import channels, events, lasting, refusals, wire
+from tcpchat.doors.irc import channels, events, preferences, refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import (
     CHANNEL_MODES,
@@ -68,7 +68,7 @@ def settle(door: IrcDoor, resigned: bool) -> Steps:
     """Have the chat know what of the modes concerns it."""
     if resigned:
         yield Guess(what="unoper")
-    yield from lasting.keep_modes(door)
+    yield from preferences.keep_modes(door)
 
 
 def turn(face: Face, word: str) -> tuple[list[tuple[bool, str]], bool]:

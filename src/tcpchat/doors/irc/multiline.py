@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tcpchat.doors.irc.commands import command
 
 if TYPE_CHECKING:
-    from tcpchat.doors.irc.answers import Answer
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.labels import Answer
     from tcpchat.doors.irc.wire import Line
 
 CONCAT = "draft/multiline-concat"
@@ -52,7 +52,7 @@ def batch(door: IrcDoor, line: Line) -> None:
 
 
 def open_batch(door: IrcDoor, line: Line, reference: str) -> None:
-    from tcpchat.doors.irc.talking import client_tags
+    from tcpchat.doors.irc.messages import client_tags
 
     kind = line.params[1] if len(line.params) > 1 else "*"
     if "draft/multiline" not in door.caps or len(line.params) < 3 or kind != "draft/multiline":
@@ -100,7 +100,7 @@ def add(door: IrcDoor, gathering: Gathering, line: Line, reference: str | None) 
 
 def close_batch(door: IrcDoor) -> None:
     """All lines are there: say them as one message."""
-    from tcpchat.doors.irc.talking import say_one
+    from tcpchat.doors.irc.messages import say_one
 
     gathering, door.gathering = door.gathering, None
     assert gathering is not None

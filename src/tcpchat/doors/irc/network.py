@@ -20,8 +20,8 @@ from tcpchat.doors.irc import wire
 
 if TYPE_CHECKING:
     from tcpchat.core.model import Person
-    from tcpchat.doors.irc.arrivals import About, News
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.joins import About, News
 
 PEOPLE_MAX = 50_000  # whom the directory remembers: those who are here, and the latest of those who were
 WHOWAS_MAX = 1_000  # entries of WHOWAS, as most servers keep

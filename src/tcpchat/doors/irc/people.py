@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Away, People, Person, Refused, Who
-from tcpchat.doors.irc import arrivals, channels, events, wire
+from tcpchat.doors.irc import channels, events, joins, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -90,7 +90,7 @@ def hides(door: IrcDoor, face: Face, person: Person, exact: bool) -> bool:
     """+i: not shown to strangers who do not name it exactly."""
     if "i" not in face.modes or exact or door.is_me(person.login) or "o" in door.network.face(door.login).modes:
         return False
-    return not arrivals.shared(door, person.rooms)
+    return not joins.shared(door, person.rooms)
 
 
 def who_flags(door: IrcDoor, person: Person, face: Face, room: str) -> str:

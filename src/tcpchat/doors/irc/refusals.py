@@ -68,7 +68,7 @@ def missing(door: IrcDoor, spec: Spec) -> None:
 
 def bad_text(door: IrcDoor, line: Line) -> None:
     """The line was not UTF-8 (https://ircv3.net/specs/extensions/utf8-only)."""
-    from tcpchat.doors.irc.answers import Answer
+    from tcpchat.doors.irc.labels import Answer
 
     label = (line.tags or {}).get("label", "") if "labeled-response" in door.caps else ""
     answer = door.answer = Answer(label) if label else None

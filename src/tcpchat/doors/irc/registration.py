@@ -23,7 +23,7 @@ from tcpchat.core.model import (
     Welcome,
 )
 from tcpchat.core.version import VERSION
-from tcpchat.doors.irc import arrivals, caps, channels, events, lasting, metadata, modes, refusals, returning, wire
+from tcpchat.doors.irc import caps, channels, chghost, events, joins, metadata, modes, preferences, refusals, wire
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
 from tcpchat.doors.irc.numerics import NUMERICS
@@ -300,7 +300,7 @@ def settle(door: IrcDoor, event: Welcome) -> str:
     door.account = event.account or (event.login if event.claimed else "")
     door.head, door.receipts.told, door.receipts.asked = event.head, event.after, event.after
     face = door.me = network.face(event.login)
-    seen = returning.dress(door, door.user, host(door))
+    seen = chghost.dress(door, door.user, host(door))
     face.real = face.real if face.doors else door.real
     face.login, face.account, face.secure = event.login, door.account, door.secure
     face.spoke = time.time()
@@ -311,7 +311,7 @@ def settle(door: IrcDoor, event: Welcome) -> str:
         face.wear("r")
     if door.secure:
         face.wear("Z")
-    lasting.wear_modes(door)
+    preferences.wear_modes(door)
     return seen
 
 
@@ -320,11 +320,11 @@ def welcome(door: IrcDoor, event: Welcome) -> Steps:
     greet(door)
     rooms = yield Wait("rooms")
     if seen:
-        returning.changed_host(door, seen, [room.to for room in rooms.rooms if room.member])
+        chghost.changed_host(door, seen, [room.to for room in rooms.rooms if room.member])
     state = yield Wait("state")
     yield from lusers(door, state)
     motd(door)
-    worn = set(face.modes) & (lasting.LASTING_MODES | set("rZ"))
+    worn = set(face.modes) & (preferences.LASTING_MODES | set("rZ"))
     if worn:
         modes = "".join(sorted(worn))
         door.put(f":{face.mask} MODE {door.nick} +{modes}")
@@ -444,12 +444,12 @@ def enter_rooms(door: IrcDoor, rooms: RoomList) -> Steps:
     network = door.network
     for row in rooms.rooms:
         if row.to.startswith("#") and row.member and not events.hidden(door, row.to):
-            arrivals.entered(door, row.to)
+            joins.entered(door, row.to)
             yield from channels.describe(door, row.to, row)
     if network.lobby and network.fold(network.lobby) not in door.rooms:
         answer = yield Join(room=network.lobby)
         if not isinstance(answer, Refused):
-            arrivals.entered(door, network.lobby)
+            joins.entered(door, network.lobby)
             yield from channels.describe(door, network.lobby)
 
 

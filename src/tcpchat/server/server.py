@@ -26,28 +26,28 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from tcpchat import clock
-from tcpchat.auditlog import AuditLog, Eraser, move_on
-from tcpchat.background import ServerThread, collecting_nothing
 from tcpchat.config import Config
-from tcpchat.connection import LINGER_SECONDS, Connection
 from tcpchat.core.chat import Chat
 from tcpchat.core.text import decoded
 from tcpchat.core.version import VERSION
-from tcpchat.datafolder import blaming, explained, exposed, keeping_private, make_folder, private_file
-from tcpchat.doors.visitors import host_of
-from tcpchat.doorway import Layer
-from tcpchat.lifesigns import TICKS_PER_SECOND
+from tcpchat.doors.web.visitors import host_of
 from tcpchat.log import Log, LogLost
-from tcpchat.pipe import PENDING_MAX, Pipe
-from tcpchat.sockets import BACKLOG, listen, make_prompt
+from tcpchat.server import clock
+from tcpchat.server.connection import LINGER_SECONDS, Connection
+from tcpchat.server.datafolder import blaming, explained, exposed, keeping_private, make_folder, private_file
+from tcpchat.server.keepalive import TICKS_PER_SECOND
+from tcpchat.server.pipe import PENDING_MAX, Pipe
+from tcpchat.server.registry import Layer
+from tcpchat.server.sockets import BACKLOG, listen, make_prompt
+from tcpchat.server.textlog import AuditLog, Eraser, move_on
+from tcpchat.server.thread import ServerThread, collecting_nothing
+from tcpchat.server.turns import READ_MAX, Turns
 from tcpchat.trust.fingerprint import CertificateError, words
-from tcpchat.turns import READ_MAX, Turns
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.network import Network
-    from tcpchat.doors.web import WebDoor, WebSettings
-    from tcpchat.irckept import Kept
+    from tcpchat.doors.web.door import WebDoor, WebSettings
+    from tcpchat.server.realmstore import Kept
     from tcpchat.trust.tls import Tls
 
 DATABASES = ("tcpchat.db", "tcpchat.db-wal", "tcpchat.db-shm", "irc.db", "irc.db-wal", "irc.db-shm")
@@ -131,7 +131,7 @@ class Server:
     @cached_property
     def web(self) -> WebSettings:
         """What all web connections of this server share."""
-        from tcpchat.doors.web import WebSettings
+        from tcpchat.doors.web.door import WebSettings
 
         return msgspec.structs.replace(
             WebSettings.of(self.config), irc=self.irc, key=self._key, names=self._web_names, warn=self._warn_once
@@ -239,7 +239,7 @@ class Server:
 
     def _open_irc(self) -> None:
         """Give IRC back what it kept, and say where TLS is."""
-        from tcpchat.irckept import Kept
+        from tcpchat.server.realmstore import Kept
 
         if self.config.sts_seconds > 0 and not self.config.tls_cert:
             logger.warning("! sts with a self-made certificate: IRC clients will refuse it and not come plain either")
@@ -486,7 +486,7 @@ class Server:
         return bool(self.config.proxies) and self._is_proxy(address)
 
     def _is_proxy(self, address: str) -> bool:
-        from tcpchat.doors.visitors import inside
+        from tcpchat.doors.web.visitors import inside
 
         return inside(address, self.web.proxies)
 

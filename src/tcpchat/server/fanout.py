@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tcpchat.core.model import AnyEvent, Entry, FanOut, Said
 
 if TYPE_CHECKING:
-    from tcpchat.connection import Connection
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
+    from tcpchat.server.connection import Connection
 
 logger = logging.getLogger("tcpchat.server")
 

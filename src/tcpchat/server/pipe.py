@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tcpchat import clock
 from tcpchat.core.chat import Chat
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
@@ -33,13 +32,14 @@ from tcpchat.core.model import (
     Said,
     Tell,
 )
-from tcpchat.fanout import EVERYTHING, Parcel, runs, take
 from tcpchat.log import Log, LogError, LogLost, LogUnavailable
+from tcpchat.server import clock
+from tcpchat.server.fanout import EVERYTHING, Parcel, runs, take
 
 if TYPE_CHECKING:
-    from tcpchat.auditlog import AuditLog
-    from tcpchat.connection import Connection
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
+    from tcpchat.server.connection import Connection
+    from tcpchat.server.textlog import AuditLog
     from tcpchat.trust.checking import Checker
 
 logger = logging.getLogger("tcpchat.server")

@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tcpchat.connection import Connection
+    from tcpchat.server.connection import Connection
 
 READ_MAX = 65_536  # bytes of one read: all that is kept of what a peer said and has not been handled
 LINES_MAX = 128  # lines of one piece, about: the shortest commands cost the most for each byte

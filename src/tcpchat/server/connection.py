@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tcpchat import clock
 from tcpchat.core.errors import CODES
 from tcpchat.core.model import (
     Amended,
@@ -31,19 +30,20 @@ from tcpchat.core.model import (
 )
 from tcpchat.doors import Door
 from tcpchat.doors.choose import choose
-from tcpchat.doorway import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
-from tcpchat.fanout import faulty
-from tcpchat.lifesigns import PINGLESS, TICKS_PER_SECOND, look
-from tcpchat.sockets import keep_alive, peer_address, why_lost
-from tcpchat.trust.firstbytes import whole
-from tcpchat.turns import BYTES_A_UNIT, FREE, cut
+from tcpchat.server import clock
+from tcpchat.server.fanout import faulty
+from tcpchat.server.keepalive import PINGLESS, TICKS_PER_SECOND, look
+from tcpchat.server.registry import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
+from tcpchat.server.sockets import keep_alive, peer_address, why_lost
+from tcpchat.server.turns import BYTES_A_UNIT, FREE, cut
+from tcpchat.trust.client_hello import whole
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Session
+    from tcpchat.core.sessions import Session
     from tcpchat.core.state import User
     from tcpchat.doors.irc.door import IrcDoor
-    from tcpchat.fanout import Parcel
     from tcpchat.server import Server
+    from tcpchat.server.fanout import Parcel
 
 logger = logging.getLogger("tcpchat.server")
 

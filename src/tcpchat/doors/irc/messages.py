@@ -12,8 +12,8 @@ from tcpchat.doors.irc.network import nick_of
 from tcpchat.doors.irc.wire import MAX_LINE
 
 if TYPE_CHECKING:
-    from tcpchat.doors.irc.answers import Answer
     from tcpchat.doors.irc.door import IrcDoor
+    from tcpchat.doors.irc.labels import Answer
     from tcpchat.doors.irc.network import Face
     from tcpchat.doors.irc.wire import Line
 

@@ -14,8 +14,8 @@ import msgspec
 from tcpchat.cli.common import NOT_ALLOWED, Ended, password_option, settings, tell
 from tcpchat.client.blocking import connect_blocking
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
+from tcpchat.client.first_use import NewServer, is_loopback
 from tcpchat.client.identity import load_key, parse_address
-from tcpchat.client.trusting import NewServer, is_loopback
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import challenge_text

@@ -12,10 +12,10 @@ from collections import deque
 
 from tcpchat.client.errors import ChatError, ConnectionFailed, Lost, OutboxError, Refused, Unknown
 from tcpchat.client.events import SentChanged
-from tcpchat.client.following import Following
 from tcpchat.client.outbox import Outbox
 from tcpchat.client.part import Part
 from tcpchat.client.sent import Sent
+from tcpchat.client.tracking import Following
 from tcpchat.core import model as m
 
 WAIT_CODES = {"too_fast", "unavailable", "too_many_pending"}  # there is hope: the message stays pending

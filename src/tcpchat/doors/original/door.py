@@ -45,7 +45,7 @@ from tcpchat.core.model import (
     Who,
 )
 from tcpchat.core.text import fold
-from tcpchat.doors.seedwire import Objects, pack, parts, roll
+from tcpchat.doors.original.wire import Objects, pack, parts, roll
 
 LOBBY = "#all"
 LABEL = "original"

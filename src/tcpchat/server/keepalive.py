@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Pinged
-from tcpchat.sockets import machine_lost
+from tcpchat.server.sockets import machine_lost
 
 if TYPE_CHECKING:
-    from tcpchat.connection import Connection
+    from tcpchat.server.connection import Connection
 
 logger = logging.getLogger("tcpchat.server")
 

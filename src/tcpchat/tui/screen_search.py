@@ -6,11 +6,11 @@ from tcpchat.client import ChatError
 from tcpchat.core import model as m
 from tcpchat.i18n import _
 from tcpchat.tui import keys
-from tcpchat.tui.chat import ChatBase
-from tcpchat.tui.doing import Doing
 from tcpchat.tui.messages import words_pattern
+from tcpchat.tui.screen_base import ChatBase
 from tcpchat.tui.search import Found, SearchPanel
 from tcpchat.tui.session import Conversation
+from tcpchat.tui.slash_commands import Doing
 from tcpchat.tui.switcher import Choice, Switcher
 
 

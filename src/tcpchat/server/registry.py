@@ -14,9 +14,9 @@ TLS_REFUSED = b"\x15\x03\x01\x00\x02\x02\x28"  # alert handshake_failure (RFC 84
 
 DOORS: dict[str, tuple[str, str, bool]] = {  # kind -> module, class, takes the settings
     "native": ("tcpchat.doors.native", "ServerSide", False),
-    "seed": ("tcpchat.doors.seed", "SeedDoor", False),
+    "seed": ("tcpchat.doors.original.door", "SeedDoor", False),
     "irc": ("tcpchat.doors.irc.door", "IrcDoor", True),
-    "web": ("tcpchat.doors.web", "WebDoor", True),
+    "web": ("tcpchat.doors.web.door", "WebDoor", True),
 }
 
 
@@ -72,7 +72,7 @@ def plain_refused(kind: str, data: bytes) -> bytes | None:
     if kind == "irc":
         return f"ERROR :{text}\r\n".encode()
     if kind == "seed":
-        from tcpchat.doors.seedwire import pack
+        from tcpchat.doors.original.wire import pack
 
         return pack("BYE", False)
     from tcpchat.doors.native import encode

@@ -13,18 +13,18 @@ from tcpchat.core import model as m
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _, plural
 from tcpchat.tui import commands, keys
-from tcpchat.tui.chat import TYPING_EVERY
 from tcpchat.tui.composer import Composer
-from tcpchat.tui.doing import Doing
 from tcpchat.tui.emoji import replace_names
 from tcpchat.tui.lines import Bar, Lines
-from tcpchat.tui.looking import Looking
 from tcpchat.tui.messages import MessageList, links
 from tcpchat.tui.panels import AskPanel, HelpPanel, InfoPanel
 from tcpchat.tui.panes import JOIN
 from tcpchat.tui.rows import Row
+from tcpchat.tui.screen_base import TYPING_EVERY
+from tcpchat.tui.screen_search import Looking
 from tcpchat.tui.search import Found
 from tcpchat.tui.session import Conversation, Session
+from tcpchat.tui.slash_commands import Doing
 from tcpchat.tui.themes import Glyphs, text
 
 WITH_SELECTED = (

@@ -1,7 +1,7 @@
 """The web door: HTTP/1.1 (h11 parses) for the page and for posting, WebSocket for talking.
 
-A connection is one of three things: requests answered from memory, a request of the posting interface (doors/hooks.py)
-which becomes one chat session and ends with the answer, or a WebSocket with a native or an IRC door inside.
+A connection is one of three things: requests answered from memory, a request of the posting interface (hooks.py) which
+becomes one chat session and ends with the answer, or a WebSocket with a native or an IRC door inside.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import h11
 from msgspec import Struct
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
-from tcpchat.doors import Door, hooks
+from tcpchat.doors import Door
 from tcpchat.doors.native import ServerSide
-from tcpchat.doors.pages import SECURITY_HEADERS, TLS_ONLY, assets
-from tcpchat.doors.visitors import hop, host_of, inside, is_forwarded, loopback, serves
-from tcpchat.doors.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
+from tcpchat.doors.web import hooks
+from tcpchat.doors.web.assets import SECURITY_HEADERS, TLS_ONLY, assets
+from tcpchat.doors.web.visitors import hop, host_of, inside, is_forwarded, loopback, serves
+from tcpchat.doors.web.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor

@@ -17,8 +17,8 @@ from textual.app import App
 from textual.message_pump import MessagePump
 
 from tcpchat.tui import keys
-from tcpchat.tui.actions import ChatScreen
 from tcpchat.tui.panels import Panel
+from tcpchat.tui.screen import ChatScreen
 
 ANSWER_SECONDS = 0.2  # for a panel to go after Enter; keys wait so long for it
 KEY_SECONDS = 1.0  # for what a key does, on a busy computer; the next one waits no longer, whatever has become of it

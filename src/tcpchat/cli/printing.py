@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from tcpchat.cli.common import guarded, local_time, paint, show_json, ticks
-from tcpchat.cli.oneshot import Session
+from tcpchat.cli.connection import Session
 from tcpchat.core import model as m
 from tcpchat.core.text import clean, clean_line
 

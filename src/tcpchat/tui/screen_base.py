@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from tcpchat.client.trusting import is_loopback
+from tcpchat.client.first_use import is_loopback
 from tcpchat.core.text import clean_line, fold
 from tcpchat.i18n import _
 from tcpchat.tui import panes
@@ -70,7 +70,7 @@ TYPING_EVERY = 3.0  # seconds between two typing notices
 def trusted_since(host: str, port: int) -> str:
     """The day on which this server's key was first seen, or ""."""
     from tcpchat.client import ConnectionFailed
-    from tcpchat.client.trusting import Trusting
+    from tcpchat.client.first_use import Trusting
 
     try:
         trust = Trusting(host, port)

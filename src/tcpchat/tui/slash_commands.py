@@ -18,7 +18,7 @@ from tcpchat.tui.session import Conversation
 
 if TYPE_CHECKING:
     from tcpchat.client import Client
-    from tcpchat.tui.actions import ChatScreen
+    from tcpchat.tui.screen import ChatScreen
 
 
 class Doing:

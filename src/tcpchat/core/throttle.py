@@ -16,8 +16,8 @@ from tcpchat.core.rules import OWNER, Bucket
 from tcpchat.core.text import fold
 
 if TYPE_CHECKING:
-    from tcpchat.core.feed import Session
     from tcpchat.core.rules import Limits
+    from tcpchat.core.sessions import Session
     from tcpchat.core.state import User
 
 FREE = 5  # wrong guesses at one login before the address has to wait

@@ -11,8 +11,8 @@ from tcpchat.core import model as m
 from tcpchat.core.bounds import FORMAT_COST, message_size
 from tcpchat.core.devices import too_many
 from tcpchat.core.errors import CODES
-from tcpchat.core.feed import OPEN, Audience, Session
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
+from tcpchat.core.sessions import OPEN, Audience, Session
 from tcpchat.core.state import MENTIONS_MAX, Room, User
 from tcpchat.core.tags import RANKS, good_cuts
 from tcpchat.core.text import fold

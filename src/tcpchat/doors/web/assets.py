@@ -57,7 +57,7 @@ _AROUND = {
 def assets() -> dict[str, Asset]:
     """All files of the page by the name they have in a URL ("" is the page itself)."""
     found: dict[str, Asset] = {}
-    for entry in files("tcpchat.doors").joinpath("page").iterdir():
+    for entry in files("tcpchat.doors.web").joinpath("page").iterdir():
         ending = entry.name.rpartition(".")[2]
         kind = TYPES.get(ending)
         if kind is None or not entry.is_file():

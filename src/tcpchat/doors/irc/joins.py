@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core.model import AnyEvent, Message, Presence, RoomEvent, TypingNotice
-from tcpchat.doors.irc import encode, metadata, returning
+from tcpchat.doors.irc import chghost, encode, metadata
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def show_arrival(door: IrcDoor, event: Presence) -> None:
         if key in door.rooms:
             show_join(door, event.login, room)
             if room in event.ranks:  # clients have forgotten it at the QUIT, and JOIN does not say it
-                events.on_mode(door, returning.rank(event.login, room, event.ranks[room]))
+                events.on_mode(door, chghost.rank(event.login, room, event.ranks[room]))
 
 
 def show_departure(door: IrcDoor, event: Presence) -> None:

@@ -1,0 +1,1 @@
+"""HTTP, the page, WebSocket, and the posting interface."""
