@@ -18,8 +18,8 @@ test: $(BIN)/tcpchat
 	$(BIN)/python -m pytest
 
 lint: $(BIN)/tcpchat
-	$(BIN)/ruff check src tests benchmarks examples main.py
-	$(BIN)/ruff format --check src tests benchmarks examples main.py
+	$(BIN)/ruff check src tests benchmarks examples tools main.py
+	$(BIN)/ruff format --check src tests benchmarks examples tools main.py
 
 types: $(BIN)/tcpchat
 	$(BIN)/mypy
@@ -31,9 +31,7 @@ demo: $(BIN)/tcpchat
 	$(BIN)/python -m benchmarks.demo
 
 docs: $(BIN)/tcpchat
-	$(BIN)/python -m tcpchat.doors.schema
-	$(BIN)/python -m tcpchat.config
-	$(BIN)/python -m tcpchat.cli.reference
+	$(BIN)/python -m tools.docs
 
 fuzz: $(BIN)/tcpchat
 	$(BIN)/python -m benchmarks.fuzz

@@ -16,6 +16,7 @@ import sys
 import unicodedata
 import zipfile
 from pathlib import Path
+from typing import Any
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "tcpchat" / "core" / "confusables.py"
 VARIANT = re.compile(
@@ -76,7 +77,7 @@ def looks(text: str) -> dict[str, str]:
     return found
 
 
-def scripts(data: dict[str, list]) -> dict[str, list[tuple[int, int]]]:
+def scripts(data: dict[str, Any]) -> dict[str, list[tuple[int, int]]]:
     """Script -> runs of its characters, but for what belongs to all."""
     names = data["iso_15924_aliases"]
     found: dict[str, list[tuple[int, int]]] = {}

@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import os
 import stat
-import sys
 import tomllib
 import typing
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
@@ -27,7 +26,6 @@ from tcpchat.core.text import decoded
 
 ENVIRONMENT = "TCPCHAT_"
 SECTION = "server"
-BEGIN, END = "<!-- settings: begin (python -m tcpchat.config) -->", "<!-- settings: end -->"
 SECRETS = ("oper_password", "connection_password")
 ANOTHER = "Name another with --config FILE or TCPCHAT_CONFIG, or set HOME to this account's own."
 KINDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -283,34 +281,3 @@ def told_secrets(path: Path) -> list[str]:
     except (OSError, ConfigError):
         return []
     return [f"All accounts of this machine can read the passwords in {path}. End it with: chmod o-rwx {path}"]
-
-
-def documentation() -> str:
-    """The table as Markdown."""
-    lines = ["| setting | flag | environment | default | what |", "| --- | --- | --- | --- | --- |"]
-    for setting in SETTINGS.values():
-        if setting.later:
-            continue
-        flag = "(file or environment only)" if setting.secret else f"`{setting.flag}`"
-        default = f"`{setting.shown}`" if setting.default != "" else ""
-
-        lines.append(f"| `{setting.name}` | {flag} | `{setting.environment}` | {default} | {setting.help} |")
-    return "\n".join(lines)
-
-
-def rendered(page: str) -> str:
-    """The page with the present table between its markers."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{documentation()}\n{END}{tail}"
-
-
-def main() -> int:
-    """Write the table into docs/operations.md."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/operations.md")
-    path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # benchmarks, from
 
 from benchmarks.oracle import Watch
 from benchmarks.payloads import MEANT
-
 from tcpchat.core.commands import AnyCommand
 from tcpchat.doors.irc.caps import CAPS
 

@@ -11,6 +11,7 @@ from tcpchat import config
 from tcpchat.cli import serve
 from tcpchat.config import SETTINGS, Config, ConfigError
 from tcpchat.core.rules import Limits
+from tools.docs import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_SETTINGS = {"version"}  # of Limits: told by the server itself
@@ -96,4 +97,4 @@ def test_every_limit_of_the_core_is_a_setting() -> None:
 
 def test_the_docs_are_those_of_the_table() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    assert page == config.rendered(page), "run: python -m tcpchat.config"
+    assert page == settings.rendered(page), "run: make docs"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import tcpchat.tui
 from tcpchat import i18n
-from tcpchat.tui import docs
 from tcpchat.tui.panes import HINTS
 from tcpchat.tui.ru import PLURALS, TEXTS
 from tcpchat.tui.themes import STATES
+from tools.docs import terminal
 
-TUI = Path(docs.__file__).parent
+TUI = Path(tcpchat.tui.__file__).parent
 PAGE = TUI.parents[2] / "docs" / "terminal.md"
 
 
@@ -47,6 +48,4 @@ def test_places_for_names_and_numbers_are_the_same(text: str) -> None:
 
 
 def test_the_page_on_the_terminal_client_is_not_stale() -> None:
-    assert PAGE.read_text(encoding="utf-8") == docs.updated(PAGE.read_text(encoding="utf-8")), (
-        "python -m tcpchat.tui.docs"
-    )
+    assert PAGE.read_text(encoding="utf-8") == terminal.updated(PAGE.read_text(encoding="utf-8")), "make docs"

@@ -188,8 +188,8 @@ def test_no_file_is_long(limit: int) -> None:
 def test_the_docs_are_those_of_the_code() -> None:
     from pathlib import Path
 
-    from tcpchat.doors.irc.reference import rendered
+    from tools.docs.irc import rendered
 
     page = Path(__file__).parents[3] / "docs" / "irc.md"
     text = page.read_text(encoding="utf-8")
-    assert rendered(text) == text, "run python -m tcpchat.doors.irc.reference"
+    assert rendered(text) == text, "run: make docs"

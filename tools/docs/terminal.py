@@ -1,4 +1,4 @@
-"""The tables of keys and commands in docs/terminal.md, made from the code: ``python -m tcpchat.tui.docs``."""
+"""The tables of keys and commands in docs/terminal.md, made from the code: ``python -m tools.docs``."""
 
 from __future__ import annotations
 
@@ -64,5 +64,6 @@ def updated(page: str) -> str:
     return page
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the tables into the page."""
     PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``python -m tcpchat.doors.schema``: docs/protocol.schema.json and the tables of docs/protocol.md, from the types.
+"""docs/protocol.schema.json and the tables of docs/protocol.md, made from the types: ``python -m tools.docs``.
 
 What a field means is the comment beside it in core.model, or one line of FIELDS; the examples are the lines of
 docs/protocol.examples.jsonl. A field without a meaning or a message without an example fails the build.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +21,7 @@ from tcpchat.core.model import AnyCommand, AnyEvent
 from tcpchat.core.operators import ACTS
 from tcpchat.doors.native import MAX_EVENT, MAX_FAULTS, MAX_INT, MAX_LINE, PROTO
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 RECORDS: tuple[type[msgspec.Struct], ...] = (model.Change, model.Person, model.RoomInfo, model.Delivery)
 
 # What a field means where no comment beside it in core.model says so; "Class.field" goes before "field".
@@ -328,12 +327,8 @@ def fill(page: str) -> str:
     return page
 
 
-def main(docs: Path = DOCS) -> None:
+def write(docs: Path = DOCS) -> None:
     """Write both files."""
     page = docs / "protocol.md"
     page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
     (docs / "protocol.schema.json").write_text(schema(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))

@@ -1,8 +1,7 @@
-"""The tables of docs/irc.md, made from the code. ``python -m tcpchat.doors.irc.reference`` writes them."""
+"""The tables of docs/irc.md, made from the code: ``python -m tools.docs``."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from tcpchat.doors.irc import caps, handlers, services
 from tcpchat.doors.irc.commands import COMMANDS
 from tcpchat.doors.irc.network import CHANNEL_MODES, EXTBANS, PROPS, USER_MODES, Network
 
-PAGE = "docs/irc.md"
+PAGE = Path("docs/irc.md")
 __all__ = ["handlers"]  # imported for what it enters into the table of commands
 
 
@@ -58,12 +57,6 @@ def rendered(page: str) -> str:
     return page
 
 
-def main() -> int:
+def write() -> None:
     """Write the tables into the page."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else PAGE)
-    path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

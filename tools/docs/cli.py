@@ -1,13 +1,13 @@
-"""``python -m tcpchat.cli.reference`` writes docs/cli.md from the commands' parsers; a test fails when it is stale."""
+"""docs/cli.md, made from the commands' parsers: ``python -m tools.docs``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from tcpchat import i18n
 
+PAGE = Path("docs/cli.md")
 ENVIRONMENT = {
     "TCPCHAT_SERVER": "server that commands talk to (localhost:6060)",
     "TCPCHAT_USER": "login (the name on this machine)",
@@ -28,7 +28,7 @@ ENVIRONMENT = {
 HEAD = """\
 # The command line
 
-Made by `python -m tcpchat.cli.reference` from the commands themselves; do not edit.
+Made from the commands themselves by `make docs`; do not edit.
 
 Data goes to standard output, words to standard error. On a terminal the output is for people; in a pipe it is one word
 and the message's number; with `--json` one JSON object, or one a line.
@@ -94,12 +94,6 @@ def _markdown(text: str) -> str:
     return text.replace("%%", "%").replace("|", "\\|").replace("<", "\\<")
 
 
-def main(argv: list[str] | None = None) -> int:
+def write() -> None:
     """Write the page."""
-    arguments = sys.argv[1:] if argv is None else argv
-    Path(arguments[0] if arguments else "docs/cli.md").write_text(document(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    PAGE.write_text(document(), encoding="utf-8")
