@@ -82,7 +82,7 @@ def test_the_page_with_its_headers(server: tcpchat.Server) -> None:
     assert (again, body) == (304, b"")
 
 
-@pytest.mark.parametrize("name", sorted(assets()))
+@pytest.mark.parametrize("name", sorted(name for name in assets() if "/" not in name))
 def test_every_file_of_the_page(server: tcpchat.Server, name: str) -> None:
     status, headers, body = get(server, f"/{name}")
     assert (status, body) == (200, assets()[name].body)

@@ -9,12 +9,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 import tcpchat
 from tcpchat.core import model as m
-from tcpchat.doors.web.assets import assets
+from tcpchat.doors.web.assets import KEEP, assets
 from tcpchat.doors.web.door import IDLE_SECONDS, WebDoor, WebSettings
 
 UPGRADE = (
@@ -22,6 +23,7 @@ UPGRADE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 SECRET = "a-secret-of-enough-letters"
+PAGE = Path(str(files("tcpchat.doors.web").joinpath("page")))
 
 
 def door(**settings: object) -> WebDoor:
@@ -192,8 +194,36 @@ def test_nobody_may_pose_as_a_proxy() -> None:
 
 
 def test_weight_of_the_page() -> None:
-    """As a browser gets it, which takes gzip."""
-    assert sum(len(asset.gzipped) for name, asset in assets().items() if name) <= 60_000
+    """As a browser gets it, which takes gzip: the page and all files of its version."""
+    sent = {name: len(asset.gzipped) for name, asset in assets().items() if not name or asset.cache == KEEP}
+    assert len(sent) == len(list(PAGE.iterdir()))
+    assert 20_000 < sum(sent.values()) <= 60_000
+
+
+def test_files_are_sent_as_they_are() -> None:
+    for source in PAGE.iterdir():
+        if source.name != "index.html":
+            assert assets()[source.name].body == source.read_bytes()
+
+
+def test_what_the_page_names_may_be_kept() -> None:
+    """Each link of the page leads to a file of this version; every module is asked for before it is imported."""
+    page = assets()[""].body.decode()
+    links = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert {assets()[link].cache for link in links} == {KEEP}
+    version = links[0].partition("/")[0]
+    assert set(links) == {f"{version}/{source.name}" for source in PAGE.iterdir() if source.name != "index.html"}
+    preloaded = re.findall(r'rel="modulepreload" href="[^"/]+/([^"]+)"', page)
+    assert sorted([*preloaded, "app.js"]) == sorted(s.name for s in PAGE.iterdir() if s.name.endswith(".js"))
+    _, head = answer(f"GET /{version}/app.js HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert b"Cache-Control: public, max-age=31536000, immutable\r\n" in head
+    _, head = answer(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"Cache-Control: no-cache\r\n" in head
+
+
+def test_a_file_of_another_version_is_not_there() -> None:
+    _, out = answer(b"GET /0123456789abcdef/app.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert out.startswith(b"HTTP/1.1 404")
 
 
 @pytest.mark.parametrize(
@@ -213,12 +243,6 @@ def test_who_takes_gzip_gets_it(accepted: str, encoded: bool) -> None:
     assert (b"content-encoding: gzip" in headers.lower()) == encoded
     assert b"vary: accept-encoding" in headers.lower()
     assert (gzip.decompress(body) if encoded else body) == assets()["app.js"].body
-
-
-def test_no_text_of_the_page_holds_a_sign_that_loses_its_blanks() -> None:
-    for source in files("tcpchat.doors").joinpath("page").iterdir():
-        for text in re.findall(r'"[^"\n]*"', source.read_text()) if source.name.endswith(".js") else ():
-            assert not re.search(r" (=>|=|===|!==|&&|\|\|) ", text), (source.name, text)
 
 
 # -- over sockets ------------------------------------------------------------------------------------------------------

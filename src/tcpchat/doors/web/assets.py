@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -35,38 +36,62 @@ SECURITY_HEADERS: tuple[tuple[str, str], ...] = (
 TLS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
 
 
+# The page itself is asked for anew each time; what it names has a version in its path, so that those bytes never change
+# and need not be asked for again (RFC 9111, 5.2.2.4; RFC 8246).
+ASK_AGAIN = "no-cache"
+KEEP = "public, max-age=31536000, immutable"
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file of the page: its bytes, plain and gzipped, its media type, and the entity tag that names these bytes."""
+    """One file of the page: its bytes, plain and gzipped, its media type, its entity tag, how long to keep it."""
 
     body: bytes
     gzipped: bytes
     type: str
     etag: str
+    cache: str
 
 
-# What stands in the sources for people only: indentation, lines that are comments, and blanks around some signs.
-_FOR_PEOPLE = re.compile(rb"^[ \t]*//[^\n]*\n|^[ \t]+|^\n", re.MULTILINE)
-_AROUND = {
-    "css": re.compile(rb"\s*([{};,>])\s*|(?<=:) (?=[^{}]*[;}])"),
-    "js": re.compile(rb" (=>|=|===|!==|&&|\|\|) "),  # none of them stands in a text of the page (a test says so)
-}
+def _asset(body: bytes, kind: str, cache: str) -> Asset:
+    return Asset(body, gzip.compress(body, mtime=0), kind, f'"{_digest(body)}"', cache)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _read() -> dict[str, bytes]:
+    folder = files("tcpchat.doors.web").joinpath("page")
+    entries = sorted((entry for entry in folder.iterdir() if entry.is_file()), key=lambda entry: entry.name)
+    return {entry.name: entry.read_bytes() for entry in entries if entry.name.rpartition(".")[2] in TYPES}
+
+
+def _versioned(page: bytes, names: Collection[str], version: str) -> bytes:
+    """The page with links to its files as they are in this version."""
+
+    def link(match: re.Match[bytes]) -> bytes:
+        name = match[2].decode()
+        return f'{match[1].decode()}="{version}/{name}"'.encode() if name in names else match[0]
+
+    return re.sub(rb'\b(href|src)="([\w.]+)"', link, page)
 
 
 @cache
 def assets() -> dict[str, Asset]:
-    """All files of the page by the name they have in a URL ("" is the page itself)."""
+    """All files of the page by their path in a URL: "" is the page itself, "VERSION/app.js" a file that may be kept.
+
+    The version is made of all their contents, and stands in the path as a folder: modules that import each other by
+    relative names are always of one version. The plain name ("app.js") is whatever is current.
+    """
+    sources = _read()
+    version = _digest(b"".join(_digest(body).encode() + name.encode() for name, body in sources.items()))
     found: dict[str, Asset] = {}
-    for entry in files("tcpchat.doors.web").joinpath("page").iterdir():
-        ending = entry.name.rpartition(".")[2]
-        kind = TYPES.get(ending)
-        if kind is None or not entry.is_file():
-            continue
-        body = _FOR_PEOPLE.sub(b"", entry.read_bytes())
-        if around := _AROUND.get(ending):
-            body = around.sub(rb"\1", body)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        found[entry.name] = Asset(body, gzip.compress(body, mtime=0), kind, etag)
-    if "index.html" in found:
-        found[""] = found["index.html"]
+    for name, body in sources.items():
+        kind = TYPES[name.rpartition(".")[2]]
+        if name == "index.html":
+            found[""] = found[name] = _asset(_versioned(body, sources, version), kind, ASK_AGAIN)
+        else:
+            found[name] = _asset(body, kind, ASK_AGAIN)
+            found[f"{version}/{name}"] = replace(found[name], cache=KEEP)
     return found

@@ -239,7 +239,7 @@ class WebDoor:
         if path == "/openapi.json" and method in ("GET", "HEAD"):
             self._answer(200, hooks.openapi(base), [("Content-Type", "application/json")])
             return []
-        if path.lstrip("/") in assets() and path.count("/") == 1:
+        if path[:1] == "/" and path[1:] in assets():
             self._asset(path[1:], request, method)
             return []
         return self._hook(method, path, query, request)
@@ -250,7 +250,7 @@ class WebDoor:
             return
         asset = assets()[name]
         body, etag = asset.body, asset.etag
-        headers = [("Content-Type", asset.type), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")]
+        headers = [("Content-Type", asset.type), ("Cache-Control", asset.cache), ("Vary", "Accept-Encoding")]
         if takes_gzip(_header(request, b"accept-encoding")):
             body, etag = asset.gzipped, f"W/{etag}"  # other bytes of the same content (RFC 9110, 8.8.3)
             headers.append(("Content-Encoding", "gzip"))
