@@ -105,6 +105,21 @@ def test_doors_do_no_io(path: Path) -> None:
         assert name.split(".")[0] not in {"asyncio", "socket", "sqlite3", "threading"}, f"{path.name}: {name}"
 
 
+DOOR_NAMES = {"native", "original", "seed", "irc", "web", "http"}
+
+
+@pytest.mark.parametrize("room", ["core"])
+def test_only_doors_know_their_names(room: str) -> None:
+    """Elsewhere a door is known by its traits: what follows from a name is asked again for every new door."""
+    found = []
+    for path in sorted((SRC / "tcpchat" / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)} & DOOR_NAMES
+                found += [f"{path.name}:{node.lineno} {word}" for word in words]
+    assert found == []
+
+
 @pytest.mark.parametrize("path", sources(), ids=module_name)
 def test_sizes_stay_readable(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

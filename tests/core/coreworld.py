@@ -11,10 +11,13 @@ import msgspec
 from tcpchat.core import model as m
 from tcpchat.core.chat import Chat
 from tcpchat.core.rules import Limits
-from tcpchat.core.sessions import Session
+from tcpchat.core.sessions import PLAIN, Session
+from tcpchat.doors.irc.door import IrcDoor
+from tcpchat.doors.original.door import SeedDoor
 
 E = TypeVar("E")
 FREE = Limits(messages_per_second=0)
+TRAITS = {door.name: door.traits for door in (IrcDoor, SeedDoor)}
 CODEC = msgspec.json.Decoder(m.AnyFact)
 
 
@@ -222,8 +225,16 @@ class World:
     # -- peers and restarts ------------------------------------------------------------------------------------
 
     def connect(self, door: str = "native", **given: Any) -> Peer:
-        values = {"nonce": f"nonce{len(self.chat.sessions)}", "device": f"random{id(object())}{self.chat._numbers}",
-                  "dialect": door, "secure": True, "local": True, "address": "127.0.0.1", **given}  # fmt: skip
+        values = {
+            "nonce": f"nonce{len(self.chat.sessions)}",
+            "device": f"random{id(object())}{self.chat._numbers}",
+            "dialect": door,
+            "traits": TRAITS.get(door, PLAIN),
+            "secure": True,
+            "local": True,
+            "address": "127.0.0.1",
+            **given,
+        }
         return Peer(self, self.chat.open(self.now, door=door, **values))
 
     def enter(self, login: str, device: str | None = None, door: str = "native", **hello: Any) -> Peer:

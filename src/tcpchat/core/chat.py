@@ -32,7 +32,7 @@ from tcpchat.core import model as m
 from tcpchat.core.bounds import Bounds, Refusal, size_of
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
-from tcpchat.core.sessions import CLOSED, NEW, OPEN, Audience, Session
+from tcpchat.core.sessions import CLOSED, NEW, OPEN, PLAIN, Audience, Session, Traits
 from tcpchat.core.state import Room, State, User
 from tcpchat.core.throttle import Guesses, Newcomers
 
@@ -164,17 +164,17 @@ class Chat:
     def open(
         self, now: float, *, nonce: str, device: str, door: str, dialect: Hashable, secure: bool = False,
         local: bool = False, address: str = "", trusted: bool = False, binding: str = "", certfp: str = "",
-        unhurried: bool = False,
+        traits: Traits = PLAIN,
     ) -> Session:  # fmt: skip
         """A connection has come. ``device`` is the random id of a peer that gives none of its own; ``binding`` what a
         proof has to be bound to (the certificate's fingerprint); ``certfp`` the fingerprint of the peer's own;
-        ``unhurried``: it need not say who it is in ``auth_seconds`` (HTTP requests; their door ends idle ones)."""
+        ``traits``: what its protocol is like; ``door`` is only its name."""
         self._numbers += 1
         session = Session(self._numbers, now)
         session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
         session.secure, session.local, session.address = secure, local, address
         session.trusted, session.binding, session.certfp = trusted, binding, certfp
-        session.unhurried = unhurried
+        session.traits = traits
         self.sessions[session.id] = self.strangers[session.id] = session
         if not self.started:
             self.started = now
@@ -423,7 +423,7 @@ class Chat:
             if session.hook and getattr(event, "to", "") != self.state.rooms[session.hook].name:
                 continue
             # Scripts without a feed wait for receipts; the door of the original clients paces what it tells itself.
-            if session.live or _deaf(session) or session.door == "seed":
+            if session.live or _deaf(session) or session.traits.tells_itself:
                 out.append(m.Tell(session, event))
             elif type(event) is not m.TypingNotice:
                 _keep_for_later(session, event)

@@ -40,7 +40,7 @@ def refuse(
     for command in early:  # it was meant for the session that did not begin
         number, ref = getattr(command, "n", 0), getattr(command, "ref", 0)
         out.append(m.Tell(session, m.Refused("hello_first", CODES["hello_first"].text, ref, number)))
-    if fatal and session.door != "irc":
+    if fatal and not session.traits.stays_refused:
         out.append(m.HangUp(session, code))
 
 
@@ -91,9 +91,9 @@ def hello(chat: Chat, session: Session, command: m.Hello, now: float, out: Effec
 
 
 def _comes_home(session: Session, command: m.Hello) -> bool:
-    """Does a guest of IRC, for whom an account vouches, want to be that login itself from now on?"""
+    """Does a guest for whom an account vouches want to be that login itself from now on?"""
     user, account = session.user, session.account
-    if session.door != "irc" or user is None or account is None or user.claimed or session.asking:
+    if not session.traits.guest_may_become_account or user is None or account is None or user.claimed or session.asking:
         return False
     return account.fold == fold(command.login) == fold(command.account)
 
@@ -134,7 +134,7 @@ def _known(chat: Chat, session: Session, command: m.Hello, user: User, now: floa
         methods.append("key")
     if user.password:
         methods.append("password")
-    if not methods or (session.door == "seed"):
+    if not methods or session.traits.cannot_prove:
         refuse(session, "claimed", out)
         return
     session.stage, session.meant = CHALLENGED, meant(chat.state, login_of(session))
@@ -472,7 +472,7 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     was = user.online
     user.sessions.append(session)
     chat.reshow(user)
-    if session.door == "irc" and session.hello and sum(one.door == "irc" for one in user.sessions) == 1:
+    if session.traits.gives_host and session.hello and sum(one.traits.gives_host for one in user.sessions) == 1:
         user.host = session.hello.host
     user.seen = chat.ms(now)
     if session.hook or not session.quiet:
@@ -494,7 +494,7 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
         if (
             session.stage in (NEW, CHALLENGED)
             and now - session.opened > chat.limits.auth_seconds
-            and not session.unhurried
+            and not session.traits.hello_may_wait
         ):
             refuse(session, "timeout", out)
             session.opened = now

@@ -202,7 +202,7 @@ def set_password(chat: Chat, session: Session, command: m.Password, now: float, 
     """A new password for the own login (the old one is needed where there is one), or for a guest: a claim."""
     user = session.user
     then = meant(chat.state, user.login) if user is not None else NOBODY
-    if user is None and command.account and session.door == "irc" and session.stage == NEW:
+    if user is None and command.account and session.traits.registers_first and session.stage == NEW:
         _register_early(chat, session, command, now, out)
     elif user is None or session.stage != OPEN:
         _refuse(session, command, "hello_first", out)

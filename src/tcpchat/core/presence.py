@@ -96,7 +96,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
     user.seen = chat.ms(now)
     if not user.sessions:
         user.offline_since = now
-        if session.door == "irc" and not user.claimed:
+        if session.traits.guest_is_connection and not user.claimed:
             forget(user, out)  # nobody can come back as this guest: its device was the connection
     if was and not user.online:
         count(chat, user, -1)

@@ -63,7 +63,7 @@ def forked(chat: Chat, lineages: Sequence[tuple[str, int]], now: float, out: Eff
     if lineages:
         chat.lineages = tuple(lineages)
         for session in chat.everyone:
-            if session.door in ("native", "web", "irc"):
+            if not session.traits.has_no_cursor:
                 out.append(m.Tell(session, m.Forked(chat.log_id)))
     for session in waiting:
         if session.user is None or session.stage != ENTERING:
@@ -78,7 +78,7 @@ def lost(chat: Chat, session: Session, user: User, known: Past) -> int:
     """The first seq that a client may have had of another log than this; 0 = none.
 
     IRC clients name no log. Who has confirmed nothing since this one was set back is told the first time."""
-    if session.door != "irc" or len(chat.lineages) < 2:
+    if not session.traits.names_no_log or len(chat.lineages) < 2:
         return known.lost
     since = chat.lineages[-1][1]
     return since + 1 if max(user.since, user.delivered) <= since else 0

@@ -7,6 +7,7 @@ is not live, its feed remembers one number, and later it reads on from the log. 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core.rules import MODERATOR, OWNER
@@ -24,6 +25,30 @@ PASSWORD = "password"  # the credential of who has shown one
 ENTERING, OPEN, CLOSED = "entering", "open", "closed"  # entering: known, its counts are on their way from the log
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a protocol is like, as far as the chat must know: what follows from it is asked by trait, never by name.
+
+    Each is false for the native protocol.
+    """
+
+    hello_may_wait: bool = False  # its door ends idle connections itself, and some never say who they are
+    proof_is_unbound: bool = False  # its peers cannot see the server's certificate: they sign the nonce alone
+    cannot_prove: bool = False  # it has no words for a challenge: a claimed login cannot come in
+    tells_itself: bool = False  # its door keeps what it is told and paces that, whether the feed is live or not
+    has_no_cursor: bool = False  # its peers keep nothing that a log which went back would make wrong
+    names_no_log: bool = False  # its peers cannot say of which log theirs is: what they have confirmed must tell
+    guest_is_connection: bool = False  # nobody comes back as such a guest: its device was the connection
+    guest_may_become_account: bool = False  # a guest may take over the login of the account that vouches for it
+    registers_first: bool = False  # a password may be set for a login before the hello
+    stays_refused: bool = False  # its door ends the connection of a refused hello itself, in its own words
+    gives_host: bool = False  # its door says what masks of bans see as user@host
+    staff_needs_oper: bool = False  # roles give no powers before OPER, as people there expect
+
+
+PLAIN = Traits()
+
+
 class Session:
     """One connection, as the chat sees it."""
 
@@ -31,7 +56,7 @@ class Session:
         "account", "address", "asking", "away", "binding", "bot", "carrier", "certfp", "credential", "device",
         "device_id", "dialect", "door", "early", "excess", "guess", "guessing", "hello", "hook", "id", "knocks",
         "label", "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
-        "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "tries", "trusted", "unhurried", "user",
+        "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "traits", "tries", "trusted", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -41,7 +66,8 @@ class Session:
         self.device: Device | None = None
         self.device_id = ""
         self.label = ""
-        self.door = ""
+        self.door = ""  # what others are shown of where it is; what the chat does goes by the traits
+        self.traits = PLAIN
         self.dialect: Hashable = ""
         self.secure = self.local = self.trusted = False
         self.address = ""
@@ -73,7 +99,6 @@ class Session:
         self.guessing = False  # a password of this session is being checked or made
         self.guess: str | None = None  # at which login it is a guess
         self.linking = ""  # the code by which a device wants to add its key
-        self.unhurried = False  # its door has time-outs of its own, and may never say hello
         self.opened = now
         self.carrier: Any = None
 
@@ -87,7 +112,7 @@ class Session:
         """Does it act with the powers of an owner or moderator? On IRC only after OPER, as people there expect."""
         if self.trusted or self.oper:
             return True
-        return self.door != "irc" and self.user is not None and self.user.role in (OWNER, MODERATOR)
+        return not self.traits.staff_needs_oper and self.user is not None and self.user.role in (OWNER, MODERATOR)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.user.login if self.user else '?'} {self.stage}>"

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from tcpchat.core.model import AnyEvent, Command
+from tcpchat.core.sessions import Traits
 
 
 class Door(Protocol):
@@ -19,6 +20,11 @@ class Door(Protocol):
     @property
     def name(self) -> str:
         """ "native", "seed", "irc", "web"."""
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What this protocol is like, as far as the chat must know."""
         ...
 
     @property

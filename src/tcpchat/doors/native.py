@@ -11,6 +11,7 @@ from typing import Any, get_args
 import msgspec
 
 from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Hello, Mode, Refused, Say
+from tcpchat.core.sessions import Traits
 
 DIALECT = "native"
 PROTO = 1  # version of this protocol; new fields and new messages do not change it
@@ -123,6 +124,7 @@ class ServerSide:
     """The server's half: lines to commands, events to lines."""
 
     name = "native"
+    traits = Traits()
     dialect = DIALECT
 
     piece = 4096

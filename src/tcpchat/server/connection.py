@@ -253,9 +253,8 @@ class Connection(asyncio.BufferedProtocol):
             local=self.local,
             address=self.address,
             certfp=self.layer.certfp if self.layer is not None else "",
-            # A page cannot see its server's certificate: what it signs is bound to the nonce alone.
-            unhurried=kind == "web",
-            binding=self.layer.fingerprint if self.layer is not None and kind != "web" else "",
+            traits=door.traits,
+            binding=self.layer.fingerprint if self.layer is not None and not door.traits.proof_is_unbound else "",
         )
         self.session.carrier = self
         if kind == "irc":
@@ -267,7 +266,7 @@ class Connection(asyncio.BufferedProtocol):
         self.irc = door
         door.wake = self.wake
         if self.session is not None:
-            self.session.door, door.certfp = "irc", self.session.certfp
+            self.session.door, self.session.traits, door.certfp = door.name, door.traits, self.session.certfp
 
     def _received(self, data: bytes) -> None:
         """A piece at once, the rest when others have had their turn."""

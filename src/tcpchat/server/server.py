@@ -500,11 +500,11 @@ class Server:
 
     def look_inside(self, connection: Connection, door: WebDoor) -> None:
         """What a web door has learnt: that IRC is spoken in it, and through a proxy by whom."""
+        session = connection.session
+        if session is not None and session.traits is not door.traits:
+            session.traits, session.opened = door.traits, clock.now()  # a WebSocket now: it says hello, and soon
         if door.irc is not None:
             connection.speaks_irc(door.irc)
-        session = connection.session
-        if session is not None and session.unhurried and not door.plain:
-            session.unhurried, session.opened = False, clock.now()  # a WebSocket now: it says hello, and soon
         if session is None or (door.address, door.secure, door.local) == (
             session.address, session.secure, session.local,
         ):  # fmt: skip

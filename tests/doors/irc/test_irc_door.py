@@ -34,7 +34,13 @@ class Rig:
         self.chat = chat or Chat()
         self.door = IrcDoor(self.network, local=True, address="127.0.0.1")
         self.session = self.chat.open(
-            NOW, nonce="n", device=str(id(self)), door="irc", dialect=self.door.dialect, local=True
+            NOW,
+            nonce="n",
+            device=str(id(self)),
+            door="irc",
+            dialect=self.door.dialect,
+            local=True,
+            traits=self.door.traits,
         )
 
     def feed(self, data: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, Pong, TypingNotice
+from tcpchat.core.sessions import Traits
 from tcpchat.doors.irc import caps, encode, events, joins, messages, refusals, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
@@ -41,6 +42,15 @@ class IrcDoor:
     """The codec of one IRC connection."""
 
     name = "irc"
+    traits = Traits(
+        names_no_log=True,
+        guest_is_connection=True,
+        guest_may_become_account=True,
+        registers_first=True,
+        stays_refused=True,
+        gives_host=True,
+        staff_needs_oper=True,
+    )
     ready = True
     piece = 4096
 

@@ -44,6 +44,7 @@ from tcpchat.core.model import (
     Welcome,
     Who,
 )
+from tcpchat.core.sessions import Traits
 from tcpchat.core.text import fold
 from tcpchat.doors.original.wire import Objects, pack, parts, roll
 
@@ -73,6 +74,7 @@ class SeedDoor:
     """One original client."""
 
     name = "seed"
+    traits = Traits(cannot_prove=True, tells_itself=True, has_no_cursor=True)
     dialect: Hashable = "seed"
     piece = 4096
     unread = False

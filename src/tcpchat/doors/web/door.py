@@ -16,6 +16,7 @@ import h11
 from msgspec import Struct
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
+from tcpchat.core.sessions import Traits
 from tcpchat.doors import Door
 from tcpchat.doors.native import ServerSide
 from tcpchat.doors.web import hooks
@@ -70,6 +71,10 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         tls_only = bool(getattr(config, "require_tls", False) and getattr(config, "tls_cert", ""))
         base = getattr(config, "base_path", "")
         return cls(base_path=base, irc=config, proxies=proxies, origins=origins, tls_only=tls_only)
+
+
+REQUESTS = Traits(hello_may_wait=True, proof_is_unbound=True)
+PAGE = Traits(proof_is_unbound=True)
 
 
 class WebDoor:
@@ -127,6 +132,14 @@ class WebDoor:
         except h11.RemoteProtocolError as error:
             self._bad_request(error)
             return []
+
+    @property
+    def traits(self) -> Traits:
+        """Requests end by time-outs of this door; in a WebSocket it is what is spoken there, soon. A page cannot see
+        its server's certificate: what it signs is bound to the nonce alone."""
+        if self._inner is None:
+            return REQUESTS
+        return PAGE if self.irc is None else self._inner.traits
 
     @property
     def plain(self) -> bool:
