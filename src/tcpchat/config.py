@@ -52,31 +52,36 @@ def _limit(name: str, help: str, *, group: str = "limits") -> Any:
 class Config:
     """Every setting of a server, with its default."""
 
-    host: str = _row("localhost", "Address to listen on; 0.0.0.0 opens the chat to other machines.", group="server")
-    port: int = _row(6060, "Port to listen on; 0 takes a free one and prints it.", group="server")
-    data: str = _row(".", "Folder of the messages (tcpchat.db) and of the text log.", group="server")
+    host: str = _row(
+        "localhost", "Address to listen on; 0.0.0.0 accepts connections from other machines.", group="server"
+    )
+    port: int = _row(6060, "Port to listen on; 0 picks a free one and prints it.", group="server")
+    data: str = _row(".", "Folder for the messages (tcpchat.db) and the text log.", group="server")
     syslog: str = _row("syslog", "Text log, relative to the data folder; off = none.", group="server")
     syslog_bytes: int = _row(
         10_000_000, "Bytes of the text log, then it becomes syslog.1 and so on; 0 = any.", group="server"
     )
-    syslog_files: int = _row(5, "Old text logs that are kept.", group="server")
+    syslog_files: int = _row(5, "Rotated text logs to keep.", group="server")
 
-    retention_days: int = _row(0, "Days that messages are kept; 0 = for good.", group="server")
+    retention_days: int = _row(0, "Days to keep messages; 0 = forever.", group="server")
 
-    dead_after: float = _row(30.0, "Seconds without a sign of life until a peer is hung up.", group="time")
-    first_bytes_seconds: float = _row(10.0, "Seconds a new connection has for its first bytes.", group="time")
-    snapshot_entries: int = _row(100_000, "Entries after which the state is saved again.", group="time")
-    snapshot_seconds: float = _row(60.0, "Seconds after which a changed state is saved when idle.", group="time")
+    dead_after: float = _row(30.0, "Disconnect a client after this many seconds of silence.", group="time")
+    first_bytes_seconds: float = _row(10.0, "Seconds a new connection may take to send its first bytes.", group="time")
+    snapshot_entries: int = _row(100_000, "Entries between two snapshots of the state.", group="time")
+    snapshot_seconds: float = _row(
+        60.0, "Seconds until a changed state is saved while the server is idle.", group="time"
+    )
 
-    connections: int = _row(20_000, "Connections in all.", group="limits")
+    connections: int = _row(20_000, "Connections in total.", group="limits")
     connections_per_address: int = _row(1_000, "Connections from one address.", group="limits")
-    write_buffer: int = _row(262_144, "Bytes that may wait for one reader before its feed stops.", group="limits")
+    write_buffer: int = _row(262_144, "Bytes buffered for one reader before its feed pauses.", group="limits")
 
     work_per_second: float = _row(
-        200.0, "Lines of one connection that no other limit counts, sustained (an HTTP request: 10); 0 = any.",
+        200.0,
+        "Lines per second of one connection that no other limit counts (an HTTP request: 10); 0 = unlimited.",
         group="limits",
-    )  # fmt: skip
-    work_burst: int = _row(1_000, "Such lines of one connection that may come at once.", group="limits")
+    )
+    work_burst: int = _row(1_000, "Such lines of one connection in a burst.", group="limits")
 
     max_text: int = _limit("max_text", "Bytes of one message.")
     max_topic: int = _limit("max_topic", "Bytes of a room's topic.")
@@ -85,76 +90,76 @@ class Config:
     max_name: int = _limit("max_name", "Characters of a real name.")
     max_label: int = _limit("max_label", "Characters of a device's label.")
     max_room: int = _limit("max_room", "Characters of a room's name, without #.")
-    page: int = _limit("page", "Messages in one answer at most.")
+    page: int = _limit("page", "Most messages in one answer.")
     feed_page: int = _limit("feed_page", "Messages read from the log at a time for one reader.")
-    rooms: int = _limit("rooms", "Rooms in all.")
+    rooms: int = _limit("rooms", "Rooms in total.")
     rooms_per_login: int = _limit("rooms_per_login", "Rooms one login may be in.")
     list_entries: int = _limit("list_entries", "Bans, exceptions and invitations of one room.")
     keys_per_login: int = _limit("keys_per_login", "Keys of one login.")
-    messages_per_second: float = _limit("messages_per_second", "Messages of one login, sustained; 0 = any.")
-    message_burst: int = _limit("message_burst", "Messages of one login that may come at once.")
-    bytes_per_second: float = _limit("bytes_per_second", "Bytes of text of one login, sustained; 0 = any.")
-    byte_burst: int = _limit("byte_burst", "Bytes of text of one login that may come at once.")
-    commands_per_second: float = _limit("commands_per_second", "Other commands of one login, sustained; 0 = any.")
-    command_burst: int = _limit("command_burst", "Other commands of one login that may come at once.")
+    messages_per_second: float = _limit("messages_per_second", "Messages per second of one login; 0 = unlimited.")
+    message_burst: int = _limit("message_burst", "Messages of one login in a burst.")
+    bytes_per_second: float = _limit("bytes_per_second", "Bytes of text per second of one login; 0 = unlimited.")
+    byte_burst: int = _limit("byte_burst", "Bytes of text of one login in a burst.")
+    commands_per_second: float = _limit("commands_per_second", "Other commands per second of one login; 0 = unlimited.")
+    command_burst: int = _limit("command_burst", "Other commands of one login in a burst.")
     signals_per_second: float = _limit(
-        "signals_per_second", "Confirmations, pings and status of one login, sustained; 0 = any."
+        "signals_per_second", "Confirmations, pings and status per second of one login; 0 = unlimited."
     )
-    signal_burst: int = _limit("signal_burst", "Confirmations, pings and status of one login that may come at once.")
-    logins_per_minute: float = _limit("logins_per_minute", "New logins from one address, sustained; 0 = any.")
-    login_burst: int = _limit("login_burst", "New logins from one address that may come at once.")
+    signal_burst: int = _limit("signal_burst", "Confirmations, pings and status of one login in a burst.")
+    logins_per_minute: float = _limit("logins_per_minute", "New logins per minute from one address; 0 = unlimited.")
+    login_burst: int = _limit("login_burst", "New logins from one address in a burst.")
     guest_rooms_per_hour: float = _limit(
-        "guest_rooms_per_hour", "Rooms that guests of one address may make, sustained and at once; 0 = any."
+        "guest_rooms_per_hour", "Rooms that guests of one address may create per hour; 0 = unlimited."
     )
     guest_bytes_per_hour: float = _limit(
-        "guest_bytes_per_hour", "Bytes that guests of one address may leave in the log, sustained and at once; 0 = any."
+        "guest_bytes_per_hour", "Bytes that guests of one address may add to the log per hour; 0 = unlimited."
     )
     login_bytes_per_hour: float = _limit(
-        "login_bytes_per_hour", "Bytes that one claimed login may leave in the log, sustained and at once; 0 = any."
+        "login_bytes_per_hour", "Bytes that one claimed login may add to the log per hour; 0 = unlimited."
     )
-    guest_grace: float = _limit("guest_grace", "Seconds until a guest that left is forgotten.")
+    guest_grace: float = _limit("guest_grace", "Seconds until a guest who left is forgotten.")
     numbers_days: float = _limit("numbers_days", "Days that a device may repeat a message after its last one.")
     numbered_devices: int = _limit("numbered_devices", "Devices (or send --id) of one login that number, in that time.")
-    auth_seconds: float = _limit("auth_seconds", "Seconds until a connection must have said who it is.")
-    guests: bool = _limit("guests", "Let logins in that nobody has claimed.")
-    invite_only_server: bool = _limit("invite_only_server", "Claim a login only with an invite code.")
+    auth_seconds: float = _limit("auth_seconds", "Seconds a connection may take to log in.")
+    guests: bool = _limit("guests", "Accept guests: logins that nobody has claimed.")
+    invite_only_server: bool = _limit("invite_only_server", "Require an invite code to claim a login.")
 
     scram: bool = _limit("scram", "Prove passwords by SCRAM too; what is kept for that is tried faster than argon2.")
 
-    plain_only: bool = _row(False, "Offer no TLS: when a proxy in front does that.", group="tls")
-    require_tls: bool = _row(False, "Take only TLS: plain connections are told so and closed.", group="tls")
-    tls_cert: str = _row("", "Certificate chain (PEM), read again on SIGHUP; empty = self-made.", group="tls")
-    tls_key: str = _row("", "Its private key (PEM); empty = in the same file.", group="tls")
-    tls_client_ca: str = _row("", "Certificates (PEM) that vouch for those of clients.", group="tls")
-    tls_client_certs: bool = _row(True, "Ask IRC clients for their certificate, if pyOpenSSL is there.", group="tls")
+    plain_only: bool = _row(False, "Do not offer TLS, for a server whose proxy does.", group="tls")
+    require_tls: bool = _row(False, "Require TLS: plain connections are told so and closed.", group="tls")
+    tls_cert: str = _row("", "Certificate chain (PEM), reloaded on SIGHUP; empty = self-signed.", group="tls")
+    tls_key: str = _row("", "Private key (PEM); empty = in the same file.", group="tls")
+    tls_client_ca: str = _row("", "Authorities (PEM) that sign client certificates.", group="tls")
+    tls_client_certs: bool = _row(True, "Request client certificates from IRC clients (needs pyOpenSSL).", group="tls")
 
     server_name: str = _limit("server_name", "Name of this server.", group="names")
-    network: str = _row("tcpchat", "Name of the network, as IRC clients show it.", group="irc")
+    network: str = _row("tcpchat", "Network name shown by IRC clients.", group="irc")
     description: str = _row("A tcpchat server", "One line about this server.", group="irc")
     motd: str = _row("", "File with the message of the day.", group="irc")
-    lobby: str = _row("#all", "Room that every IRC client enters.", group="irc")
-    oper_name: str = _row("", "Name for OPER of IRC.", group="irc")
-    oper_password: str = _row("", "Password for OPER; others may see flags, better in the file.", group="irc")
-    connection_password: str = _row("", "Password that IRC clients must give; better in the file.", group="irc")
+    lobby: str = _row("#all", "Room that IRC clients join automatically.", group="irc")
+    oper_name: str = _row("", "Name for the IRC command OPER.", group="irc")
+    oper_password: str = _row("", "Password for OPER; keep it in the file, other users can see flags.", group="irc")
+    connection_password: str = _row("", "Password that IRC clients must give; keep it in the file.", group="irc")
     irc_receipts_after: float = _row(
-        10.0, "Seconds from its welcome until an IRC client is asked for receipts.", group="irc"
+        10.0, "Seconds after the welcome until an IRC client is asked for receipts.", group="irc"
     )
-    irc_replay_max: int = _row(5_000, "Missed messages that an IRC client is shown at most.", group="irc")
+    irc_replay_max: int = _row(5_000, "Most missed messages replayed to an IRC client.", group="irc")
     irc_dead_after: float = _row(
-        240.0, "Seconds without a sign of life until an IRC client is hung up; asked at half of it.", group="irc"
+        240.0, "Disconnect an IRC client after this many seconds of silence; it is pinged at half of it.", group="irc"
     )
-    irc_register_before_connect: bool = _row(True, "REGISTER of IRC works before the welcome.", group="irc")
-    irc_register_email: bool = _row(False, "REGISTER of IRC asks for an email address.", group="irc")
+    irc_register_before_connect: bool = _row(True, "Allow the IRC command REGISTER before the welcome.", group="irc")
+    irc_register_email: bool = _row(False, "Require an email address for the IRC command REGISTER.", group="irc")
 
     sts_seconds: int = _row(
-        -1, "Seconds that IRC clients must insist on TLS (sts); 0 = forget it, -1 = say nothing.", group="irc"
+        -1, "Seconds that IRC clients must use TLS (sts); 0 = stop requiring it, -1 = do not advertise it.", group="irc"
     )
-    sts_port: int = _row(0, "Port of TLS that sts names; 0 = the one listened on.", group="irc")
+    sts_port: int = _row(0, "TLS port advertised by sts; 0 = the port of the server.", group="irc")
 
-    base_path: str = _row("", "Path of the page behind a reverse proxy, like /chat.", group="web")
-    proxies: str = _row("", "Networks of reverse proxies whose X-Forwarded-For is believed.", group="web")
-    names: str = _row("", "More names by which browsers reach this server, like chat.example.org.", group="web")
-    origins: str = _row("", "More web origins whose pages may open a WebSocket.", group="web")
+    base_path: str = _row("", "Path of the page when a reverse proxy serves it below one, like /chat.", group="web")
+    proxies: str = _row("", "Networks of reverse proxies whose X-Forwarded-For is trusted.", group="web")
+    names: str = _row("", "Additional names by which browsers reach this server, like chat.example.org.", group="web")
+    origins: str = _row("", "Additional web origins whose pages may open a WebSocket.", group="web")
 
     def limits(self) -> Limits:
         """The limits of the core as these settings have them."""

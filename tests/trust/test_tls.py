@@ -266,7 +266,7 @@ def test_require_tls(start: Start) -> None:
     refused = json.loads(plain(server.port, b'{"t":"hello","login":"duck"}\n'))
     assert (refused["code"], refused["fatal"]) == ("tls_required", True)
     assert json.loads(plain(server.port, b'{"TYPE":"HI","BODY":"duck"}')) == {"TYPE": "BYE", "BODY": False}
-    assert plain(server.port, b"NICK duck\r\n").startswith(b"ERROR :This server takes only TLS.")
+    assert plain(server.port, b"NICK duck\r\n").startswith(b"ERROR :This server requires TLS.")
     with Native(secure(server.port)) as duck:
         assert duck.enter("duck")["t"] == "welcome"
 

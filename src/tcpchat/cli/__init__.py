@@ -30,7 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "send": Entry("send", "send a message and say what became of it"),
     "tail": Entry("tail", "show the last messages, and follow"),
     "search": Entry("search", "find messages by words"),
-    "receipts": Entry("receipts", "who has a message, who has read it"),
+    "receipts": Entry("receipts", "who received a message, who has read it"),
     "who": Entry("who", "who is here"),
     "rooms": Entry("rooms", "list, join or leave rooms"),
     "status": Entry("status", "is the server available?"),

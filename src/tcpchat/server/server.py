@@ -352,7 +352,7 @@ class Server:
         for connection in list(self.connections):
             connection.pause("stopping")
         if not await self.pipe.drained(STOP_SECONDS):
-            logger.error("! %d facts could not be stored before the end", len(self.pipe.pending))
+            logger.error("! stopped with %d entries not written", len(self.pipe.pending))
         self._timer.cancel()
         if self.data is not None:
             (self.data / ADMIN_FILE).unlink(missing_ok=True)

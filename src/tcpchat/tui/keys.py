@@ -77,7 +77,7 @@ SELECTED: tuple[Key, ...] = (
     Key("msg.open", "act('open')", "o", _("open the link in it"), "selected"),
     Key("msg.edit", "act('edit')", "e", _("edit (own messages)"), "selected"),
     Key("msg.delete", "act('delete')", "d,delete", _("delete (own messages)"), "selected"),
-    Key("msg.resend", "act('resend')", "R", _("send again what was not sent"), "selected"),
+    Key("msg.resend", "act('resend')", "R", _("retry messages that were not sent"), "selected"),
 )
 GROUPS = {
     "rooms": _("Rooms"),

@@ -105,7 +105,7 @@ class ChatScreen(Looking):
         for change in changed:
             if change.startswith("invited:"):
                 room = clean_line(change[8:])
-                self.note(_("You are invited to %s. /join %s goes there.") % (room, room))
+                self.note(_("You have been invited to %s. Type /join %s to enter.") % (room, room))
         if "list" in changed:
             self.do(self.refresh_rooms())
         if "online" in changed:

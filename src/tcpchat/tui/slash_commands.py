@@ -141,7 +141,7 @@ class Doing:
             if row.sent is not None and self._client.cancel(row.sent):  # one of which nobody knows whether it was sent
                 self.screen.list.change(lambda row=row: self.screen.list.window.remove(row))  # type: ignore[misc]
                 taken += 1
-        self.screen.say(_("%d taken back; what has left already cannot be.") % taken)
+        self.screen.say(_("Cancelled %d; messages already sent cannot be cancelled.") % taken)
 
     async def do_shrug(self, rest: str) -> None:
         self.screen.send(f"{rest} ¯\\_(ツ)_/¯".strip())

@@ -302,7 +302,7 @@ def targets(door: IrcDoor, words: list[str], limit: int) -> Steps:
     """Conversations with something said between two moments."""
     bounds = [reference(word) for word in words]
     if any(kind != "at" for kind, _ in bounds):
-        door.fail("CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Moments are needed")
+        door.fail("CHATHISTORY", "INVALID_PARAMS", "TARGETS", words[0].split(" ")[0], text="Timestamps required")
         return
     low, high = sorted(value for _, value in bounds)
     answer = yield Rooms()
@@ -359,7 +359,7 @@ def markread(door: IrcDoor, line: Line) -> Steps | None:
     word = line.params[1]
     at = encode.moment(word.removeprefix("timestamp=")) if word.startswith("timestamp=") else 0
     if not at:
-        door.fail("MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="This is not a moment")
+        door.fail("MARKREAD", "INVALID_PARAMS", target, word.split(" ")[0] or "*", text="Invalid timestamp")
         return None
     return set_mark(door, target, at)
 

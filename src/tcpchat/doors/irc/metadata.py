@@ -175,7 +175,7 @@ def sync(door: IrcDoor, target: str, rest: list[str]) -> Steps:
 def set_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
     key, value = rest[0] if rest else "", rest[1] if len(rest) > 1 else ""
     if not KEY.match(key):
-        fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="This cannot be a key")
+        fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="Invalid key name")
         return
     if not (yield from writable(door, target, key)):
         return
@@ -258,7 +258,7 @@ def good_keys(door: IrcDoor, keys: list[str]) -> list[str]:
     good = [key for key in keys if KEY.match(key)]
     for key in keys:
         if key not in good:
-            fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="This cannot be a key")
+            fail(door, "KEY_INVALID", key.split(" ")[0] or "*", text="Invalid key name")
     return good
 
 

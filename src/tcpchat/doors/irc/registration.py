@@ -489,7 +489,7 @@ def error(door: IrcDoor, line: Line) -> None:
 def setname(door: IrcDoor, line: Line) -> Steps | None:
     real = line.params[-1]
     if not real or len(real.encode()) > door.network.real_max:
-        door.fail("SETNAME", "INVALID_REALNAME", text="This real name cannot be")
+        door.fail("SETNAME", "INVALID_REALNAME", text="Invalid real name")
         return None
     return rename_real(door, real)
 

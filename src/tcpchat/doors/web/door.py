@@ -197,7 +197,7 @@ class WebDoor:
         self._too_large = False
         length, coding = _header(request, b"content-length"), _header(request, b"transfer-encoding")
         if request.http_version not in (b"1.0", b"1.1"):
-            self._answer(505, "HTTP 1.0 and 1.1 are spoken here.\n", close=True)
+            self._answer(505, "Only HTTP 1.0 and 1.1 are supported.\n", close=True)
         elif coding and (length or request.http_version < b"1.1"):
             # Two lengths: a proxy in front may have believed the other one (RFC 9112 section 6.1).
             self._answer(400, "A length and Transfer-Encoding do not go together.\n", close=True)
