@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types bench demo docs fuzz clean
+.PHONY: run test lint types page bench demo docs fuzz clean
 
 $(BIN)/tcpchat: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,13 @@ lint: $(BIN)/tcpchat
 
 types: $(BIN)/tcpchat
 	$(BIN)/mypy
+
+# The page's JavaScript: format, lint, types, unit tests. Nothing of it is needed to serve the page.
+page:
+	@if command -v npm >/dev/null; then \
+	  npm install --silent && npm run --silent lint && npm run --silent types && npm run --silent test; \
+	elif [ -n "$$CI" ]; then echo "npm is missing" >&2; exit 1; \
+	else echo "npm is not installed: the page's JavaScript is not checked"; fi
 
 bench: $(BIN)/tcpchat
 	$(BIN)/python -m benchmarks
