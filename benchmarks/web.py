@@ -11,13 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import tcpchat
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "web"))
-from webpage import Page, chromium
+from tests.support.webpage import Page, chromium
 
 HISTORY = 10_000  # messages in the room before the page opens
 RATE = 500  # messages a second

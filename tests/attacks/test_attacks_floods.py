@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from intruder import ask, hello, own, refused
-from rawpeer import Peer, Start
 
+from support.intruder import ask, hello, own, refused
+from support.rawpeer import Peer, Start
 from tcpchat import Server
 from tcpchat.core import counting
 

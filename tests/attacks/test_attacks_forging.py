@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import pytest
-from conftest import Start
-from intruder import Irc, irc
-from rawpeer import PATIENCE, Peer
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # benchmarks, from wherever this is run
 
 from benchmarks.oracle import Watch
 from benchmarks.payloads import MEANT
+from support.intruder import Irc, irc
+from support.rawpeer import PATIENCE, Peer, Start
 from tcpchat.core.commands import AnyCommand
 from tcpchat.doors.irc.caps import CAPS
 

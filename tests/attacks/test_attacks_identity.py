@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from intruder import ask, hello, irc, own, refused, seed, signed, talk
-from rawpeer import Peer
 
+from support.intruder import ask, hello, irc, own, refused, seed, signed, talk
+from support.rawpeer import Peer
 from tcpchat.core import model as m
 from tcpchat.server import Server
 from tcpchat.trust.keys import Key

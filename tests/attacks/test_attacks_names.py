@@ -7,8 +7,8 @@ import hashlib
 import hmac
 
 import pytest
-from intruder import ask, hello, http, irc, own, refused
 
+from support.intruder import ask, hello, http, irc, own, refused
 from tcpchat.core import model as m
 from tcpchat.server import Server
 

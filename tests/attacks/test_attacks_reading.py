@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from intruder import ask, http, irc, own, refused, texts
-from rawpeer import PATIENCE, Peer
 
+from support.intruder import ask, http, irc, own, refused, texts
+from support.rawpeer import PATIENCE, Peer
 from tcpchat.server import Server
 
 TOKEN = "a-token-that-is-long-enough"

@@ -6,10 +6,10 @@ import asyncio
 import json
 from typing import Any
 
-from intruder import ask, hello, http, irc, own, refused, signed, talk
-from rawpeer import Peer, Start
 from websockets.asyncio.client import ClientConnection, connect
 
+from support.intruder import ask, hello, http, irc, own, refused, signed, talk
+from support.rawpeer import Peer, Start
 from tcpchat.server import Server
 from tcpchat.trust.keys import Key
 

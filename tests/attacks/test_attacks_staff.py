@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from intruder import ask, hello, http, irc, own, refused, seed, signed, talk
-from rawpeer import Peer, Start
 from websockets.asyncio.client import connect
 
+from support.intruder import ask, hello, http, irc, own, refused, seed, signed, talk
+from support.rawpeer import Peer, Start
 from tcpchat.server import Server
 from tcpchat.trust.keys import Key
 

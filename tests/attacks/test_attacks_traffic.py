@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from intruder import ask, hello, http, irc, refused, seed, talk
-from rawpeer import PATIENCE, Peer, Start, eventually
 
 import tcpchat
+from support.intruder import ask, hello, http, irc, refused, seed, talk
+from support.rawpeer import PATIENCE, Peer, Start, eventually
 from tcpchat.server import Server
 
 LINES = {

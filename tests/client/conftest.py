@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fakechat import FakeChat
 
+from support.fakechat import FakeChat
 from tcpchat.client import client, outgoing
 
 

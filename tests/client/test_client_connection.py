@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakechat import FakeChat, Link
 
+from support.fakechat import FakeChat, Link
 from tcpchat.client import ChatError, Client, ConnectionFailed, Offline, Online, Refused, TimedOut, connect
 from tcpchat.client import client as module
 from tcpchat.core import model as m

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fakechat import FakeChat
 
 import tcpchat
+from support.fakechat import FakeChat
 from tcpchat import Bot, Server, connect, sync
 from tcpchat.client.bot import ANSWERS_MAX, ANSWERS_SECONDS, PLACES_MAX, Brake, Heard
 from tcpchat.core import model as m

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fakechat import FakeChat, Link
 
+from support.fakechat import FakeChat, Link
 from tcpchat.client import Online, TimedOut, connect, incoming
 from tcpchat.core import model as m
 

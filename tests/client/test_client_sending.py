@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fakechat import FakeChat, accept, cut_answered, cut_at, cut_before, cut_stored, refuse, silent
 
+from support.fakechat import FakeChat, accept, cut_answered, cut_at, cut_before, cut_stored, refuse, silent
 from tcpchat.client import Client, ConnectionFailed, OutboxError, Refused, SentChanged, TimedOut, Unknown, connect
 from tcpchat.client.outbox import Outbox
 from tcpchat.client.sent import Sent

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from fakechat import FakeChat, cut_before, cut_stored
 
+from support.fakechat import FakeChat, cut_before, cut_stored
 from tcpchat import Server
 from tcpchat.client import Client, Lost, Sent, SetBack, Unknown, connect
 from tcpchat.client.errors import TimedOut

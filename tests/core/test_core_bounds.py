@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from coreworld import FREE, Peer, World
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import chat as gate
 from tcpchat.core import counting, operators
 from tcpchat.core import model as m

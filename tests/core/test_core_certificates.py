@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from coreworld import Peer, World
-
+from support.coreworld import Peer, World
 from tcpchat.core import certificates
 from tcpchat.core import model as m
 from tcpchat.core.rules import IRC_PREFERENCE

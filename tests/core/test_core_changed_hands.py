@@ -8,8 +8,8 @@ import hmac
 from collections.abc import Callable
 
 import pytest
-from coreworld import Peer, World
 
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 from tcpchat.core import scram
 

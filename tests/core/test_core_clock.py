@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from coreworld import FREE, Peer, World
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import Limits
 

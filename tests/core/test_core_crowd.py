@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coreworld import Peer, World
-
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 from tcpchat.core import presence
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from coreworld import FREE, World
 
+from support.coreworld import FREE, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import challenge_text
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from coreworld import FREE, Peer, World
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import dm_room, dm_users
 from tcpchat.core.sessions import OPEN

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from coreworld import Peer, World
 
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 from tcpchat.core import throttle
 from tcpchat.core.rules import Bucket, Limits, wait_of

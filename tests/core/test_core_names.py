@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from coreworld import World
 
+from support.coreworld import World
 from tcpchat.core import model as m
 from tcpchat.core.looks import Names, look, one_script
 from tcpchat.core.rules import Limits, good_login, unfit

@@ -7,8 +7,8 @@ import hmac
 from base64 import b64decode, b64encode, urlsafe_b64encode
 
 import pytest
-from coreworld import FREE, Peer, World
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core import scram
 from tcpchat.core.keytext import canonical

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from coreworld import World
 
+from support.coreworld import World
 from tcpchat.core import model as m
 
 

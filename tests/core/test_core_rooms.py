@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from coreworld import FREE, Peer, World
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
 from tcpchat.core.operators import ACTS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from coreworld import Peer, World
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 from tcpchat.core import tags
 

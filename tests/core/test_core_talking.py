@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from coreworld import FREE, Peer, World
 
+from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import Limits, dm_room, dm_users
 from tcpchat.core.state import Device, State

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from coreworld import Peer, World
 
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from coreworld import Peer, World
 
+from support.coreworld import Peer, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import Limits
 from tcpchat.core.state import State

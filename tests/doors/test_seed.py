@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/fakes, from wherever this is run
-from fakes.original import BLOCK, Screen, pack
+from support.original import BLOCK, Screen, pack
 from tcpchat.core import model as m
 from tcpchat.core.text import clean
 from tcpchat.doors.original import door as original

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.original import OriginalClient
 from tcpchat.server import Server
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # tests/fakes, from wherever this is run
-from fakes.original import OriginalClient
 
 CYRILLIC = "Съешь ещё этих мягких французских булок, да выпей чаю. "
 GOOD, FAILED = "< Message have been delivered! >  =)", "< Message sending failure >       =("

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hostile import EVENTS
+from support.hostile import EVENTS
 from tcpchat.core.model import Welcome
 from tcpchat.core.text import is_clean
 from tcpchat.doors.original.door import SeedDoor

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ircpeer import SETTINGS, House
 
+from support.ircpeer import SETTINGS, House
 from tcpchat.server import Server
 
 

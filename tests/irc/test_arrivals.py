@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ircpeer import Client, House, commands, only
-
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc.wire import parse
 
 

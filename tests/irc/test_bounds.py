@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, commands
 
+from support.ircpeer import House, commands
 from tcpchat.doors.irc import channels, metadata, modes, network
 
 

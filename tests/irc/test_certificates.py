@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from ircpeer import SETTINGS, Client, House, commands, only
 
+from support.ircpeer import SETTINGS, Client, House, commands, only
 from tcpchat.server import Server
 from tcpchat.trust.client_hello import protocols, whole
 

@@ -8,7 +8,8 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
-from ircpeer import House, commands, only
+
+from support.ircpeer import House, commands, only
 
 
 def plain(account: str, password: str, zone: str = "") -> str:

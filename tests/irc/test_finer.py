@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ircpeer import Client, House, commands, only
-
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc.wire import parse
 
 CAPS_302 = "CAP LS 302"

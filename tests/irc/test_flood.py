@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ircpeer import House, commands
+from support.ircpeer import House, commands
 
 
 def test_the_last_words_reach_who_is_still_sending(house: House) -> None:

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from ircpeer import Client, House, commands, only
+
+from support.ircpeer import Client, House, commands, only
 
 CAPS = ("batch", "draft/chathistory", "echo-message", "labeled-response", "message-tags", "server-time")
 

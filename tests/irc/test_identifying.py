@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ircpeer import Client, House, commands, only
+
+from support.ircpeer import Client, House, commands, only
 
 
 def back(house: House, nick: str = "goose") -> Client:

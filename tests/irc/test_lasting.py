@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ircpeer import SETTINGS, Client, House, commands, only
 
+from support.ircpeer import SETTINGS, Client, House, commands, only
 from tcpchat.server import Server
 
 Start = Callable[..., House]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, commands
+
+from support.ircpeer import House, commands
 
 SLOW = ["*a" * 12 + "*b", "*a?" * 30 + "b", "*?" * 60 + "b", "*" * 100 + "b", "a*" * 80 + "b"]
 ASKED = [

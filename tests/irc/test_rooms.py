@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, commands, only
+
+from support.ircpeer import House, commands, only
 
 
 def test_join_shows_topic_and_names(house: House) -> None:

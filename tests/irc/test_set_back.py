@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ircpeer import SETTINGS, Client, House
 
+from support.ircpeer import SETTINGS, Client, House
 from tcpchat import sync
 from tcpchat.doors.irc.events import SET_BACK
 from tcpchat.log.copying import copy

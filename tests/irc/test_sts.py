@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ircpeer import Client, House, commands, only
 
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc import caps
 from tcpchat.doors.irc.network import Network
 

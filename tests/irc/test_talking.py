@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ircpeer import House, commands, only
+from support.ircpeer import House, commands, only
 
 MODERN = ("batch", "echo-message", "labeled-response", "message-tags", "server-time")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, only
 from websockets.sync.client import ClientConnection, connect
 
+from support.ircpeer import House, only
 from tcpchat.doors.irc.wire import Line, parse
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ircpeer import Client, House, commands, only
+
+from support.ircpeer import Client, House, commands, only
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ Source: https://ircv3.net/specs/extensions/multiline
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, commands, only
+
+from support.ircpeer import House, commands, only
 
 CONCAT = "draft/multiline-concat"
 

@@ -6,8 +6,8 @@ Sources: https://github.com/ircdocs/parser-tests and https://modern.ircdocs.hors
 from __future__ import annotations
 
 import pytest
-from ircpeer import House, commands, only
 
+from support.ircpeer import House, commands, only
 from tcpchat.doors.irc import wire
 from tcpchat.doors.irc.wire import Line
 

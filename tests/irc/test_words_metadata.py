@@ -6,8 +6,8 @@ Source: https://ircv3.net/specs/extensions/metadata
 from __future__ import annotations
 
 import pytest
-from ircpeer import Client, House, commands, only
 
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc.wire import Line
 
 OLDER, NEWER = "draft/metadata-2", "draft/metadata-3"

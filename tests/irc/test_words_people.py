@@ -8,8 +8,8 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
-from ircpeer import Client, House, commands, only
 
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc.door import IrcDoor
 from tcpchat.doors.irc.network import Network
 from tcpchat.doors.irc.registration import GHOST_SECONDS, device_of

@@ -6,7 +6,8 @@ Sources: https://modern.ircdocs.horse/ and https://ircv3.net/irc/
 from __future__ import annotations
 
 import pytest
-from ircpeer import Client, House, commands, only
+
+from support.ircpeer import Client, House, commands, only
 
 
 def quit_(client: Client) -> None:

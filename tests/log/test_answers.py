@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from loglab import Oracle, append, said, seqs, texts
 
+from support.loglab import Oracle, append, said, seqs, texts
 from tcpchat.core.model import Append, Deleted, Edited, Joined, Query, Removed, Result, Said
 from tcpchat.log import schema, search, tail, writing
 from tcpchat.log.sqlite import SqliteLog

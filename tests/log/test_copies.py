@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from loglab import append, facts, said
 
+from support.loglab import append, facts, said
 from tcpchat.log import LogError
 from tcpchat.log.sqlite import SqliteLog
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from loglab import append, said, texts
 
+from support.loglab import append, said, texts
 from tcpchat.core.model import Arrived, Claimed, Edited, Query, Removed, RoomMade
 from tcpchat.log import LogError, LogLost, checking, schema, sums, told
 from tcpchat.log.checking import check

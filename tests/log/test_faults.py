@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loglab import append, facts, said, texts
 
+from support.loglab import append, facts, said, texts
 from tcpchat.core.model import Keep, Query
 from tcpchat.log import LogError, LogLost, LogUnavailable, schema
 from tcpchat.log.sqlite import SqliteLog
@@ -23,9 +23,8 @@ from tcpchat.log.sqlite import SqliteLog
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 HEAD = """
 import asyncio, os, resource, sys
-sys.path.insert(0, {here!r})
 from pathlib import Path
-from loglab import append, facts, said
+from support.loglab import append, facts, said
 from tcpchat.log import LogError, LogUnavailable
 from tcpchat.log.sqlite import SqliteLog
 path = Path(sys.argv[1])
@@ -34,9 +33,9 @@ path = Path(sys.argv[1])
 
 def child(script: str, path: Path) -> subprocess.Popen[str]:
     """A process of its own with the helpers at hand."""
-    head = HEAD.format(here=str(Path(__file__).parent))
-    command = [sys.executable, "-c", head + textwrap.dedent(script), str(path)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HEAD + textwrap.dedent(script), str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def damage(path: Path, pages: range) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from loglab import append, said
-
+from support.loglab import append, said
 from tcpchat.log import Lineage, schema
 from tcpchat.log.codec import encode
 from tcpchat.log.sqlite import SqliteLog

@@ -10,8 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from loglab import facts
 
+from support.loglab import facts
 from tcpchat.log.sqlite import SqliteLog
 
 pytestmark = pytest.mark.skipif(
@@ -19,9 +19,8 @@ pytestmark = pytest.mark.skipif(
 )
 HEAD = """
 import asyncio, os, sys
-sys.path.insert(0, {here!r})
 from pathlib import Path
-from loglab import append, facts, said
+from support.loglab import append, facts, said
 from tcpchat.core.model import Deleted, Keep, Removed
 from tcpchat.log import LogError, LogLost, LogUnavailable, writing
 from tcpchat.log.sqlite import SqliteLog
@@ -50,12 +49,13 @@ class Disk:
 
     def __init__(self, folder: Path, shim: Path) -> None:
         self.folder = folder
-        self.environment = {**os.environ, "FAULTY": str(folder), "LD_PRELOAD": str(shim)}
+        tests = str(Path(__file__).resolve().parent.parent)
+        self.environment = {**os.environ, "FAULTY": str(folder), "LD_PRELOAD": str(shim), "PYTHONPATH": tests}
 
     def run(self, script: str) -> str:
         """What a process with an open log prints."""
         body = textwrap.indent(textwrap.dedent(script), "    ")
-        text = HEAD.format(here=str(Path(__file__).parent)) + f"async def main():\n    await log.open()\n{body}\n"
+        text = HEAD + f"async def main():\n    await log.open()\n{body}\n"
         command = [sys.executable, "-c", text + "asyncio.run(main())"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
         assert "Traceback" not in done.stderr, done.stderr

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from loglab import append, said, seqs
 
+from support.loglab import append, said, seqs
 from tcpchat.core.model import Edited, Query, Removed
 from tcpchat.log import follow, fulltext, schema, writing
 from tcpchat.log.sqlite import SqliteLog

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loglab import append, facts, said, seqs, texts
 
+from support.loglab import append, facts, said, seqs, texts
 from tcpchat.core.model import (
     FORGOTTEN,
     Append,

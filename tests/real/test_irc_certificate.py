@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from realpeer import Irssi, Program, WeeChat, missing, wait
 
 import tcpchat
+from support.realpeer import Irssi, Program, WeeChat, missing, wait
 from tcpchat.server import Server
 
 pytest.importorskip("OpenSSL", reason="without pyOpenSSL certificates of clients are not asked for")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from realpeer import Irssi, Program, WeeChat, missing, wait
 
 import tcpchat
+from support.realpeer import Irssi, Program, WeeChat, missing, wait
 from tcpchat.server import Server
 
 pytestmark = [

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from menuperson import MenuPerson
-from realpeer import Irssi, Program, WeeChat, missing, wait
 
 import tcpchat
+from support.menuperson import MenuPerson
+from support.realpeer import Irssi, Program, WeeChat, missing, wait
 from tcpchat.menu import DELIVERED
 from tcpchat.server import Server
 

@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 
 import pytest
-from rawpeer import Peer
 
+from support.rawpeer import Peer
 from tcpchat.core.model import Bye, Confirm, Entry, Refused, Said, Say, Status, Who
 from tcpchat.core.rules import dm_room
 from tcpchat.core.sessions import Session
@@ -83,6 +83,7 @@ def test_what_is_asked(log: Fixture) -> None:
     assert log.lines[3:] == ["duck leaves server", "duck <sending failure>", "duck : <accepted>"]
 
 
+@pytest.mark.usefixtures("closed_peers")
 async def test_only_what_moves_a_cursor_is_written(tmp_path: Path) -> None:
     async with Server(port=0, data=tmp_path) as server:
         duck = await Peer.enter(server.port, "duck")
@@ -105,6 +106,7 @@ def _logs(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("syslog*"))
 
 
+@pytest.mark.usefixtures("closed_peers")
 async def test_the_file_is_begun_anew_and_old_ones_are_few(tmp_path: Path) -> None:
     async with Server(port=0, data=tmp_path, syslog_bytes=2_000, syslog_files=2, messages_per_second=0) as server:
         duck = await Peer.enter(server.port, "duck")

@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from rawpeer import Peer, Start
 
+from support.rawpeer import Peer, Start
 from tcpchat.server import Server
 
 
@@ -53,7 +53,7 @@ async def test_any_entry_may_be_damaged(start: Start, tmp_path: Path, caplog: py
     assert head > 8
     for seq in range(1, head + 1):
         folder = tmp_path.with_name(f"{tmp_path.name}-{seq}")
-        shutil.copytree(tmp_path, folder)
+        shutil.copytree(tmp_path / "data", folder)
         caplog.clear()
         server = await damaged(folder, seq)
         try:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rawpeer import Peer, Start, eventually
-
+from support.rawpeer import Peer, Start, eventually
 from tcpchat.core import queries
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from rawpeer import Peer, Start, eventually
 
+from support.rawpeer import Peer, Start, eventually
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogLost, LogUnavailable
 from tcpchat.server import Server

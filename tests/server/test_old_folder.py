@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from rawpeer import Peer, Start
 
+from support.rawpeer import Peer, Start
 from tcpchat.core.rules import challenge_text
 from tcpchat.trust.keys import Key
 

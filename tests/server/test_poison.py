@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rawpeer import Peer, Start
 
+from support.rawpeer import Peer, Start
 from tcpchat.core import chat as core_chat
 from tcpchat.core import queries
 from tcpchat.core.model import Message, Said

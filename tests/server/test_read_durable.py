@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rawpeer import Peer, Start
 
+from support.rawpeer import Peer, Start
 from tcpchat.log import LogUnavailable
 from tcpchat.trust.keys import Key
 
@@ -46,6 +46,7 @@ async def own(port: int, login: str, folder: Path) -> Peer:
 
 
 @pytest.mark.parametrize("told", ["done", "receipt"])
+@pytest.mark.usefixtures("closed_peers")
 async def test_who_was_told_of_a_reading_finds_it_after_kill_9(tmp_path: Path, told: str) -> None:
     process, port = await serve(tmp_path / "data")
     try:

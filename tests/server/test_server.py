@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rawpeer import Peer, Start, eventually
 
+from support.rawpeer import Peer, Start, eventually
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogUnavailable
 from tcpchat.server import Server
@@ -428,7 +428,7 @@ async def test_the_console_and_the_text_log(start: Start, tmp_path: Path) -> Non
         "Big Brother has left ... len users 1",
         "duck has left ... len users 0",
     ]
-    text = (tmp_path / "syslog").read_text().splitlines()
+    text = (tmp_path / "data" / "syslog").read_text().splitlines()
     assert text[:5] == [
         "Accepted new user duck",
         "Accepted new user Big Brother",

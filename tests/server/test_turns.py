@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from rawpeer import PATIENCE, Peer, Start, eventually
 
+from support.rawpeer import PATIENCE, Peer, Start, eventually
 from tcpchat.server import Server
 from tcpchat.server.connection import Connection
 from tcpchat.server.turns import FREE, READ_MAX, Turns, cut

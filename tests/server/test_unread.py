@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rawpeer import Peer, Start
+
+from support.rawpeer import Peer, Start
 
 
 async def counts(peer: Peer, to: str) -> tuple[int, int]:

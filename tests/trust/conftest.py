@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.tlspeer import Start
 from tcpchat.client import first_use
 from tcpchat.server import Server
-
-Start = Callable[..., Server]
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Start
 
+from support.tlspeer import Start
 from tcpchat import cli
 from tcpchat.client import ConnectionFailed, KeyChanged, NotTrusted, Refused, connect, first_use
 from tcpchat.client.blocking import connect_blocking

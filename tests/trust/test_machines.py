@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Start
 
+from support.tlspeer import Start
 from tcpchat.trust import certificates
 
 SECONDS = 20

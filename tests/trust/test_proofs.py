@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
-from tlspeer import Native, dial, secure
 
+from support.tlspeer import Native, Start, dial, secure
 from tcpchat import cli
 from tcpchat.core import linking, throttle
 from tcpchat.core.model import Check

@@ -13,9 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Start
-from tlspeer import SECONDS, Native, anyone, dial, rest, secure
 
+from support.tlspeer import SECONDS, Native, Start, anyone, dial, rest, secure
 from tcpchat.server import Server
 from tcpchat.server.server import LOOK_TICKS
 from tcpchat.trust import certificates, fingerprint

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_client import NOON, FakeClient
-from realterm import PtyTerminal
-from realworld import World
 from textual.pilot import Pilot
-from tuiworld import chat, fill, settle
 
+from support.fake_client import NOON, FakeClient
+from support.realterm import PtyTerminal
+from support.realworld import World
+from support.tuiworld import Run, chat, fill, settle
 from tcpchat.tui.app import ChatApp
 from tcpchat.tui.settings import Memory, Settings
-
-Run = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Run
-from fake_client import FakeClient
 from textual import events
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat.client import Refused
 from tcpchat.core import model as m
 from tcpchat.tui import notify

@@ -6,11 +6,10 @@ import inspect
 from typing import Any
 
 import pytest
-from conftest import Run
-from fake_client import NOON, FakeClient
 from textual.pilot import Pilot
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import NOON, FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat.client import Refused, Sent
 from tcpchat.core import model as m
 from tcpchat.tui import commands

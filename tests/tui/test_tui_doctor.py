@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from realterm import PtyTerminal, Tmux, need_tmux
+
+from support.realterm import PtyTerminal, Tmux, need_tmux
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 NEW = {

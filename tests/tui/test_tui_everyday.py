@@ -7,10 +7,10 @@ import re
 import sys
 
 import pytest
-from realterm import PtyTerminal
-from realworld import World
 
 import tcpchat
+from support.realterm import PtyTerminal
+from support.realworld import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 

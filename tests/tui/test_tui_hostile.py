@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from realterm import PtyTerminal
-from realworld import World
-from relay import EVIL, WORD, Relay
 
 import tcpchat
+from support.realterm import PtyTerminal
+from support.realworld import World
+from support.relay import EVIL, WORD, Relay
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 # All that the client may write: colours, moving, erasing, modes, questions, pointer, titles, notices, the clipboard.

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Run
-from fake_client import FakeClient
 from textual import events
 from textual.pilot import Pilot
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat import i18n
 from tcpchat.tui import keys
 from tcpchat.tui.panels import help_lines, key_rows

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Run
-from fake_client import FakeClient
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat.client import Refused
 from tcpchat.core import model as m
 from tcpchat.tui import keys

@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import inputproofs
 import pytest
-from hands import Hands, KittyHands, TmuxHands
-from keyproofs import PROOFS, ROOMS, TWINS, Stage, clear, room_is
-from realterm import need_tmux
-from realworld import World
 
+from support import inputproofs
+from support.hands import Hands, KittyHands, TmuxHands
+from support.keyproofs import PROOFS, ROOMS, TWINS, Stage, clear, room_is
+from support.realterm import need_tmux
+from support.realworld import World
 from tcpchat.tui import keys
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")

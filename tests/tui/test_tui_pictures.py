@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
-from fake_client import FakeClient
 from rich.cells import cell_len
 from textual.pilot import Pilot
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat.core import model as m
 from tcpchat.tui.settings import Settings
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from realterm import PtyTerminal, Tmux, need_tmux
-from realworld import World
+
+from support.realterm import PtyTerminal, Tmux, need_tmux
+from support.realworld import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 EVIL = "\x1b]2;pwned\x1b\\\x9b31m\u202e evil"

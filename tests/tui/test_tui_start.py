@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
-from fake_client import NOON, FakeClient
-from tuiworld import chat, screen_text, settle
 
+from support.fake_client import NOON, FakeClient
+from support.tuiworld import Run, chat, screen_text, settle
 from tcpchat.client import KeyChanged, OutboxError, Refused
 from tcpchat.core import model as m
 from tcpchat.tui.app import ChatApp

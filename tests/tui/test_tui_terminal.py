@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from realterm import PtyTerminal
 from textual import events
 from textual.message import Message
 
+from support.realterm import PtyTerminal
 from tcpchat.server import Server
 from tcpchat.tui.terminal import HANGUP, PatientParser
 

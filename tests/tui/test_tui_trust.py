@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from realterm import PtyTerminal
-from realworld import World
+
+from support.realterm import PtyTerminal
+from support.realworld import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from rawpeer import Peer, Start, eventually
 
 from benchmarks.payloads import DOORS, PEER, greeting, hostile
+from support.rawpeer import Peer, Start, eventually
 from tcpchat.core import counting
 from tcpchat.core.bounds import ARGUMENTS
 from tcpchat.core.operators import ACTS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 
 import tcpchat
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 @pytest.fixture
@@ -24,7 +21,7 @@ def chat(tmp_path: Path) -> Iterator[tcpchat.Server]:
 
 @pytest.fixture(scope="module")
 def first() -> Iterator[Any]:
-    from webpage import chromium
+    from support.webpage import chromium
 
     with chromium() as driver:
         yield driver
@@ -32,7 +29,7 @@ def first() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def second() -> Iterator[Any]:
-    from webpage import chromium
+    from support.webpage import chromium
 
     with chromium(400, 800) as driver:
         yield driver

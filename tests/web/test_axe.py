@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import SIZES, THEMES, busy, look
-from webpage import Page, need
 
 import tcpchat
+from support.scene import SIZES, THEMES, busy, look
+from support.webpage import Page, need
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 

@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from scene import busy
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from webpage import Page
 
 import tcpchat
+from support.scene import busy
+from support.webpage import Page
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 

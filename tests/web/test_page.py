@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from webpage import Page, chromium
 
 import tcpchat
-from fakes.original import OriginalClient
+from support.original import OriginalClient
+from support.webpage import Page, chromium
 from tcpchat.core import model as m
 from tcpchat.trust.fingerprint import words
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from swallower import Swallower
-from webpage import Page
 
 import tcpchat
+from support.swallower import Swallower
+from support.webpage import Page
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webpage import Page
 
 import tcpchat
+from support.webpage import Page
 from tcpchat import sync
 from tcpchat.log.sqlite import FILE_NAME
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_irc_door import HELLO, Rig
 
+from support.ircrig import HELLO, Rig
 from tcpchat.core.model import Command, Message, Say
 from tcpchat.doors.irc import encode, wire
 from tcpchat.doors.irc.network import Network

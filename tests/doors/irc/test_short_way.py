@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_irc_door import HELLO, NOW, Rig
 
+from support.ircrig import HELLO, NOW, Rig
 from tcpchat.core.chat import Chat
 from tcpchat.core.model import Command, Confirm, FanOut, Message, Pong
 from tcpchat.core.sessions import Session

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_irc_door import Rig
 
-from hostile import EVENTS, FORGED
+from support.hostile import EVENTS, FORGED
+from support.ircrig import Rig
 from tcpchat.doors import irc
 from tcpchat.doors.irc import caps, wire
 from tcpchat.doors.irc.network import Network

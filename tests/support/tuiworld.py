@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fake_client import NOON, FakeClient
 from textual.pilot import Pilot
 
 from tcpchat.client import Sent
 
+from .fake_client import NOON, FakeClient
+
+Run = Callable[..., AbstractAsyncContextManager[Pilot[int]]]  # what the fixture of this name is
 DAY = 86_400_000
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from realpeer import wait
+from .realpeer import wait
 
 PROMPT = "< press <enter> to see menu: >"
 

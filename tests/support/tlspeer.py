@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
+from tcpchat.server import Server
+
+Start = Callable[..., Server]  # what the fixture of this name is: in a thread
 SECONDS = 20
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from realterm import WAIT, PtyTerminal, Tmux
+from .realterm import WAIT, PtyTerminal, Tmux
 
 ESCAPE_SECONDS = 0.25  # silence is what makes the byte Esc a key, and not the beginning of one
 Wanted = str | Callable[[str], object]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from hands import Hands, do
-from realworld import World
+from .hands import Hands, do
+from .realworld import World
 
 
 class Stage(NamedTuple):

@@ -1,21 +1,19 @@
 """A chat as people would have it, for pictures of the page and for looking at it with axe.
 
-``python tests/web/scene.py`` makes the pictures of docs/pictures.
+``python -m tests.support.scene`` makes the pictures of docs/pictures.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-from webpage import Page, chromium
-
 import tcpchat
+
+from .webpage import Page, chromium
 
 SIZES = {"desktop": (1200, 720), "phone": (360, 720)}
 THEMES = ("light", "dark")

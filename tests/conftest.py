@@ -1,4 +1,4 @@
-"""A server in this process, on a free port, with its messages in a folder that goes away."""
+"""What tests of several rooms begin with: servers in this process, on free ports, with folders that go away."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rawpeer import Peer, Start
 
+from support.rawpeer import Peer, Start
 from tcpchat.server import Server
 
 
-@pytest.fixture(autouse=True)
-async def _close_peers() -> AsyncIterator[None]:
+@pytest.fixture
+async def closed_peers() -> AsyncIterator[None]:
+    """Close every peer that the test makes."""
     yield
     while Peer.made:
         await Peer.made.pop().gone()
 
 
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, closed_peers: None) -> AsyncIterator[Start]:
     """Start servers with settings; all are stopped at the end."""
     servers: list[Server] = []
 
     async def begin(**settings: Any) -> Server:
-        server = Server(**{"port": 0, "data": tmp_path, **settings})
+        server = Server(**{"port": 0, "data": tmp_path / "data", **settings})
         await server.start()
         servers.append(server)
         return server

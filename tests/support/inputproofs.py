@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from keyproofs import Stage, again, clear, matches, proof, without
+from .keyproofs import Stage, again, clear, matches, proof, without
 
 
 @proof("send")

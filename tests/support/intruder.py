@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from rawpeer import PATIENCE, Peer
-
 from tcpchat.core.rules import challenge_text
 from tcpchat.trust.keys import Key
+
+from .rawpeer import PATIENCE, Peer
 
 _refs = itertools.count(1)
 

@@ -1,1 +1,0 @@
-"""Lets the tests of all doors share ``hostile``."""
