@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcpchat.doors.choose import FIRST_BYTES_MAX, HTTP_METHODS, IRC_VERBS, choose
+from tcpchat.doors.choose import FIRST_BYTES_MAX, choose
+from tcpchat.doors.registry import HTTP_METHODS, IRC_VERBS
 
 KINDS = {"native", "seed", "irc", "web", "tls", "more", "none"}
 

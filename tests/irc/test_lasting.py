@@ -204,15 +204,18 @@ def test_whowas(start: Start) -> None:
 
 
 def test_whowas_is_bounded(data: Path) -> None:
+    from tcpchat.doors import Table
     from tcpchat.server.realmstore import open_file, store
 
-    db = open_file(data / "irc.db")
-    rows = [(f"duck{number}", "u", "h", "r", float(number)) for number in range(25)]
-    store(db, {}, rows[:20], 10)
-    store(db, {}, rows[20:], 10)
+    marks = Table("marks", ("login", "target", "at"), keys=2)
+    tables = (marks, Table("whowas", ("login", "user", "host", "real", "at"), most=10))
+    db = open_file(data / "irc.db", tables)
+    rows: list[tuple[object, ...]] = [(f"duck{number}", "u", "h", "r", float(number)) for number in range(25)]
+    store(db, tables, {"whowas": rows[:20]})
+    store(db, tables, {"whowas": rows[20:]})
     assert [row[0] for row in db.execute("SELECT login FROM whowas ORDER BY id")] == [f"duck{n}" for n in range(15, 25)]
-    store(db, {("duck", "#pond"): 5, ("duck", "#lake"): 6}, [], 10)
-    store(db, {("duck", "#pond"): 0}, [], 10)
+    store(db, tables, {"marks": [("duck", "#pond", 5), ("duck", "#lake", 6)]})
+    store(db, tables, {"marks": [("duck", "#pond")]})
     assert list(db.execute("SELECT * FROM marks")) == [("duck", "#lake", 6)]
     db.close()
 

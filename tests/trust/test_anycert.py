@@ -55,7 +55,7 @@ class Peer:
 
 @pytest.fixture
 def layer(tmp_path: Path) -> AnyCertLayer:
-    return AnyCertLayer(openssl_layer.context(certificates.own(tmp_path)), "SHA256:x")
+    return AnyCertLayer(openssl_layer.context(certificates.own(tmp_path), ("irc",)), "SHA256:x")
 
 
 def test_a_conversation(layer: AnyCertLayer, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from typing import Any, get_args
 
 import msgspec
 
+from tcpchat.core.errors import CODES
 from tcpchat.core.model import AnyCommand, AnyEvent, Command, Event, Fault, Goodbye, Hello, Mode, Refused, Say
 from tcpchat.core.sessions import Traits
+from tcpchat.doors import Door, Peer, Realm
 
 DIALECT = "native"
 PROTO = 1  # version of this protocol; new fields and new messages do not change it
@@ -120,17 +122,17 @@ class Lines:
         return rest
 
 
-class ServerSide:
+class ServerSide(Door):
     """The server's half: lines to commands, events to lines."""
 
     name = "native"
     traits = Traits()
     dialect = DIALECT
+    units: int
+    ready = True
+    sequential = unread = busy = entering = producing = False
 
-    piece = 4096
-    unread = False
-
-    __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure", "units")
+    __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure", "units", "wake")
 
     def __init__(
         self, *, address: str = "", secure: bool = False, local: bool = False, max_line: int = MAX_LINE
@@ -164,10 +166,6 @@ class ServerSide:
             self._lines.too_long = False
             commands.append(self._too_large())
         return commands
-
-    def more(self, now: float) -> list[Command]:
-        """Nothing: lines are looked at as they come."""
-        return []
 
     def _last_line(self, commands: list[Command]) -> None:
         """``printf '{...}' | nc`` sends no newline. What was cut off in the middle is never valid JSON."""
@@ -222,24 +220,21 @@ class ServerSide:
         """See encode."""
         return encode(event)
 
-    def mark(self, seq: int) -> bytes:
-        """Nothing: native peers confirm by themselves."""
-        return b""
-
-    @property
-    def ready(self) -> bool:
-        """Always: what has not been confirmed costs this door nothing."""
-        return True
-
     def data_to_send(self) -> bytes:
         """Return and forget the bytes that wait for the peer."""
         data = b"".join(self._out)
         self._out.clear()
         return data
 
-    def tick(self, now: float) -> list[Command]:
-        """Nothing: this door has no time-outs of its own."""
-        return []
+
+class NativeRealm(Realm):
+    """The native protocol."""
+
+    def door(self, peer: Peer) -> ServerSide:
+        return ServerSide(address=peer.address, secure=peer.secure, local=peer.local)
+
+    def refuse_plain(self, data: bytes) -> bytes:
+        return encode(Refused(code="tls_required", text=CODES["tls_required"].text, fatal=True))
 
 
 def _fits(value: object) -> bool:

@@ -28,12 +28,13 @@ from tcpchat.core.model import (
     RoomEvent,
     Welcome,
 )
-from tcpchat.doors import Door
-from tcpchat.doors.choose import choose
+from tcpchat.doors import Door, Peer
+from tcpchat.doors.choose import FIRST_BYTES_MAX, choose
+from tcpchat.doors.registry import KINDS
 from tcpchat.server import clock
 from tcpchat.server.fanout import faulty
-from tcpchat.server.keepalive import PINGLESS, TICKS_PER_SECOND, look
-from tcpchat.server.registry import DOORS, TLS_REFUSED, Layer, open_door, plain_refused
+from tcpchat.server.keepalive import TICKS_PER_SECOND, look
+from tcpchat.server.layer import TLS_REFUSED, Layer
 from tcpchat.server.sockets import keep_alive, peer_address, why_lost
 from tcpchat.server.turns import BYTES_A_UNIT, FREE, cut
 from tcpchat.trust.client_hello import whole
@@ -41,13 +42,11 @@ from tcpchat.trust.client_hello import whole
 if TYPE_CHECKING:
     from tcpchat.core.sessions import Session
     from tcpchat.core.state import User
-    from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.server import Server
     from tcpchat.server.fanout import Parcel
 
 logger = logging.getLogger("tcpchat.server")
 
-FIRST_BYTES_MAX = 1024  # any protocol spoken here shows itself far earlier
 COPIED_MAX = 16_384  # bytes: bigger pieces, which many others get too, are not copied for each
 ANSWERS_MAX = 32_768  # bytes of answers gathered before they are written, so that a full pipe is noticed
 COUNTED = frozenset({Append, Keep})  # what the chat or others' messages bound: all else is counted here
@@ -61,10 +60,10 @@ class Connection(asyncio.BufferedProtocol):
     """One peer on the port."""
 
     __slots__ = (
-        "address", "backlog", "closed", "closing", "commands", "counted", "door", "end", "ended", "entering", "first",
-        "full", "heard", "held", "irc", "last", "layer", "loading", "loads", "local", "out", "parcels", "pinged",
+        "backlog", "closed", "closing", "commands", "counted", "door", "end", "ended", "entering", "first",
+        "full", "heard", "held", "last", "layer", "loading", "loads", "out", "parcels", "peer", "pinged",
         "pipe", "queued", "server", "session", "spent", "spent_at", "told", "touched", "transport", "unsent", "user",
-        "waiting",
+        "visitor", "waiting",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -73,7 +72,8 @@ class Connection(asyncio.BufferedProtocol):
         self.door: Door
         self.session: Session | None = None
         self.layer: Layer | None = None
-        self.address, self.local = "", False
+        self.peer = Peer()  # who is there, by an address that is counted
+        self.visitor: Peer | None = None  # what the door has learnt about that
         self.first: bytes | None = b""  # first bytes until the door is chosen; None from then on
         # Lists while there is something in them: an empty tuple costs a connection nothing.
         self.out: list[bytes | memoryview] | tuple[()] = ()  # what leaves at the end of this turn
@@ -93,7 +93,6 @@ class Connection(asyncio.BufferedProtocol):
         self.unsent = 0  # bytes of answers gathered in this turn
         self.user: User | None = None  # who has been welcomed here, quiet sessions aside
         self.entering = False  # its door still shows the rooms: answers may come, messages not yet
-        self.irc: IrcDoor | None = None  # the door, or the one inside a WebSocket: its lines wait for answers
         self.heard = server.ticks
         self.pinged = self.closed = self.closing = False
         self.end = 0  # tick at which a closing connection is cut
@@ -104,7 +103,8 @@ class Connection(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "set_write_buffer_limits")
         self.transport = transport  # type: ignore[assignment]
         self.transport.set_write_buffer_limits(high=self.server.config.write_buffer)
-        self.address, self.local = peer_address(transport)
+        address, local = peer_address(transport)
+        self.peer = Peer(address, False, local)
         refusal = self.server.admit(self)
         if refusal:
             self.polite(refusal)
@@ -168,8 +168,8 @@ class Connection(asyncio.BufferedProtocol):
         if session is not None:
             self.pipe.run(self.server.chat.close(session, clock.now(), why_lost(exc)))
             session.carrier = None
-        if self.irc is not None:
-            self.irc.closed(session is not None and session.user is not None and session.user.online)
+        if self.first is None:
+            self.door.closed(session is not None and session.user is not None and session.user.online)
 
     def pause_writing(self) -> None:
         """The peer reads too slowly: its feed leaves the live set, and it is not read either (answers need room)."""
@@ -196,20 +196,21 @@ class Connection(asyncio.BufferedProtocol):
                 self._unknown()
         elif kind == "tls" and self.layer is None:
             self._start_tls(data)
-        elif kind in DOORS and self.layer is None and self.server.config.require_tls:
-            self._insist(kind, data)
-        elif kind in DOORS:
-            self._enter(kind, data)
-        else:
+        elif kind not in KINDS:
             self._unknown()
+        elif self.layer is None and self.server.config.require_tls:
+            self._insist(kind, data)
+        else:
+            self._enter(kind, data)
 
     def _insist(self, kind: str, data: bytes) -> None:
         """Only TLS is taken here: say so in the peer's language."""
-        answer = plain_refused(kind, data)
+        refuse = self.server.site.realm(kind).refuse_plain
+        answer = refuse(data)
         if answer is None and len(data) < FIRST_BYTES_MAX:
             self.first = data  # the rest of the head is on its way
         else:
-            self.polite(answer or plain_refused(kind, data + b"\r\n\r\n") or b"")
+            self.polite(answer or refuse(data + b"\r\n\r\n") or b"")
 
     def _start_tls(self, data: bytes) -> None:
         if self.server.tls is None:
@@ -233,14 +234,17 @@ class Connection(asyncio.BufferedProtocol):
             self._ended()
 
     def _enter(self, kind: str, data: bytes) -> None:
-        secure = self.layer is not None
-        settings = getattr(self.server, kind, None)  # of IRC and the web; read only when somebody speaks it
-        door = open_door(kind, settings, self.address, secure, self.local)
-        if door is None:
-            self.polite(f"This server does not speak {kind} yet.\r\n".encode())
-            return
+        layer = self.layer
+        certfp = layer.certfp if layer is not None else ""
+        self.peer = Peer(self.peer.address, layer is not None, self.peer.local, certfp)
+        self._open(self.server.site.realm(kind).door(self.peer))
+        self._received(data)
+
+    def _open(self, door: Door) -> None:
+        """This door takes the connection, as a new session of the chat."""
         self.door, self.first, self.heard = door, None, self.server.ticks
-        if door.name in PINGLESS:
+        door.wake = self.wake
+        if door.pingless:
             keep_alive(self.transport)
         random = secrets.token_urlsafe(36)
         self.session = self.server.chat.open(
@@ -249,24 +253,30 @@ class Connection(asyncio.BufferedProtocol):
             device=random[32:],
             door=door.name,
             dialect=door.dialect,
-            secure=secure,
-            local=self.local,
-            address=self.address,
-            certfp=self.layer.certfp if self.layer is not None else "",
+            secure=self.peer.secure,
+            local=self.peer.local,
+            address=self.peer.address,
+            certfp=self.peer.certfp,
             traits=door.traits,
             binding=self.layer.fingerprint if self.layer is not None and not door.traits.proof_is_unbound else "",
         )
         self.session.carrier = self
-        if kind == "irc":
-            self.speaks_irc(door)  # type: ignore[arg-type]
-        self._received(data)
 
-    def speaks_irc(self, door: IrcDoor) -> None:
-        """The peer speaks IRC, be it inside a WebSocket: what holds for IRC in the chat holds for it."""
-        self.irc = door
-        door.wake = self.wake
-        if self.session is not None:
-            self.session.door, self.session.traits, door.certfp = door.name, door.traits, self.session.certfp
+    def _met(self, peer: Peer | None) -> None:
+        """The door has learnt who is there, and what is spoken inside."""
+        self.visitor = peer
+        if peer is None:
+            return
+        session = self.session
+        if session is not None:
+            if session.traits is not self.door.traits:
+                session.traits, session.opened = (
+                    self.door.traits,
+                    clock.now(),
+                )  # a WebSocket now: it says hello, and soon
+            session.door = self.door.name
+            session.address, session.secure, session.local = peer.address, peer.secure, peer.local
+        self.server.moved(self, peer)
 
     def _received(self, data: bytes) -> None:
         """A piece at once, the rest when others have had their turn."""
@@ -302,8 +312,8 @@ class Connection(asyncio.BufferedProtocol):
         door, session, pipe = self.door, self.session, self.pipe
         before, self.counted = door.units, 0
         commands = receive(now)
-        if self.irc is None and door.name == "web":
-            self.server.look_inside(self, door)  # type: ignore[arg-type]
+        if door.visitor is not self.visitor:
+            self._met(door.visitor)
         self.told = True
         if not self.touched:
             self.touched = True
@@ -315,7 +325,7 @@ class Connection(asyncio.BufferedProtocol):
             units += len(data) // BYTES_A_UNIT
         if units:
             self.server.turns.charge(self, units, now)
-        if self.irc is not None and self.irc.busy:
+        if door.busy:
             self.pause("door")
         if self.commands or door.unread:
             self.server.turns.wait(self)
@@ -356,18 +366,12 @@ class Connection(asyncio.BufferedProtocol):
             self._write_out()
         return self.full or len(self.loads) > LOADS_MAX
 
-    def _stirred(self, irc: IrcDoor) -> bool:
-        """May something have changed by which lines can go on, or this peer can be read again?"""
-        if irc.queue or irc.commands or self.held or irc.entering != self.entering:
-            return True
-        return self.session is not None and self.door.dialect is not self.session.dialect
-
-    def _go_on(self, irc: IrcDoor) -> None:
-        """Lines that waited for an answer may go on now."""
-        now = clock.now()
-        self.counted, before = 0, irc.units
+    def _go_on(self) -> None:
+        """Lines that waited for an answer may go on now, and this peer may perhaps be read again."""
+        now, door = clock.now(), self.door
+        self.counted, before = 0, door.units
         try:
-            while not self.full and (commands := irc.more(now)) and self.session is not None and not self.closing:
+            while not self.full and (commands := door.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
                 self._crowded()
             if self.session is not None:
@@ -375,15 +379,15 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:
             self.bug()
             return
-        if irc.busy:
+        if door.busy:
             self.pause("door")
         else:
             self.unpause("door")
-        if units := irc.units - before - self.counted:
+        if units := door.units - before - self.counted:
             self.server.turns.charge(self, units, now)
-        if self.commands or irc.unread:
+        if self.commands or door.unread:
             self.server.turns.wait(self)
-        if self.session is not None and irc.entering != self.entering:
+        if self.session is not None and door.entering != self.entering:
             self.entering = not self.entering
             if self.entering:
                 self.server.chat.paused(self.session)
@@ -402,7 +406,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def bug(self) -> None:
         """An exception is a fault of ours: a traceback in the log, a polite goodbye on this connection."""
-        logger.exception("! a fault of this server, in the connection of %s", self.address)
+        logger.exception("! a fault of this server, in the connection of %s", self.peer.address)
         if self.closing:
             return
         try:
@@ -464,8 +468,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         door = self.door
         if self.told:
-            if self.irc is not None and self._stirred(self.irc):
-                self._go_on(self.irc)
+            if door.sequential or "door" in self.held:
+                self._go_on()
                 if self.closing:
                     return
             self._gather()
@@ -478,7 +482,7 @@ class Connection(asyncio.BufferedProtocol):
         if door.unread:
             self.server.turns.wait(self)
         if door.closing:
-            self._close(linger=self.irc is not None and self.irc.overlong)
+            self._close(linger=door.lingers)
         elif not door.ready and not self.waiting:
             self.waiting = True
             if self.session is not None:

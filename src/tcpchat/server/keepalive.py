@@ -16,7 +16,6 @@ logger = logging.getLogger("tcpchat.server")
 TICKS_PER_SECOND = 10
 NO_FIRST_BYTES = b"tcpchat: no first bytes in time.\r\n"
 STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
-PINGLESS = frozenset({"seed"})  # the original protocol has no ping: the kernel's keepalive takes its place
 
 
 def look(peer: Connection, now: float) -> None:
@@ -30,16 +29,16 @@ def look(peer: Connection, now: float) -> None:
         if silent >= config.first_bytes_seconds:
             peer.polite(NO_FIRST_BYTES if peer.first[:1] != b"\x16" else b"")  # half a TLS record: nothing plain
     elif peer.pinged and silent > patience(peer) - 1 and dead(peer, silent):  # 1: the next look is too late
-        logger.info("! %s gave no sign of life", peer.address)
+        logger.info("! %s gave no sign of life", peer.peer.address)
         peer.hang_up("timeout")
     else:
         _tick_door(peer, silent, now)
 
 
 def patience(peer: Connection) -> float:
-    """Seconds without a sign of life until this peer is dead: people's IRC clients ask rarely themselves."""
-    config = peer.server.config
-    return config.dead_after if peer.irc is None else config.irc_dead_after
+    """Seconds without a sign of life until this peer is dead."""
+    own = peer.door.patience
+    return peer.server.config.dead_after if own is None else own
 
 
 def _tick_door(peer: Connection, silent: float, now: float) -> None:
@@ -47,7 +46,7 @@ def _tick_door(peer: Connection, silent: float, now: float) -> None:
     if peer.session is not None:
         for command in commands:
             peer.pipe.run(peer.server.chat.receive(peer.session, command, now))
-    if silent >= patience(peer) / 2 and not peer.pinged and peer.door.name not in PINGLESS:
+    if silent >= patience(peer) / 2 and not peer.pinged and not peer.door.pingless:
         peer.pinged = True
         peer.tell(Pinged(token=str(int(now))))
     peer.wake()

@@ -19,8 +19,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -28,26 +27,25 @@ import msgspec
 
 from tcpchat.config import Config
 from tcpchat.core.chat import Chat
-from tcpchat.core.text import decoded
 from tcpchat.core.version import VERSION
-from tcpchat.doors.web.visitors import host_of
+from tcpchat.doors import Peer
+from tcpchat.doors.registry import alpn
 from tcpchat.log import Log, LogLost
 from tcpchat.server import clock
 from tcpchat.server.connection import LINGER_SECONDS, Connection
-from tcpchat.server.datafolder import blaming, explained, exposed, keeping_private, make_folder, private_file
+from tcpchat.server.datafolder import blaming, exposed, keeping_private, make_folder, private_file
 from tcpchat.server.keepalive import TICKS_PER_SECOND
+from tcpchat.server.layer import Layer
 from tcpchat.server.pipe import PENDING_MAX, Pipe
-from tcpchat.server.registry import Layer
+from tcpchat.server.site import ServerSite, split
 from tcpchat.server.sockets import BACKLOG, listen, make_prompt
 from tcpchat.server.textlog import AuditLog, Eraser, move_on
 from tcpchat.server.thread import ServerThread, collecting_nothing
 from tcpchat.server.turns import READ_MAX, Turns
-from tcpchat.trust.fingerprint import CertificateError, words
+from tcpchat.trust.fingerprint import CertificateError
 
 if TYPE_CHECKING:
-    from tcpchat.doors.irc.network import Network
-    from tcpchat.doors.web.door import WebDoor, WebSettings
-    from tcpchat.server.realmstore import Kept
+    from tcpchat.trust.certificates import Certificate
     from tcpchat.trust.tls import Tls
 
 DATABASES = ("tcpchat.db", "tcpchat.db-wal", "tcpchat.db-shm", "irc.db", "irc.db-wal", "irc.db-shm")
@@ -58,7 +56,6 @@ logger = logging.getLogger("tcpchat.server")
 RENEW_TICKS = 3_600 * TICKS_PER_SECOND  # once an hour the certificate is read again: its operator may have renewed it
 LOOK_TICKS = 60 * TICKS_PER_SECOND  # once a minute: is the self-made one still good? The clock may have been set right
 PEEK_SECONDS = 0.05  # between two looks at who is still here while stopping
-WARNINGS_MAX = 20  # things that the log says once of what strangers ask for
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
 
@@ -91,6 +88,7 @@ class Server:
         self.log: Log | None = log
         self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
         self.pending_max = PENDING_MAX
+        self.site = ServerSite(self)
         self.connections: set[Connection] = set()
         self.chat: Chat
         self.pipe: Pipe
@@ -100,8 +98,6 @@ class Server:
         place = self.config.syslog if self.config.syslog not in ("", "off") else "syslog"
         self.eraser = Eraser(self.audit, None if self.data is None else self.data / place)
         self._addresses: dict[str, int] = {}
-        self._names: tuple[object, tuple[str, ...]] | None = None  # of the certificate that they were read from
-        self._warned: set[str] = set()
         self._wheel: list[set[Connection]] = [set() for _ in range(TICKS_PER_SECOND)]
         self._listeners: list[asyncio.AbstractServer] = []
         self._pump: asyncio.Task[None] | None = None
@@ -112,7 +108,6 @@ class Server:
         self._stopping: asyncio.Task[None] | None = None
         self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
-        self._irc_kept: Kept
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of a server without a folder of its own
 
     @classmethod
@@ -120,40 +115,6 @@ class Server:
         """A server with settings read by tcpchat.config.load."""
         values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
         return cls(console=console, **values)
-
-    @cached_property
-    def irc(self) -> Network:
-        """What all IRC connections of this server share."""
-        from tcpchat.doors.irc.network import Network
-
-        return Network(self.config)
-
-    @cached_property
-    def web(self) -> WebSettings:
-        """What all web connections of this server share."""
-        from tcpchat.doors.web.door import WebSettings
-
-        return msgspec.structs.replace(
-            WebSettings.of(self.config), irc=self.irc, key=self._key, names=self._web_names, warn=self._warn_once
-        )
-
-    def _web_names(self) -> tuple[str, ...]:
-        """Names by which browsers may ask for this server: those it was given, its machine's, its certificate's."""
-        certificate = self._tls.certificate if self._tls is not None else None
-        if self._names is None or self._names[0] is not certificate:
-            from tcpchat.trust.certificates import names_of
-
-            config, machine = self.config, socket.gethostname()
-            given = [config.host, config.server_name, *split(config.names), *map(host_of, split(config.origins))]
-            shown = names_of(certificate) if certificate is not None else []
-            self._names = certificate, tuple({*given, machine, f"{machine}.local", *shown})
-        return self._names[1]
-
-    def _warn_once(self, text: str) -> None:
-        """Tell the operator once, and not of more than a few things: strangers may cause it."""
-        if text not in self._warned and len(self._warned) < WARNINGS_MAX:
-            self._warned.add(text)
-            logger.warning("! %s", text)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -198,7 +159,7 @@ class Server:
         with keeping_private(self.data, DATABASES):
             await self._restore()
         self._open_syslog()
-        self._open_irc()
+        self.site.open(time.time())
         self._let_operators_in(sockets)
 
     def _private_files(self) -> tuple[str, ...]:
@@ -231,34 +192,6 @@ class Server:
                     out.write(secrets.token_hex(32) + "\n")
             return path.read_bytes()
 
-    def _preferences(self, target: str) -> Mapping[str, str]:
-        """What the log keeps of a room or login."""
-        state = self.chat.state
-        found = state.room(target) if target.startswith("#") else state.find(target)
-        return found.prefs if found is not None else {}
-
-    def _open_irc(self) -> None:
-        """Give IRC back what it kept, and say where TLS is."""
-        from tcpchat.server.realmstore import Kept
-
-        if self.config.sts_seconds > 0 and not self.config.tls_cert:
-            logger.warning("! sts with a self-made certificate: IRC clients will refuse it and not come plain either")
-        self.irc.preferences = self._preferences
-        if self.tls is not None:
-            self.irc.sts_port = self.irc.sts_port or self.port
-        self._irc_kept = Kept(self.irc, self.data)
-        self._irc_kept.open()
-        self._look_at_motd()
-
-    def _look_at_motd(self) -> None:
-        """It is read for each IRC client anew, and may be put there later: what is wrong with it is said, no more."""
-        if self.irc.motd_path:
-            path = Path(self.irc.motd_path)
-            try:
-                decoded(path.read_bytes())
-            except (OSError, ValueError) as error:
-                logger.warning("! no message of the day: %s", explained(path, error, "Correct it, or --motd."))
-
     def _place(self) -> Path:
         """The data folder, or one that goes away with the server."""
         if self.data is not None:
@@ -277,12 +210,8 @@ class Server:
             from tcpchat.trust.tls import Tls
 
             files = config.tls_cert, config.tls_key, config.tls_client_ca
-            self._tls = Tls(self._place(), *files, name=config.host, ask=config.tls_client_certs)
+            self._tls = Tls(self._place(), *files, name=config.host, ask=config.tls_client_certs, alpn=tuple(alpn()))
             self.tls = self._tls.layer
-
-    def _key(self) -> dict[str, str]:
-        """The key of TLS as the page shows it."""
-        return {"fingerprint": self.fingerprint, "words": words(self.fingerprint)} if self.fingerprint else {}
 
     @property
     def addresses(self) -> list[str]:
@@ -294,6 +223,11 @@ class Server:
     def fingerprint(self) -> str:
         """Of the key that clients are shown; "" without TLS."""
         return self._tls.fingerprint if self._tls is not None else ""
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What clients are shown; None without TLS."""
+        return self._tls.certificate if self._tls is not None else None
 
     def reload(self) -> None:
         """Read the certificate again (renew the self-made one); who is connected stays so, new connections get it."""
@@ -422,7 +356,7 @@ class Server:
             except Exception:  # the next start replays the entries instead
                 logger.exception("! no snapshot")
         await self.log.close()
-        await self._irc_kept.close()
+        await self.site.store.close()
         self.audit.flush()
         await self.eraser.end()
         self._close_syslog()
@@ -461,7 +395,7 @@ class Server:
         """Count a new connection; b"" lets it in, else the line it is refused with."""
         self.connections.add(connection)
         self._wheel[id(connection) // 64 % TICKS_PER_SECOND].add(connection)
-        if not self._count(connection.address):
+        if not self._count(connection.peer.address):
             return b"tcpchat: too many connections from your address.\r\n"
         if len(self.connections) > self.config.connections:
             return b"tcpchat: this server is full.\r\n"
@@ -471,7 +405,7 @@ class Server:
         """A connection is gone."""
         self.connections.discard(connection)
         self._wheel[id(connection) // 64 % TICKS_PER_SECOND].discard(connection)
-        self._uncount(connection.address)
+        self._uncount(connection.peer.address)
         if self._vacant is not None and not self.connections:
             self._vacant.set()
         if connection.user is not None:
@@ -488,7 +422,7 @@ class Server:
     def _is_proxy(self, address: str) -> bool:
         from tcpchat.doors.web.visitors import inside
 
-        return inside(address, self.web.proxies)
+        return inside(address, tuple(split(self.config.proxies)))
 
     def _uncount(self, address: str) -> None:
         place = household(address)
@@ -498,23 +432,15 @@ class Server:
         else:
             self._addresses.pop(place, None)
 
-    def look_inside(self, connection: Connection, door: WebDoor) -> None:
-        """What a web door has learnt: that IRC is spoken in it, and through a proxy by whom."""
-        session = connection.session
-        if session is not None and session.traits is not door.traits:
-            session.traits, session.opened = door.traits, clock.now()  # a WebSocket now: it says hello, and soon
-        if door.irc is not None:
-            connection.speaks_irc(door.irc)
-        if session is None or (door.address, door.secure, door.local) == (
-            session.address, session.secure, session.local,
-        ):  # fmt: skip
+    def moved(self, connection: Connection, peer: Peer) -> None:
+        """A door has learnt by whom a connection is used: another address, if it is a proxy's."""
+        if peer.address == connection.peer.address:
+            connection.peer = peer
             return
-        session.address, session.secure, session.local = door.address, door.secure, door.local
-        if door.address != connection.address:
-            self._uncount(connection.address)
-            connection.address, connection.local = door.address, door.local
-            if not self._count(door.address):
-                connection.hang_up("too_many", "Too many connections from your address.")
+        self._uncount(connection.peer.address)
+        connection.peer = peer
+        if not self._count(peer.address):
+            connection.hang_up("too_many", "Too many connections from your address.")
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -526,7 +452,7 @@ class Server:
         try:
             self.pipe.run(self.chat.set_clock(time.time(), now))
             self.pipe.run(self.chat.tick(now))
-            self.irc.tick()
+            self.site.tick(now)
         except Exception:
             logger.exception("! a fault of this server, in tick")
         for connection in list(self._wheel[self.ticks % TICKS_PER_SECOND]):
@@ -539,7 +465,7 @@ class Server:
         self.eraser.tick()
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
-            self._irc_kept.tick()
+            self.site.store.tick()
         if self.ticks % RENEW_TICKS == 0 or (self.ticks % LOOK_TICKS == 0 and self._tls is not None and self._tls.due):
             self.reload()
 
@@ -594,8 +520,3 @@ def household(address: str) -> str:
         return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False).network_address)
     except ValueError:
         return address
-
-
-def split(words: str) -> list[str]:
-    """A list as settings have it, with blanks or commas between."""
-    return words.replace(",", " ").split()

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
 
 from tcpchat.trust.certificates import Certificate
 from tcpchat.trust.fingerprint import CertificateError
-from tcpchat.trust.tls import HANDSHAKE_MAX, PROTOCOLS, RECORD
+from tcpchat.trust.tls import HANDSHAKE_MAX, RECORD
 
 logger = logging.getLogger("tcpchat.trust")
 
@@ -26,7 +27,7 @@ OUT = 65_536  # bytes taken from OpenSSL at a time
 
 
 class AnyCertLayer:
-    """One connection's encryption, server side. Fulfils doorway.Layer."""
+    """One connection's encryption, server side. Fulfils server.layer.Layer."""
 
     __slots__ = ("_came", "_tls", "certfp", "closing", "ended", "established", "fingerprint")
 
@@ -104,7 +105,7 @@ class AnyCertLayer:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def context(certificate: Certificate) -> SSL.Context:
+def context(certificate: Certificate, alpn: tuple[str, ...] = ()) -> SSL.Context:
     """What all connections with one certificate share. Raises CertificateError."""
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -113,7 +114,8 @@ def context(certificate: Certificate) -> SSL.Context:
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     made.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 34 KB a connection that is silent, as Python's own ssl gives back too
     made.set_verify(SSL.VERIFY_PEER, _welcome)
-    made.set_alpn_select_callback(_select)
+    if alpn:
+        made.set_alpn_select_callback(partial(_select, alpn))
     try:
         made.use_certificate_chain_file(os.fspath(certificate.cert))
         made.use_privatekey_file(os.fspath(certificate.key))
@@ -128,5 +130,5 @@ def _welcome(*_: Any) -> bool:
     return True
 
 
-def _select(_: Any, offered: list[bytes]) -> Any:
-    return next((one for one in offered if one.decode("latin-1") in PROTOCOLS), SSL.NO_OVERLAPPING_PROTOCOLS)
+def _select(spoken: tuple[str, ...], _: Any, offered: list[bytes]) -> Any:
+    return next((one for one in offered if one.decode("latin-1") in spoken), SSL.NO_OVERLAPPING_PROTOCOLS)

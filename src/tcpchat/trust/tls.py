@@ -26,11 +26,10 @@ logger = logging.getLogger("tcpchat.trust")
 
 HANDSHAKE_MAX = 65_536  # bytes of a peer until its handshake is done; with a chain of client certificates it is ~10,000
 RECORD = 16_384  # the most that one TLS record holds, RFC 8446 5.1
-PROTOCOLS = ["http/1.1", "irc", "tcpchat"]  # ALPN; who asks for none of them is served all the same
 
 
 class TlsLayer:
-    """One connection's encryption, server side. Fulfils doorway.Layer."""
+    """One connection's encryption, server side. Fulfils server.layer.Layer."""
 
     __slots__ = (
         "_came",
@@ -123,11 +122,21 @@ class Tls:
     """The TLS of a server: makes layers, re-reads its certificate without dropping anyone."""
 
     def __init__(
-        self, folder: Path, cert: str = "", key: str = "", client_ca: str = "", *, name: str = "", ask: bool = False
+        self,
+        folder: Path,
+        cert: str = "",
+        key: str = "",
+        client_ca: str = "",
+        *,
+        name: str = "",
+        ask: bool = False,
+        alpn: tuple[str, ...] = (),
     ) -> None:
-        """``ask``: take any certificate that an IRC client has, if pyOpenSSL is installed."""
+        """``ask``: take any certificate that an IRC client has, if pyOpenSSL is installed. ``alpn``: the protocols
+        (RFC 7301); who asks for none of them is served all the same."""
         self._folder, self._cert, self._key, self._client_ca = folder, cert, key, client_ca
         self._names = [name] if name else []
+        self._alpn = alpn
         self._ask = ask and importlib.util.find_spec("OpenSSL") is not None
         self.certificate: Certificate
         self._context: ssl.SSLContext
@@ -150,11 +159,11 @@ class Tls:
             certificate = given(Path(self._cert), Path(self._key) if self._key else None)
         else:
             certificate = own(self._folder, names=self._names)
-        made = context(certificate, self._client_ca)
+        made = context(certificate, self._client_ca, self._alpn)
         if self._ask:
             from tcpchat.trust import openssl_layer
 
-            self._asking = openssl_layer.context(certificate)
+            self._asking = openssl_layer.context(certificate, self._alpn)
         self._context, self.certificate = made, certificate
 
     def layer(self, hello: bytes = b"") -> TlsLayer | AnyCertLayer:
@@ -167,13 +176,14 @@ class Tls:
         return TlsLayer(self._context, self.certificate.fingerprint)
 
 
-def context(certificate: Certificate, client_ca: str = "") -> ssl.SSLContext:
+def context(certificate: Certificate, client_ca: str = "", alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     """What all connections with one certificate share. Raises CertificateError."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION  # CVE-2011-1473, CVE-2012-4929
     made.num_tickets = 1  # of TLS 1.3: enough for a browser's next connection
-    made.set_alpn_protocols(PROTOCOLS)
+    if alpn:
+        made.set_alpn_protocols(list(alpn))
     try:
         made.load_cert_chain(certificate.cert, certificate.key)
     except (OSError, ssl.SSLError) as error:

@@ -14,6 +14,7 @@ import msgspec
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Message, Pong, TypingNotice
 from tcpchat.core.sessions import Traits
+from tcpchat.doors import Door, nothing
 from tcpchat.doors.irc import caps, encode, events, joins, messages, refusals, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
 from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
@@ -38,7 +39,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 BYTES_MAX = wire.MAX_TAGS + wire.MAX_LINE  # of one line with its tags
 
 
-class IrcDoor:
+class IrcDoor(Door):
     """The codec of one IRC connection."""
 
     name = "irc"
@@ -51,8 +52,11 @@ class IrcDoor:
         gives_host=True,
         staff_needs_oper=True,
     )
-    ready = True
-    piece = 4096
+    ready = sequential = True
+    producing = False
+    dialect: frozenset[str]
+    entering: bool
+    units: int
 
     # There are thousands of these, and most of what is in one is empty: an empty tuple or string costs it nothing.
     __slots__ = (
@@ -167,6 +171,16 @@ class IrcDoor:
             receipts.told = seq
             return b""
         return receipts.mark(seq)
+
+    @property
+    def patience(self) -> float:
+        """See Door.patience: people's IRC clients rarely ask on their own."""
+        return self.network.dead_after
+
+    @property
+    def lingers(self) -> bool:
+        """See Door.lingers."""
+        return self.overlong
 
     @property
     def unread(self) -> bool:
@@ -459,10 +473,6 @@ class IrcDoor:
             wanted.update(caps.IMPLIED.get(name, ()))
         self.caps = self.network.one_of(frozenset(wanted))
         self.dialect = self.network.one_of(caps.dialect(wanted))
-
-
-def nothing() -> None:
-    """What wakes a driver that is not there (tests)."""
 
 
 WAITS = {

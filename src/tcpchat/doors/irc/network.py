@@ -133,6 +133,7 @@ class Network:
         self.sts_port = int(setting("sts_port", 0))
         self.sts_seconds = int(setting("sts_seconds", -1))
         self.receipts_after = float(setting("irc_receipts_after", 10.0))
+        self.dead_after = float(setting("irc_dead_after", 240.0))
         self.replay_max = int(setting("irc_replay_max", 5_000))
         self.register_early = bool(setting("irc_register_before_connect", True))
         self.email_required = bool(setting("irc_register_email", False))
@@ -184,8 +185,8 @@ class Network:
         self.asks += 1
         return True
 
-    def tick(self) -> None:
-        """Ten times a second: whose PING has waited may send it."""
+    def tick(self) -> list[IrcDoor]:
+        """Ten times a second: whose PING has waited may send it; these doors have something to say."""
         self.news.clear()
         self.rolls.clear()
         self.about = None
@@ -193,11 +194,12 @@ class Network:
         self.asks = 0
         if not self.due:
             self.asks_most = ASKS_FREE
-        else:
-            self.asks_most = max(self.asks_most, -(-len(self.due) // ASKS_BEATS))
-            for door in list(islice(self.due, self.asks_most)):
-                del self.due[door]
-                door.wake()
+            return []
+        self.asks_most = max(self.asks_most, -(-len(self.due) // ASKS_BEATS))
+        doors = list(islice(self.due, self.asks_most))
+        for door in doors:
+            del self.due[door]
+        return doors
 
     @classmethod
     def of(cls, settings: Any) -> Network:

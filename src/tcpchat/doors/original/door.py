@@ -46,6 +46,7 @@ from tcpchat.core.model import (
 )
 from tcpchat.core.sessions import Traits
 from tcpchat.core.text import fold
+from tcpchat.doors import Door
 from tcpchat.doors.original.wire import Objects, pack, parts, roll
 
 LOBBY = "#all"
@@ -70,14 +71,15 @@ class Sending:
         self.outcome: bool | None = None
 
 
-class SeedDoor:
+class SeedDoor(Door):
     """One original client."""
 
     name = "seed"
     traits = Traits(cannot_prove=True, tells_itself=True, has_no_cursor=True)
     dialect: Hashable = "seed"
-    piece = 4096
-    unread = False
+    pingless = True
+    units = 0
+    sequential = unread = busy = entering = producing = False
 
     def __init__(self, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.address, self.secure, self.local = address, secure, local
@@ -125,10 +127,6 @@ class SeedDoor:
                 break
         self._confirm(commands)
         return commands
-
-    def more(self, now: float) -> list[Command]:
-        """Nothing: objects are looked at as they come."""
-        return []
 
     def _take(self, raw: bytes | None) -> Command | None:
         kind, body = open_object(raw)
@@ -201,18 +199,6 @@ class SeedDoor:
     def encode(self, event: AnyEvent) -> None:
         """Nothing can be shared: every client is told at its own pace."""
         return
-
-    def outlook(self, members: object, own: bool) -> None:
-        """Nothing: see encode."""
-        return
-
-    def view(self, event: AnyEvent) -> None:
-        """Nothing: see encode."""
-        return
-
-    def mark(self, seq: int) -> bytes:
-        """Nothing: MESSACC comes without being asked for."""
-        return b""
 
     @property
     def ready(self) -> bool:

@@ -10,22 +10,19 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h11
 from msgspec import Struct
 
 from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
 from tcpchat.core.sessions import Traits
-from tcpchat.doors import Door
+from tcpchat.doors import Door, Peer, nothing
 from tcpchat.doors.native import ServerSide
 from tcpchat.doors.web import hooks
 from tcpchat.doors.web.assets import SECURITY_HEADERS, TLS_ONLY, assets
 from tcpchat.doors.web.visitors import hop, host_of, inside, is_forwarded, loopback, serves
-from tcpchat.doors.web.websocket import IRC_BINARY, IRC_TEXT, WebSocket, frame
-
-if TYPE_CHECKING:
-    from tcpchat.doors.irc.door import IrcDoor
+from tcpchat.doors.web.websocket import INNER, WebSocket, frame
 
 MAX_HEAD = 16_384  # bytes of request line and headers: what Apache and nginx allow by default, rounded up
 MAX_BODY = 65_536  # bytes; a posted message is far smaller
@@ -48,6 +45,11 @@ def nobody(text: str) -> None:
     """Where nobody wants to be told."""
 
 
+def native_only(kind: str, peer: Peer) -> Door:
+    """What is spoken inside a WebSocket where there is no server."""
+    return ServerSide(address=peer.address, secure=peer.secure, local=peer.local)
+
+
 class WebSettings(Struct, frozen=True, kw_only=True):
     """What an operator may set about the web door."""
 
@@ -55,7 +57,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
     origins: tuple[str, ...] = ()  # more origins whose pages may open a WebSocket
     key: Callable[[], Mapping[str, str]] = dict  # the server's TLS key as people compare it: fingerprint, words
-    irc: Any = None  # the settings of the IRC door, for IRC over WebSocket
+    inner: Callable[[str, Peer], Door] = native_only  # makes the door inside a WebSocket: protocol, visitor
     tls_only: bool = False  # plain is not taken, and the certificate is not self-made
     names: Callable[[], Sequence[str]] = tuple  # by which browsers may ask for this server
     warn: Callable[[str], None] = nobody  # is told what the operator should know, again and again
@@ -70,23 +72,27 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         )
         tls_only = bool(getattr(config, "require_tls", False) and getattr(config, "tls_cert", ""))
         base = getattr(config, "base_path", "")
-        return cls(base_path=base, irc=config, proxies=proxies, origins=origins, tls_only=tls_only)
+        return cls(base_path=base, proxies=proxies, origins=origins, tls_only=tls_only)
 
 
 REQUESTS = Traits(hello_may_wait=True, proof_is_unbound=True)
 PAGE = Traits(proof_is_unbound=True)
 
 
-class WebDoor:
-    """One HTTP connection. Fulfils doors.Door."""
+class WebDoor(Door):
+    """One HTTP connection."""
 
     name = "web"
     piece = 2048
 
-    def __init__(self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False) -> None:
+    def __init__(
+        self, settings: Any = None, *, address: str = "", secure: bool = False, local: bool = False, certfp: str = ""
+    ) -> None:
         self.settings = WebSettings.of(settings)
         self.address, self.secure, self.local = address, secure, local  # of the visitor
-        self._peer = (address, secure, local)  # of who connected: a proxy brings many visitors
+        self._peer = Peer(address, secure, local, certfp)  # who connected: a proxy brings many visitors
+        self.visitor: Peer = self._peer
+        self._wake: Callable[[], None] = nothing
         self.closing = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._more = False  # there may be another request behind the one that was answered
@@ -139,17 +145,49 @@ class WebDoor:
         its server's certificate: what it signs is bound to the nonce alone."""
         if self._inner is None:
             return REQUESTS
-        return PAGE if self.irc is None else self._inner.traits
-
-    @property
-    def plain(self) -> bool:
-        """True while it answers requests and is no WebSocket."""
-        return self._inner is None
+        return self._inner.traits if self._inner.sequential else PAGE
 
     @property
     def unread(self) -> bool:
         """See Door.unread."""
         return self._inner.unread if self._inner is not None else self._more
+
+    # What holds for the protocol inside a WebSocket holds for the connection.
+
+    @property
+    def sequential(self) -> bool:
+        return self._inner is not None and self._inner.sequential
+
+    @property
+    def patience(self) -> float | None:
+        return self._inner.patience if self._inner is not None else None
+
+    @property
+    def busy(self) -> bool:
+        return self._inner is not None and self._inner.busy
+
+    @property
+    def entering(self) -> bool:
+        return self._inner is not None and self._inner.entering
+
+    @property
+    def lingers(self) -> bool:
+        return self._inner is not None and self._inner.lingers
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        return self._wake
+
+    @wake.setter
+    def wake(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        if self._inner is not None:
+            self._inner.wake = wake
+
+    def closed(self, here: bool) -> None:
+        """See Door.closed."""
+        if self._inner is not None:
+            self._inner.closed(here)
 
     @property
     def units(self) -> int:
@@ -237,7 +275,10 @@ class WebDoor:
             path = "/" + path.split("://", 1)[1].partition("/")[2]
         method = request.method.decode("ascii")
         with_token = "token=" in query or _header(request, b"authorization")  # no page of others has one
-        if self._misdirected(request) and not with_token:
+        misdirected = self._misdirected(request)
+        if (self.address, self.secure, self.local) != self.visitor[:3]:
+            self._meet()
+        if misdirected and not with_token:
             self._answer(421, NOT_SERVED)
             return []
         base = self.settings.base_path.rstrip("/")
@@ -295,7 +336,7 @@ class WebDoor:
     def _believe_proxy(self, request: h11.Request) -> None:
         """Take the client's address from a proxy that the operator named, and from nobody else. Who came by a proxy
         is not at this machine, unless one that was named says so."""
-        self.address, self.secure, self.local = self._peer
+        self.address, self.secure, self.local = self._peer[:3]
         if not inside(self.address, self.settings.proxies):
             if self.local and is_forwarded(request.headers):
                 self.local = False
@@ -345,15 +386,17 @@ class WebDoor:
             self.closing = True
             return []
         self._socket, self._since = socket, None
-        self._inner = self._inner_door(socket.subprotocol)
+        kind = INNER.get(socket.subprotocol, INNER[""])
+        self._meet()
+        self._inner = self.settings.inner(kind, self.visitor)
+        self._inner.wake = self._wake
+        if self._inner.sequential:
+            self.name = self._inner.name
         return self._messages(messages, now)
 
-    def _inner_door(self, subprotocol: str) -> Door:
-        if subprotocol in (IRC_TEXT, IRC_BINARY):
-            from tcpchat.doors.irc.door import IrcDoor
-
-            return IrcDoor(self.settings.irc, address=self.address, secure=self.secure, local=self.local)
-        return ServerSide(address=self.address, secure=self.secure, local=self.local)
+    def _meet(self) -> None:
+        """Tell the driver who is here, as far as is known now."""
+        self.visitor = Peer(self.address, self.secure, self.local, self._peer.certfp)
 
     def _from_socket(self, data: bytes, now: float) -> list[Command]:
         assert self._socket is not None
@@ -373,11 +416,6 @@ class WebDoor:
         for message in messages:
             commands += inner.receive(message.rstrip(b"\r\n") + b"\r\n", now)
         return commands
-
-    @property
-    def irc(self) -> IrcDoor | None:
-        """The IRC door inside, when the WebSocket speaks IRC: its driver has more to do for it."""
-        return self._inner if self._inner is not None and self._inner.name == "irc" else None  # type: ignore[return-value]
 
     @property
     def _binary(self) -> bool:

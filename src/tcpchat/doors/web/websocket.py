@@ -17,6 +17,7 @@ MAX_MESSAGE = 65_536  # bytes of one message, fragments together: the native doo
 NATIVE = "tcpchat.v1"
 IRC_TEXT, IRC_BINARY = "text.ircv3.net", "binary.ircv3.net"  # https://ircv3.net/specs/extensions/websocket
 SUBPROTOCOLS = (NATIVE, IRC_TEXT, IRC_BINARY)
+INNER = {"": "native", NATIVE: "native", IRC_TEXT: "irc", IRC_BINARY: "irc"}  # what is spoken inside
 
 
 def frame(payload: bytes, binary: bool = False) -> bytes:
