@@ -196,17 +196,18 @@ class Bounds:
 
         return quick, keep
 
+    def plain(self, command: m.Say) -> bool:
+        """Is nothing of this message to be looked at closer? So it is with nearly all."""
+        text, to = command.text, command.to
+        return (
+            len(text) < self._say_quick and len(to) <= NAME_MAX and text.isprintable() and to.isprintable()
+            and not command.tags and not command.cuts and not command.rank
+            and command.kind == "text" and type(command.ref) is int
+        )  # fmt: skip
+
     def kept(self, command: m.Command) -> m.Command:
         """The command as it is taken. Raises Refusal."""
         kind = type(command)
-        if isinstance(command, m.Say):  # the hot path, spelled out
-            to, text = command.to, command.text
-            if (
-                text.isprintable() and to.isprintable() and len(text) < self._say_quick and len(to) <= NAME_MAX
-                and command.tags is None and not command.cuts and not command.rank
-                and type(command.ref) is int and command.kind == "text"
-            ):  # fmt: skip
-                return command
         changed: dict[str, Any] = {}
         for name, quick, keep in self._fields.get(kind, ()):
             value = getattr(command, name)

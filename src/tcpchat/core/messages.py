@@ -200,6 +200,7 @@ def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
 def _too_much(chat: Chat, session: Session, user: User, size: int, now: float) -> float:
     """Seconds to wait until the login's (or its address's) share of the disk has room for this, or 0."""
     if session.trusted or not chat.limits.messages_per_second:
+        user.room_left += counting.GROWTH_BLOCK
         return 0.0
     return counting.overdrawn(chat, session, user, size, now)
 
@@ -258,7 +259,10 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
             seq, entry.at, user.login, to, fact.text, fact.re, fact.kind, fact.tags, fact.account, 0, False, "",
             fact.rank, fact.cuts, False, fact.bot,
         )  # fmt: skip
-        _fan_out(chat, fact, event, audience, session, out)
+        if fact.rank:
+            _fan_out(chat, fact, event, audience, session, out)
+        else:
+            out.append(m.FanOut(event, audience, session))
     if number > 0 and fact.kind != "tag":
         state.rooms[number].await_receipts(user.uid, seq)
     elif not audience:
