@@ -7,6 +7,7 @@ import pytest
 
 from support.coreworld import FREE, Peer, World
 from tcpchat.core import model as m
+from tcpchat.core import queries
 from tcpchat.core.rules import Limits, dm_room, dm_users
 from tcpchat.core.state import Device, State
 
@@ -305,6 +306,32 @@ def test_the_own_other_devices_learn_what_was_read() -> None:
     assert (one.told(m.MarkRead), two_.only(m.MarkRead).seq, one.only(m.Done).seq) == ([], seq, seq)
     one.forget().do(m.Read("@duck", 1))
     assert one.events == []  # cursors only grow
+
+
+def test_a_cursor_knows_until_when_all_is_read() -> None:
+    """Also of what was said long ago, and over a restart."""
+    world = World()
+    duck = world.enter("duck")
+    one, other = world.own("goose", device="1"), world.connect()
+    other.do(m.Hello("goose", device="2")).do(m.Proof("s", key="ed25519:goose"))
+    times = []
+    for n in range(1, 4):
+        world.now += 60
+        duck.do(m.Say("#all", "x", n=n))
+        times.append(world.rows[-1].at)
+    first = world.rows[-3].seq
+    world.chat.recent.clear()
+    world.now += 60
+    other.forget()
+    assert one.ask(m.Read("#all", first, ref=1), m.Done).data == {"at": times[0]}
+    assert (other.only(m.MarkRead).seq, other.only(m.MarkRead).at) == (first, times[0])
+    assert one.ask(m.Read("#all", first + 1, ref=1, at=times[1] + 5), m.Done).data == {"at": times[1] + 5}
+    assert one.ask(m.Read("#all", 0, ref=1), m.Done).data == {"at": times[1] + 5}
+    for _ in range(2):
+        user = world.chat.state.find("goose")
+        assert user is not None
+        assert queries.info(world.chat, user, world.chat.state.rooms[1], {}).read_at == times[1] + 5
+        world.restart()
 
 
 def test_read_of_what_one_has_no_part_in() -> None:

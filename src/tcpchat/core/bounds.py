@@ -78,7 +78,7 @@ SECRET = Bound(SECRET_MAX, "any", "too_long", bytes=True)
 # What acts of operators may be given (core.operators.ACTS says which takes what).
 ARGUMENTS: dict[str, Bound] = {
     "login": NAME, "room": NAME, "name": NAME, "role": WORD, "seconds": Bound(WORD_MAX), "erase": WORD, "code": KEY,
-    "token": KEY,
+    "token": KEY, "kind": WORD,
     "address": Bound(128, "name", "bad_command", bad="bad_command"),
     "secret": SECRET, "text": Bound("max_text", "text", "too_long", bytes=True), "why": WHY,
 }  # fmt: skip

@@ -70,7 +70,7 @@ class Chat:
         self.admin_secret = ""  # of this run, in a file of the data folder; "" = nobody is an operator by it
         self.told = 0  # comings and goings told in this window
         self.told_at = 0.0  # when the window ends
-        self.untold: list[tuple[User, m.Presence, Session | None]] = []
+        self.untold: list[tuple[User, m.Presence | m.Preference, Session | None]] = []
         self.online = 0
         self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for, by role
         self.crowds: dict[int, who.Crowd] = {}  # who is here, by room number, for those who ask

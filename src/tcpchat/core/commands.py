@@ -98,11 +98,13 @@ class Confirm(Command, frozen=True):
 
 
 class Read(Command, frozen=True):
-    """A person has seen this conversation up to ``seq``."""
+    """A person has seen this conversation up to ``seq``. The answer tells what counts: the cursor, and as ``at`` in
+    its data the moment until which all is read."""
 
     to: str
     seq: int
     ref: int | str = 0
+    at: int = 0  # ms: the moment up to which it was read, if the client marks moments; 0 = when ``seq`` was said
 
 
 class Join(Command, frozen=True):

@@ -31,7 +31,7 @@ FORGOTTEN = 1 << 62  # as the seq of a Keep: this cursor need not be kept any mo
 
 class Keep(Effect, frozen=True):
     """Remember a cursor, or with ``seq`` = FORGOTTEN forget it. place: "d" delivered (any device), "d:<device>",
-    "r:<room number>" read.
+    "r:<room number>" read, "m:<room number>" the moment (ms) until which all is read.
 
     With ``session`` nobody hears of it before it is durable: it comes back through Chat.kept (or Chat.unkept).
     """
@@ -42,6 +42,7 @@ class Keep(Effect, frozen=True):
     at: int = 0
     session: Session | None = None
     ref: int | str = 0
+    moment: int = 0  # of a read cursor: ms, all that was said until then is read
 
 
 class Tell(Effect, frozen=True, gc=False):

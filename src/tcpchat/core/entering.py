@@ -473,7 +473,10 @@ def _present(chat: Chat, session: Session, user: User, now: float, out: Effects)
     user.sessions.append(session)
     chat.reshow(user)
     if session.traits.gives_host and session.hello and sum(one.traits.gives_host for one in user.sessions) == 1:
-        user.host = session.hello.host
+        before, user.host = user.host, session.hello.host
+        if was and before != user.host:
+            event = m.Presence(user.login, "host", text=user.host, account=user.account, was=before)
+            presence.announce(chat, user, event, out, session)
     user.seen = chat.ms(now)
     if session.hook or not session.quiet:
         for audience in chat.audiences(session):

@@ -133,7 +133,7 @@ class MarkRead(Event, frozen=True):
 
     to: str
     seq: int
-    at: int = 0
+    at: int = 0  # ms: the moment until which all is read: the one that was marked, or when ``seq`` was said
 
 
 class Person(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -169,6 +169,7 @@ class RoomInfo(Struct, frozen=True, omit_defaults=True, gc=False):
     mentions: int = 0
     delivered: int = 0  # every other member has what is up to here
     seen: int = 0  # every other member has read what is up to here
+    read_at: int = 0  # ms: all that was said until then is read
 
 
 class People(Event, frozen=True):
@@ -215,17 +216,39 @@ class RoomEvent(Event, frozen=True, tag="event"):
 
 
 class Presence(Event, frozen=True):
-    """A login came, went, is away, was renamed, has another name or account. what: online, offline, away, back,
-    renamed, name, account."""
+    """A login came, went, is away, was renamed, has another name, account or host. what: online, offline, away, back,
+    renamed, name, account, host."""
 
     login: str
     what: str
     rooms: tuple[str, ...] = ()  # all rooms the login is in; a door intersects with its own
-    text: str = ""  # reason, away text, new login, real name
+    text: str = ""  # reason, away text, new login, real name, user@host as IRC shows it
     account: str = ""
     name: str = ""
     bot: bool = False
     ranks: dict[str, str] = {}  # with online: rooms of these where the login is more than a member: op, voice
+    was: str = ""  # with host: user@host until now, "" = it had none
+
+
+class Preference(Event, frozen=True, tag="preferred"):
+    """What everybody may read of a login or a room has changed: a preference whose key begins with ``irc/``, METADATA
+    on IRC."""
+
+    to: str  # "#room" or "@login"
+    key: str  # which preference
+    value: str = ""  # "" = it is not set any more
+    rooms: tuple[str, ...] = ()  # of a login: all rooms it is in; a door intersects with its own
+
+
+class Announced(Event, frozen=True):
+    """Words of an operator to all who want to hear such. kind: wallops (IRC's WALLOPS). An announcement without a kind
+    is a Message."""
+
+    seq: int
+    at: int
+    by: str
+    text: str
+    kind: str = ""  # wallops
 
 
 class TypingNotice(Event, frozen=True, tag="typing"):
@@ -280,5 +303,6 @@ class Goodbye(Event, frozen=True, tag="bye"):
 
 AnyEvent = (
     Challenge | Welcome | Forked | Accepted | Done | Refused | Message | Amended | Receipt | MarkRead | People
-    | RoomList | Page | RoomEvent | Presence | TypingNotice | ReceiptList | State | Pinged | Ponged | Goodbye
+    | RoomList | Page | RoomEvent | Presence | Preference | Announced | TypingNotice | ReceiptList | State | Pinged
+    | Ponged | Goodbye
 )  # fmt: skip

@@ -170,7 +170,9 @@ def _delete(chat: Chat, session: Session, command: m.Admin, user: User | None, n
 
 def _announce(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     text = command.args.get("text", "")
-    if not text or utf8_length(text) > chat.limits.max_text:
+    if command.args.get("kind", "") not in ("", "wallops"):
+        _refuse(session, command, "bad_command", out)
+    elif not text or utf8_length(text) > chat.limits.max_text:
         _refuse(session, command, "too_long" if text else "empty", out)
     else:
         _rule(session, command, None, out)
@@ -297,7 +299,9 @@ ACTS: dict[str, Act] = {
     "unmute": Act(STAFF, "login", _about_user, "It may write again."),
     "kick": Act(STAFF, "login why", _about_user, "Close the connections of a login."),
     "delete": Act((OWNER,), "login erase", _delete, "Delete a login; erase=on erases its messages' text too."),
-    "announce": Act(STAFF, "text", _announce, "Tell everybody who is here."),
+    "announce": Act(
+        STAFF, "text kind", _announce, "Tell everybody who is here; kind=wallops: those who want to hear operators."
+    ),
     "account": Act((OWNER,), "login secret", _account, "Make a login with a password, or set a new password."),
     "users": Act(STAFF, "", _users, "List all logins."),
     "invite": Act(STAFF, "code seconds", _code, "Make an invite code for a closed server."),
@@ -331,15 +335,20 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
     if fact.do == "ban":
         _enforce_bans(chat, chat.now, out)
     if fact.do == "announce":
-        actor = chat.state.users.get(fact.by)
-        by = actor.login if actor else chat.limits.server_name
-        out.append(
-            m.FanOut(
-                m.Message(entry.seq, entry.at, by, "#all", fact.args["text"], kind="notice", system=True), chat.everyone
-            )
-        )
+        _tell_announcement(chat, entry, fact, out)
     if entry.origin is not None and entry.origin.session.stage == OPEN:
         out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
+
+
+def _tell_announcement(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects) -> None:
+    actor, text, kind = chat.state.users.get(fact.by), fact.args["text"], fact.args.get("kind", "")
+    by = actor.login if actor else chat.limits.server_name
+    event: m.Message | m.Announced
+    if kind:
+        event = m.Announced(entry.seq, entry.at, by, text, kind)
+    else:
+        event = m.Message(entry.seq, entry.at, by, "#all", text, kind="notice", system=True)
+    out.append(m.FanOut(event, chat.everyone))
 
 
 def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> None:

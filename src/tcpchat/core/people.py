@@ -14,7 +14,7 @@ from tcpchat.core.meant import NOBODY, came_by, meant, of_password, opens
 from tcpchat.core.operators import spend
 from tcpchat.core.rules import IRC_PREFERENCE, MEMBER, OWNER, good_login, good_room, unfit
 from tcpchat.core.sessions import ARRIVING, CLOSED, NEW, OPEN, PASSWORD, Session
-from tcpchat.core.state import LOOKS, User
+from tcpchat.core.state import LOOKS, Room, User
 
 if TYPE_CHECKING:
     from tcpchat.core.chat import Chat, Effects
@@ -422,7 +422,20 @@ def preferred(chat: Chat, entry: m.Entry, fact: m.Preferred, out: Effects | None
     if user is not None and named:
         event = m.Presence(user.login, "name", text=fact.value, account=user.account, name=fact.value)
         presence.announce(chat, user, event, out)
+    if fact.key.startswith(IRC_PREFERENCE):
+        _tell_preference(chat, entry, fact, user, room, out)
     _done(entry, out, key=fact.key, value=fact.value)
+
+
+def _tell_preference(
+    chat: Chat, entry: m.Entry, fact: m.Preferred, user: User | None, room: Room | None, out: Effects
+) -> None:
+    """What everybody may read, they are told when it changes: of a room those who are in it."""
+    by = entry.origin.session if entry.origin is not None else None
+    if room is not None:
+        out.append(m.FanOut(m.Preference(room.name, fact.key, fact.value), room.audience, by))
+    elif user is not None:
+        presence.announce(chat, user, m.Preference("@" + user.login, fact.key, fact.value), out, by)
 
 
 def away(chat: Chat, session: Session, command: m.Away, now: float, out: Effects) -> None:

@@ -23,12 +23,16 @@ PER_WINDOW = 200  # by its own length for so many
 GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
-def announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None = None) -> None:
+def announce(
+    chat: Chat, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None = None
+) -> None:
     """Tell everybody what is new about a login. When many come and go at once (a class begins, a server is back) that
     is n times n words: past a few they are gathered, so that each receiver gets them in one piece."""
     chat.told += 1
     chat.reshow(user)
-    if event.what == "renamed":  # what is said next names the new login: what waits names the old one and goes first
+    if (
+        type(event) is m.Presence and event.what == "renamed"
+    ):  # what is said next names the new login: what waits names the old one and goes first
         tell_gathered(chat, out)
         _announce(chat, user, event, out, but)
     elif chat.told > CROWD or chat.told * chat.online > WORDS:
@@ -44,7 +48,9 @@ def tell_gathered(chat: Chat, out: Effects) -> None:
         _announce(chat, user, event, out, but, late=True)
 
 
-def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Session | None, late: bool = False) -> None:
+def _announce(
+    chat: Chat, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None, late: bool = False
+) -> None:
     """With those of its rooms that each may know of."""
     rooms = list(chat.state.rooms_of(user))
     secret = [room for room in rooms if "secret" in room.modes]
@@ -62,7 +68,9 @@ def _announce(chat: Chat, user: User, event: m.Presence, out: Effects, but: Sess
     out.append(m.FanOut(event, outsiders, but, late))
 
 
-def _with(event: m.Presence, user: User, rooms: list[Room]) -> m.Presence:
+def _with(event: m.Presence | m.Preference, user: User, rooms: list[Room]) -> m.Presence | m.Preference:
+    if isinstance(event, m.Preference):
+        return replace(event, rooms=tuple(room.name for room in rooms))
     ranks = {room.name: role for room in rooms if (role := room.role(user.uid))} if event.what == "online" else {}
     return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)), ranks={**event.ranks, **ranks})
 

@@ -197,6 +197,8 @@ def loaded(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects)
             _fed(chat, session, load.query, result, out)
         case m.Edit() | m.Remove():
             messages.amend(chat, session, command, row, out)
+        case m.Read():
+            receipts.found(chat, load, result, now, out)
         case m.Receipts():
             receipts.tell_who_has(chat, session, command, row, out)
         case m.History():
@@ -437,6 +439,7 @@ def info(chat: Chat, user: User, room: Room, counts: dict[int, int]) -> m.RoomIn
         room.name, True, room.topic, room.topic_by, room.topic_at, total, _online(chat, room),
         room.role(user.uid), room.changes(), room.created, room.head, user.reads.get(room.number, 0),
         counts.get(room.number, 0), len(user.mentions.get(room.number, ())), delivered, seen,
+        receipts.moment_of(user, room.number),
     )  # fmt: skip
 
 
@@ -465,6 +468,7 @@ def _direct_info(chat: Chat, user: User, number: int, counts: dict[int, int]) ->
     return m.RoomInfo(
         "@" + peer.login, True, members=2, online=int(peer.online), read=user.reads.get(number, 0), unread=unread,
         mentions=unread, delivered=delivered, seen=seen, head=chat.state.heads.get(number, 0),
+        read_at=receipts.moment_of(user, number),
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
 from tcpchat.core.messages import conversation, may_hear, may_see
 from tcpchat.core.rules import ALL, dm_room, dm_users
-from tcpchat.core.sessions import Session
+from tcpchat.core.sessions import OPEN, Session
 from tcpchat.core.state import Room, User
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
             user.own("reads")[number], user.own("reads_at")[number] = seq, at
             _mentions_read(user, number, seq)
         merge(user, "d", seq, at)  # what was read has arrived, and its author was told so
+    elif place.startswith("m:"):
+        number = int(place[2:])
+        if seq > user.moments.get(number, 0):
+            user.own("moments")[number] = seq
     elif place.startswith("d:") and seq < m.FORGOTTEN:
         user.restore_device(place[2:], seq)
 
@@ -139,10 +144,56 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
     seq, at = min(command.seq, chat.state.seq), chat.ms(now)
     if command.seq > seq and knows_logs(session):
         seq = 0
+    moment = min(command.at, at)  # one that has not come yet is now: nobody has read what will be said
     if seq > user.reads.get(number, 0):
-        out.append(m.Keep(user.uid, f"r:{number}", seq, at, session, command.ref))
-    elif command.ref:
-        out.append(m.Tell(session, m.Done(command.ref, user.reads.get(number, 0))))
+        moment = moment if moment > 0 else _said_at(chat, seq)
+        if moment:
+            out.append(m.Keep(user.uid, f"r:{number}", seq, at, session, command.ref, moment))
+        else:  # long ago: the log knows when
+            query = m.Query(kind="page", rooms=(number,), before=seq + 1, limit=1, events=True)
+            out.append(m.Load(session, query, command))
+        return
+    if seq == user.reads.get(number, 0) and moment > moment_of(user, number):
+        _moved_on(chat, user, number, moment, out, session)
+    if command.ref:
+        out.append(m.Tell(session, _where(user, number, command.ref)))
+
+
+def found(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects) -> None:
+    """The log has told when that was said up to which a conversation is read."""
+    session, command, at = load.session, load.command, chat.ms(now)
+    assert isinstance(command, m.Read)
+    if session.user is not None:
+        number, seq = load.query.rooms[0], load.query.before - 1
+        moment = result.rows[-1].at if result.rows else 1  # nothing was said so far
+        out.append(m.Keep(session.user.uid, f"r:{number}", seq, at, session, command.ref, moment))
+
+
+def _said_at(chat: Chat, seq: int) -> int:
+    """When an entry was appended (ms), if it is one of the newest; else 0."""
+    recent = chat.recent
+    place = len(recent) - 1 - (recent[-1].seq - seq) if recent else -1
+    return recent[place].at if 0 <= place < len(recent) and recent[place].seq == seq else 0
+
+
+def moment_of(user: User, number: int) -> int:
+    """Until which moment (ms) all is read in a conversation, 0 = nothing is."""
+    return user.moments.get(number) or user.reads_at.get(number, 0)  # older versions kept when it was read
+
+
+def _where(user: User, number: int, ref: int | str) -> m.Done:
+    """The answer to Read: what counts."""
+    moment = moment_of(user, number)
+    return m.Done(ref, user.reads.get(number, 0), {"at": moment} if moment else {})
+
+
+def _moved_on(chat: Chat, user: User, number: int, moment: int, out: Effects, but: Session | None) -> None:
+    """More than was known is read, and the other devices of the reader know."""
+    if moment > user.moments.get(number, 0):
+        user.own("moments")[number] = moment
+        out.append(m.Keep(user.uid, f"m:{number}", moment))
+    name = conversation(chat, number, user.uid)
+    chat.tell_user(user, m.MarkRead(name, user.reads.get(number, 0), moment_of(user, number)), out, but)
 
 
 def kept(chat: Chat, keep: m.Keep, out: Effects) -> None:
@@ -151,16 +202,20 @@ def kept(chat: Chat, keep: m.Keep, out: Effects) -> None:
     user = chat.state.users.get(keep.user)
     name = conversation(chat, number, keep.user) if user is not None else ""
     if user is None or not name or not may_see(chat, user, number):
-        return  # gone meanwhile, or the conversation is
-    if keep.ref and session is not None:
-        out.append(m.Tell(session, m.Done(keep.ref, max(seq, user.reads.get(number, 0)))))
-    if seq <= user.reads.get(number, 0):
+        if keep.ref and session is not None and session.stage == OPEN:  # gone meanwhile, or the conversation is
+            out.append(m.Tell(session, m.Refused("no_such_room", CODES["no_such_room"].text, keep.ref)))
         return
-    user.own("reads")[number], user.own("reads_at")[number] = seq, at
-    _mentions_read(user, number, seq)
-    if seq > user.delivered:
-        delivered(chat, user, seq, at, out)  # what was seen has arrived
-    chat.tell_user(user, m.MarkRead(name, seq, at), out, session)
+    newer = seq > user.reads.get(number, 0)
+    if newer:
+        user.own("reads")[number], user.own("reads_at")[number] = seq, at
+        _mentions_read(user, number, seq)
+        if seq > user.delivered:
+            delivered(chat, user, seq, at, out)  # what was seen has arrived
+        _moved_on(chat, user, number, keep.moment, out, session)
+    if keep.ref and session is not None:
+        out.append(m.Tell(session, _where(user, number, keep.ref)))
+    if not newer:
+        return
     if user.prefs.get("receipts") == "off":
         return
     if number < 0:

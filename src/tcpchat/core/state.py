@@ -44,7 +44,7 @@ class User:
 
     __slots__ = (
         "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
-        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "muted", "name", "numbered",
+        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "moments", "muted", "name", "numbered",
         "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "room_left", "rooms", "seen",
         "sessions", "signals", "since", "stored", "tokens", "tokens_at", "uid",
     )  # fmt: skip
@@ -70,6 +70,7 @@ class User:
         self.delivered_at = 0
         self.reads: Mapping[int, int] = EMPTY
         self.reads_at: Mapping[int, int] = EMPTY
+        self.moments: Mapping[int, int] = EMPTY  # ms: all that was said until then is read
         # of this run only
         self.sessions: list[Session] = []
         self.awaiting: Mapping[int, list[int]] = EMPTY  # direct conversation -> seqs in it not confirmed by this user
@@ -380,7 +381,7 @@ class State:
             # The other side keeps the conversation: what was said in it may still be waiting there.
             peer = self.users.get(other)
             if peer is not None:
-                for table in ("awaiting", "reads", "reads_at"):
+                for table in ("awaiting", "reads", "reads_at", "moments"):
                     peer.own(table).pop(number, None)
 
     def numbering(self, user: User, name: str, at: int, limits: Limits) -> Device:

@@ -111,7 +111,7 @@ def describe(door: IrcDoor, room: str, row: RoomInfo | None = None) -> Steps:
         door.reply("RPL_TOPIC", room, text=row.topic)
         door.reply("RPL_TOPICWHOTIME", room, topic_by(door, row), row.topic_at // 1000)
     if "draft/read-marker" in door.caps:
-        at = door.network.mark_of(door.login, room)
+        at = max(row.read_at if row is not None else 0, door.network.mark_of(door.login, room))
         door.put(f":{door.network.server} MARKREAD {room} {events.mark_word(at)}")
     if "draft/no-implicit-names" not in door.caps:
         yield from names_of(door, room, row)

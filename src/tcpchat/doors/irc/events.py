@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tcpchat.core.model import (
     Accepted,
     Amended,
+    Announced,
     AnyEvent,
     Change,
     Forked,
@@ -16,13 +17,14 @@ from tcpchat.core.model import (
     Message,
     Pinged,
     Ponged,
+    Preference,
     Presence,
     Receipt,
     Refused,
     RoomEvent,
     TypingNotice,
 )
-from tcpchat.doors.irc import encode, wire
+from tcpchat.doors.irc import chghost, encode, metadata, operators, wire
 from tcpchat.doors.irc.joins import on_joined, on_left, on_offline, on_online, seq_tags, shared, show_join
 from tcpchat.doors.irc.network import LETTERS, PROPS, nick_of
 
@@ -112,9 +114,8 @@ def on_receipt(door: IrcDoor, event: Receipt) -> None:
 
 def on_markread(door: IrcDoor, event: MarkRead) -> None:
     target = place_of(door, event.to, "")
-    at = door.network.mark(door.login, target, event.at)
-    if "draft/read-marker" in door.caps:
-        door.put(f":{door.network.server} MARKREAD {target} {mark_word(at)}")
+    if "draft/read-marker" in door.caps and not hidden(door, event.to):
+        door.put(f":{door.network.server} MARKREAD {target} {mark_word(event.at)}")
 
 
 def mark_word(at: int) -> str:
@@ -322,6 +323,11 @@ def on_account(door: IrcDoor, event: Presence) -> None:
         door.relay(event.login, "ACCOUNT", nick_of(event.account) or "*")
 
 
+def on_host(door: IrcDoor, event: Presence) -> None:
+    if watches(door, event, "chghost"):
+        chghost.show(door, event)
+
+
 # -- the rest ------------------------------------------------------------------------------------------------
 
 
@@ -360,6 +366,7 @@ PRESENCE: dict[str, Callable[[IrcDoor, Presence], None]] = {
     "account": on_account,
     "away": on_away,
     "back": on_away,
+    "host": on_host,
     "name": on_name,
     "offline": on_offline,
     "online": on_online,
@@ -368,12 +375,14 @@ PRESENCE: dict[str, Callable[[IrcDoor, Presence], None]] = {
 HANDLERS: dict[type, Callable[[IrcDoor, Any], None]] = {
     Accepted: on_accepted,
     Amended: on_amended,
+    Announced: operators.on_announced,
     Forked: on_forked,
     Goodbye: on_goodbye,
     MarkRead: on_markread,
     Message: on_message,
     Pinged: on_pinged,
     Ponged: nothing,
+    Preference: metadata.on_preferred,
     Presence: on_presence,
     Receipt: on_receipt,
     Refused: on_refused,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tcpchat.core.model import (
     Amended,
     AnyEvent,
+    Done,
     History,
     Message,
     Page,
@@ -354,8 +355,7 @@ def markread(door: IrcDoor, line: Line) -> Steps | None:
     """https://ircv3.net/specs/extensions/read-marker"""
     target = line.params[0]
     if len(line.params) < 2:
-        show_mark(door, target, door.network.mark_of(door.login, target))
-        return None
+        return tell_mark(door, target)
     word = line.params[1]
     at = encode.moment(word.removeprefix("timestamp=")) if word.startswith("timestamp=") else 0
     if not at:
@@ -368,22 +368,26 @@ def show_mark(door: IrcDoor, target: str, at: int) -> None:
     door.put(f":{door.network.server} MARKREAD {target} {events.mark_word(at)}")
 
 
+def tell_mark(door: IrcDoor, target: str) -> Steps:
+    """Where the reader is: a Read that reads nothing asks."""
+    answer = yield Read(to=to_of(target), seq=0)
+    show_mark(door, target, mark_in(door, target, answer))
+
+
+def mark_in(door: IrcDoor, target: str, answer: object) -> int:
+    """The moment (ms) that counts, by the chat's answer, or the one noted here for what the chat does not know."""
+    kept = int(answer.data.get("at", 0)) if isinstance(answer, Done) else 0
+    return max(kept, door.network.mark_of(door.login, target))
+
+
 def set_mark(door: IrcDoor, target: str, at: int) -> Steps:
-    """Keep the moment, move the cursor that all clients share, tell the own other connections."""
-    network = door.network
-    before = network.mark_of(door.login, target)
-    now = network.mark(door.login, target, at)
-    show_mark(door, target, now)
-    if now == before:
-        return
-    for other in network.face(door.login).doors:
-        if other is not door and "draft/read-marker" in other.caps:
-            other.write(f":{network.server} MARKREAD {target} {events.mark_word(now)}")
-            other.wake()
-    answer = yield History(to=to_of(target), at=at + 1, limit=1, events=True)
-    seqs = [event.seq for event in answer_events(answer) if event.at <= at]
-    if not seqs:
-        answer = yield History(to=to_of(target), limit=1, events=True)
-        seqs = [event.seq for event in answer_events(answer) if event.at <= at]
-    if seqs:
-        yield Read(to=to_of(target), seq=max(seqs))
+    """Move the cursor that all clients of an account share; the chat tells the others, of every kind."""
+    place_ = yield from seq_at(door, target, "at", at)
+    seq = 0
+    if isinstance(place_, Place):
+        answer = yield History(to=to_of(target), before=place_.behind, limit=1, events=True)
+        seq = max([event.seq for event in answer_events(answer)], default=0)
+    answer = yield Read(to=to_of(target), seq=seq, at=at)
+    unknown = isinstance(answer, Refused) and answer.code in ("no_such_room", "no_such_login")
+    now = at if unknown else mark_in(door, target, answer)  # a room that ends and is made again is another one
+    show_mark(door, target, door.network.mark(door.login, target, now))

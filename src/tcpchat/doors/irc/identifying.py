@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Done, Password, Refused, Welcome
-from tcpchat.doors.irc import chghost, registration
+from tcpchat.doors.irc import registration
 from tcpchat.doors.irc.commands import Asks, Steps, Wait
 from tcpchat.doors.irc.network import nick_of
 from tcpchat.doors.irc.sasl import say_logged_in
@@ -94,11 +94,9 @@ def come_home(door: IrcDoor) -> Asks[bool]:
         old.doors.remove(door)
     if not old.doors:
         network.leave(old.login)
-    seen = registration.settle(door, answer)
+    registration.settle(door, answer)
     door.me.wear("".join(set(modes) & set(CARRIED)))
     listed = yield Wait("rooms")
-    if seen:
-        chghost.changed_host(door, seen, [room.to for room in listed.rooms if room.member])
     yield Wait("state")
     yield from registration.enter_rooms(door, listed)
     door.entering = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tcpchat.core.model import Person, RoomInfo
+from tcpchat.core.model import Person, Preference, RoomInfo
+from tcpchat.core.rules import IRC_PREFERENCE
 from tcpchat.doors.irc import preferences, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 
@@ -188,7 +189,8 @@ def set_(door: IrcDoor, target: str, rest: list[str]) -> Steps:
     elif not value and key not in facts:
         fail(door, "KEY_NOT_SET", target, key, text="This key is not set")
     elif not (yield from refused(door, target, key, value)):
-        change(door, target, key, value)
+        if not door.registered:
+            note(door, key, value)
         value_line(door, shown(door, target), key, value)
 
 
@@ -206,44 +208,36 @@ def refused(door: IrcDoor, target: str, key: str, value: str) -> Asks[bool]:
     return True
 
 
-def change(door: IrcDoor, target: str, key: str, value: str, others: list[IrcDoor] | None = None) -> None:
-    """A key is set or unset: tell those who subscribed to it; before the welcome only note it."""
-    if not door.registered:
-        rest = {name: one for name, one in door.pre_metadata.items() if name != key}
-        door.pre_metadata = {**rest, key: value} if value else rest
-        return
-    name = shown(door, target)
-    for other in hearers(door, target) if others is None else others:
-        if key in other.subscribed:
-            kept, other.answer = other.answer, None
-            news_line(other, name, key, value)
-            other.answer = kept
-            other.wake()
+def note(door: IrcDoor, key: str, value: str) -> None:
+    """A key is set or unset before the welcome: it is set in the chat then."""
+    rest = {name: one for name, one in door.pre_metadata.items() if name != key}
+    door.pre_metadata = {**rest, key: value} if value else rest
 
 
-def hearers(door: IrcDoor, target: str) -> list[IrcDoor]:
-    """The other connections that see this target: in the room, sharing one, or monitoring it."""
-    network = door.network
-    key = network.fold(door.login if target == "*" else target)
-    face = network.people.get(key)
-    rooms = {key} if target.startswith("#") else set(face.doors[0].rooms) if face and face.doors else set()
-    out = []
-    for other_face in network.people.values():
-        for other in other_face.doors:
-            if other is not door and other.subscribed and (rooms & other.rooms.keys() or key in other.monitored):
-                out.append(other)
-    return out
+def on_preferred(door: IrcDoor, event: Preference) -> None:
+    """Somebody has set a key, by whatever door, and this client may have subscribed to it."""
+    key = event.key.removeprefix(IRC_PREFERENCE)
+    if key in door.subscribed and sees(door, event):
+        news_line(door, shown(door, event.to.removeprefix("@")), key, event.value)
+
+
+def sees(door: IrcDoor, event: Preference) -> bool:
+    """Is this client in the room, or in one with that login, or does it watch it?"""
+    fold = door.network.fold
+    if event.to.startswith("#"):
+        return fold(event.to) in door.rooms
+    login = fold(event.to.removeprefix("@"))
+    shared = any(fold(room) in door.rooms for room in event.rooms)
+    return shared or login in door.monitored or login == fold(door.login)
 
 
 def clear(door: IrcDoor, target: str, rest: list[str]) -> Steps:
     if not (yield from writable(door, target, "*")):
         return
     keys = []
-    others = hearers(door, target) if door.registered else []
     for key in list(table(door, target)):
         if (yield from refused(door, target, key, "")):
             break
-        change(door, target, key, "", others)
         keys.append(key)
     rows(door, shown(door, target), [(key, "") for key in keys])
 

@@ -230,10 +230,14 @@ class Network:
         key = self.fold(login)
         face = self.people.get(key)
         if face is None:
-            face = self.people[key] = Face(login, default_user(login), "user." + self.name.lower())
+            face = self.people[key] = Face(login, *self.default_host(login).split("@"))
             if len(self.people) > PEOPLE_MAX:
                 self._forget()
         return face
+
+    def default_host(self, login: str) -> str:
+        """user@host of somebody who never came by IRC."""
+        return f"{default_user(login)}@user.{self.name.lower()}"
 
     def _forget(self) -> None:
         for key, face in list(self.people.items())[: PEOPLE_MAX // 10]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from tcpchat.core.model import Done, Guess, Kick, Password, People, Refused, Who
+from tcpchat.core.model import Admin, Announced, Done, Guess, Kick, Password, People, Refused, Who
 from tcpchat.doors.irc import refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
 from tcpchat.doors.irc.network import nick_of
@@ -13,6 +13,10 @@ from tcpchat.doors.irc.network import nick_of
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
     from tcpchat.doors.irc.wire import Line
+
+
+WALLOPS = "wallops"  # the kind of such an announcement
+WORDS_MAX = 380  # bytes of it in one line; before them stand a mask and the command
 
 
 def is_oper(door: IrcDoor) -> bool:
@@ -78,15 +82,31 @@ def kill_one(door: IrcDoor, nick: str, why: str) -> Steps:
 
 
 @command("WALLOPS", ":text", "Tell everybody who wants to hear operators.", least=1)
-def wallops(door: IrcDoor, line: Line) -> None:
+def wallops(door: IrcDoor, line: Line) -> Steps | None:
     if not is_oper(door):
         door.reply("ERR_NOPRIVILEGES")
+        return None
+    return announce(door, line.params[-1])
+
+
+def announce(door: IrcDoor, text: str) -> Steps:
+    answer = yield Admin("announce", {"text": text, "kind": WALLOPS})
+    if not isinstance(answer, Refused):
         return
-    mask = door.network.mask(door.login)
-    for face in list(door.network.people.values()):
-        for other in face.doors if "w" in face.modes or "o" in face.modes else ():
-            (other.put if other is door else other.write)(f":{mask} WALLOPS :{line.params[-1]}")
-            other.wake()
+    if answer.code == "not_allowed":
+        door.reply("ERR_NOPRIVILEGES")
+    else:
+        refusals.refuse(door, answer, {}, command="WALLOPS")
+
+
+def on_announced(door: IrcDoor, event: Announced) -> None:
+    """Words of an operator for those who want to hear such."""
+    network = door.network
+    if event.kind == WALLOPS and {"w", "o"} & set(door.me.modes):
+        source = network.mask(event.by) if network.fold(event.by) in network.people else network.server
+        for row in event.text.splitlines():
+            for piece in wire.pieces(row, WORDS_MAX):
+                door.put(f":{source} WALLOPS :{piece}", (), event.at)
 
 
 @command("REHASH", "", "Read the message of the day and the settings again.")

@@ -289,8 +289,8 @@ def claimed(door: IrcDoor) -> None:
 # -- the welcome ---------------------------------------------------------------------------------------------
 
 
-def settle(door: IrcDoor, event: Welcome) -> str:
-    """Be who the chat says; returns the mask that others have seen until now (see returning.dress)."""
+def settle(door: IrcDoor, event: Welcome) -> None:
+    """Be who the chat says."""
     network = door.network
     door.registered = door.entering = True
     door.receipts.waiting = False
@@ -300,7 +300,7 @@ def settle(door: IrcDoor, event: Welcome) -> str:
     door.account = event.account or (event.login if event.claimed else "")
     door.head, door.receipts.told, door.receipts.asked = event.head, event.after, event.after
     face = door.me = network.face(event.login)
-    seen = chghost.dress(door, door.user, host(door))
+    chghost.dress(door, door.user, host(door))
     face.real = face.real if face.doors else door.real
     face.login, face.account, face.secure = event.login, door.account, door.secure
     face.spoke = time.time()
@@ -312,15 +312,13 @@ def settle(door: IrcDoor, event: Welcome) -> str:
     if door.secure:
         face.wear("Z")
     preferences.wear_modes(door)
-    return seen
 
 
 def welcome(door: IrcDoor, event: Welcome) -> Steps:
-    seen, face = settle(door, event), door.me
+    settle(door, event)
+    face = door.me
     greet(door)
     rooms = yield Wait("rooms")
-    if seen:
-        chghost.changed_host(door, seen, [room.to for room in rooms.rooms if room.member])
     state = yield Wait("state")
     yield from lusers(door, state)
     motd(door)
