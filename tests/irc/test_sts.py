@@ -45,7 +45,7 @@ def test_another_port(make_house: Make) -> None:
 
 
 def test_said_only_when_the_operator_says_so(make_house: Make) -> None:
-    """With a self-made certificate it would lock people out."""
+    """With a self-signed certificate it would lock people out."""
     house = make_house()
     assert "sts" not in offered(house.connect())
     assert "sts" not in offered(tls(house))

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with", dest="login", metavar="LOGIN", help="only in the conversation with this login")
     parser.add_argument("--from", dest="author", metavar="LOGIN", help="only by this login")
     parser.add_argument("--since", type=seconds, metavar="TIME", help="only newer than: 1h, 3d")
-    parser.add_argument("-n", type=int, default=20, metavar="N", help="at most so many (20)")
+    parser.add_argument("-n", type=int, default=20, metavar="N", help="at most N (20)")
 
 
 def run(args: argparse.Namespace) -> int:

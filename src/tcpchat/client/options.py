@@ -19,7 +19,7 @@ class Options(TypedDict, total=False):
     password: str | None  # proves the login
     claim: bool  # make the login one's own with this key, if nobody has it
     outbox: str | Path | None  # a file in which unsent messages survive the process
-    after: int | None  # hear what came behind this seq; -1 = from now on; None = what this device has not confirmed
+    after: int | None  # hear what came after this seq; -1 = from now on; None = what this device has not confirmed
     log: str  # of which log ``after`` is: the ``welcome.log`` that came with it; without it the server may guess wrong
     quiet: bool  # not counted as present, and without ``after`` nothing is heard: for sending and asking
     tls: Literal["auto", "never", "always"]  # auto: TLS, on this machine plain if the server has none

@@ -20,7 +20,7 @@ class Hello(Command, frozen=True):
     claim: bool = False  # claim a login nobody has with this key
     name: str = ""  # real name, shown by who
     account: str = ""  # IRC: speak as guest `login`, vouched for by this account once it has proved itself
-    bot: bool = False  # a program that speaks by itself: its messages are marked, so that no other answers them
+    bot: bool = False  # a program that speaks on its own: its messages are marked, so that no other answers them
     token: str = ""  # invite or link code
     proto: int = 1  # version of the native protocol that the peer speaks
     quiet: bool = False  # do not count as present (one-shot scripts)
@@ -71,7 +71,7 @@ class Say(Command, frozen=True):
     ref: int | str = 0
     rank: str = ""  # in a room: only its operators hear it (op), or those with a voice too (voice)
     cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
-    bot: bool = False  # a program wrote it by itself; so is all that a session says whose hello says ``bot``
+    bot: bool = False  # a program wrote it on its own; so is all that a session says whose hello says ``bot``
 
 
 class Edit(Command, frozen=True):

@@ -26,7 +26,7 @@ class Welcome(Event, frozen=True):
 
     login: str
     head: int  # last seq of the log
-    after: int  # the feed starts behind this seq
+    after: int  # the feed starts after this seq
     last: int = 0  # last number accepted from this device
     recent: tuple[int, ...] = ()  # seqs of the numbers last-len+1 .. last
     server: str = ""
@@ -42,7 +42,7 @@ class Welcome(Event, frozen=True):
     at: int = 0  # the server's clock
     log: str = ""  # id of the log; keep it with the cursor and say it in the next hello
     lost: int = 0  # with Hello.log: the first seq of that log that is not in this one; 0 = it is the same log
-    forgot: int = 0  # numbers of messages up to this seq may be forgotten, those behind it are remembered
+    forgot: int = 0  # numbers of messages up to this seq may be forgotten, later ones are remembered
 
 
 class Forked(Event, frozen=True):
@@ -77,7 +77,7 @@ class Refused(Event, frozen=True):
     n: int = 0
     after: float = 0.0  # seconds to wait before trying again
     expected: int = 0  # with code gap: the number expected
-    fatal: bool = False  # the connection ends behind this
+    fatal: bool = False  # the connection ends after this
     about: tuple[str, ...] = ()  # the names concerned: room, login, ...
 
 
@@ -99,7 +99,7 @@ class Message(Event, frozen=True):
     rank: str = ""  # said to the operators of the room only (op), or to those with a voice too (voice)
     cuts: tuple[int, ...] = ()  # before which characters its author's client went on on another line
     system: bool = False  # the server's own words (an announcement, news of a room): no login can send this
-    bot: bool = False  # a program wrote it by itself: other programs need not answer
+    bot: bool = False  # a program wrote it on its own: other programs need not answer
 
 
 class Amended(Event, frozen=True):
@@ -182,7 +182,7 @@ class People(Event, frozen=True):
 
 
 class RoomList(Event, frozen=True):
-    """Answer to Rooms; also sent behind Welcome."""
+    """Answer to Rooms; also sent after Welcome."""
 
     rooms: tuple[RoomInfo, ...]
     ref: int | str = 0

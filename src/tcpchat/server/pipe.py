@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tcpchat.server")
 
-PENDING_MAX = 4096  # facts that wait for the log; who adds more is not read until they are durable
+PENDING_MAX = 4096  # facts that wait for the log; a connection that adds more is not read until they are durable
 READING_SECONDS = 0.05  # a read cursor waits so long for others to be made durable with: 20 commits a second at most
 BATCH_MAX = 8192  # facts made durable together: bounds one commit to tens of milliseconds
 

@@ -40,7 +40,7 @@ class ServerSite(Site):
         self.tls_port = self._server.port if self._server.tls is not None else 0
         self.secret = self.store.open()
         if self.settings.sts_seconds > 0 and not self.settings.tls_cert:
-            self.warn("sts with a self-made certificate: IRC clients will refuse it and not come plain either")
+            self.warn("sts with a self-signed certificate: IRC clients will refuse it and not come plain either")
         if problem := self.motd_problem():
             self.warn(f"no message of the day: {problem}")
         for kind in list(KINDS.values()):

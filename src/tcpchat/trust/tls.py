@@ -150,7 +150,7 @@ class Tls:
 
     @property
     def due(self) -> bool:
-        """Must the self-made certificate be renewed? (A given one is its operator's to renew.)"""
+        """Must the self-signed certificate be renewed? (A given one is its operator's to renew.)"""
         return not self._cert and self.certificate.due()
 
     def reload(self) -> None:
