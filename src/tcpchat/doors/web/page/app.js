@@ -442,6 +442,12 @@ net.on = {
     list.pendingChanged(item);
     say(event);
   },
+  waits({ event }) {
+    // It goes out by itself later; what takes a moment only is not worth a word.
+    if (event.code === "unavailable" || event.after > 2) {
+      say(event);
+    }
+  },
   doubt(item) {
     list.pendingChanged(item);
   },

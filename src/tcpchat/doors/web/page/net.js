@@ -502,6 +502,7 @@ export class Net {
       const wait = (event.after || 1) * 1000;
       this.hold = Date.now() + wait;
       setTimeout(() => this.pump(), wait + 10);
+      this.on.waits({ item, event });
     } else if (event.code !== "gap") {
       item.failed = event;
       this.on.failed({ item, event });
