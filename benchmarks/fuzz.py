@@ -198,9 +198,13 @@ class Wire(asyncio.Transport):
         self.over = True
 
     abort = close
+    write_eof = close  # and closes as soon as it has read the end
 
     def is_closing(self) -> bool:
         return self.over
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
@@ -311,10 +315,12 @@ class Bench:
                 raise AssertionError(f"{name} was told by {fault}")
 
     def close(self) -> None:
-        self.stop()
-        self.loop.close()
-        logging.getLogger("tcpchat").removeHandler(self.faults)
-        logging.getLogger("tcpchat").propagate = True
+        try:
+            self.stop()
+        finally:
+            self.loop.close()
+            logging.getLogger("tcpchat").removeHandler(self.faults)
+            logging.getLogger("tcpchat").propagate = True
 
 
 def encrypted(connection: Connection, wire: Wire, pieces: list[bytes]) -> list[bytes]:

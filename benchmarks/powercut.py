@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -298,7 +298,8 @@ async def served(folder: Path, port: int, extra: dict[str, str]) -> tuple[asynci
 
 async def ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        os.kill(process.pid, signal.SIGKILL)  # Popen's own way would take its exit code from asyncio
+        with suppress(ProcessLookupError):  # it has ended, and asyncio has not said so yet
+            os.kill(process.pid, signal.SIGKILL)  # Popen's own way would take its exit code from asyncio
     assert process.stdout is not None
     await process.stdout.read()
     await process.wait()

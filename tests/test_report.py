@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from support.ports import free_port
+
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
 
 WHOLE = """\
@@ -71,12 +73,6 @@ Enter login: duck
 Enter message: *quack*
 {WAITING}< Message have been delivered! >  =)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Program:

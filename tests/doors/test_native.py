@@ -60,8 +60,11 @@ def of(kind: Any) -> st.SearchStrategy[Any]:
     return st.one_of([struct(cls) for cls in get_args(kind)])
 
 
+COMMANDS, EVENTS = of(m.AnyCommand), of(m.AnyEvent)  # made once: it is most of the time of a test
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(of(m.AnyCommand), min_size=1, max_size=4), st.data())
+@given(st.lists(COMMANDS, min_size=1, max_size=4), st.data())
 def test_commands_arrive_as_they_were_sent(commands: list[Any], data: st.DataObject) -> None:
     client, server = ClientSide(), ServerSide()
     for command in commands:
@@ -73,7 +76,7 @@ def test_commands_arrive_as_they_were_sent(commands: list[Any], data: st.DataObj
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(of(m.AnyEvent), min_size=1, max_size=4), st.data())
+@given(st.lists(EVENTS, min_size=1, max_size=4), st.data())
 def test_events_arrive_as_they_were_told(events: list[Any], data: st.DataObject) -> None:
     client, server = ClientSide(), ServerSide()
     for event in events:
@@ -243,7 +246,7 @@ def test_random_bytes_raise_nothing(chunks: list[bytes]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_damaged_lines_raise_nothing(data: st.DataObject) -> None:
-    line = bytearray(encode(data.draw(of(m.AnyCommand))))
+    line = bytearray(encode(data.draw(COMMANDS)))
     for _ in range(data.draw(st.integers(1, 4))):
         line[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255))
     for command in ServerSide().receive(bytes(line)):

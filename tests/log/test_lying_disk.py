@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("lyingdisk_bench", ROOT / "benchmarks" / "lyingdisk.py")
-assert _spec is not None
-assert _spec.loader is not None
-lying = sys.modules["lyingdisk_bench"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(lying)
+from benchmarks import lyingdisk as lying
 
 PAGE = lying.PAGE
 

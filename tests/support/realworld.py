@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import tcpchat
 
-
-def free_port() -> int:
-    """A port that stays free while nobody listens on it: the system gives none of these to connections."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+from .ports import free_port
 
 
 class World:
