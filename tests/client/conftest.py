@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from support.fakechat import FakeChat
-from tcpchat.client import client, outgoing
+from tcpchat.client import client, numbering
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(client, "BACK_OFF", (0.001,))
-    monkeypatch.setattr(outgoing, "HOLD", (0.001,))
-    monkeypatch.setattr(outgoing, "HOLD_MIN", 0.001)
+    monkeypatch.setattr(numbering, "HOLD", (0.001,))
+    monkeypatch.setattr(numbering, "HOLD_MIN", 0.001)
     monkeypatch.setenv("TCPCHAT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("TCPCHAT_SERVER", raising=False)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.fakechat import FakeChat, Link
-from tcpchat.client import ChatError, Client, ConnectionFailed, Offline, Online, Refused, TimedOut, connect
+from tcpchat.client import ChatError, Client, ConnectionFailed, Offline, Online, Refused, TimedOut, connect, peer
 from tcpchat.client import client as module
+from tcpchat.client import peer
 from tcpchat.core import model as m
 from tcpchat.core.rules import challenge_text
 from tcpchat.trust.keys import Key, verify
@@ -105,8 +106,8 @@ async def test_back_off_grows_and_can_be_cut_short(chat: FakeChat, monkeypatch: 
 
 
 async def test_a_half_open_cable(chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PING_AFTER", 0.01)
-    monkeypatch.setattr(module, "DEAD_AFTER", 0.03)
+    monkeypatch.setattr(peer, "PING_AFTER", 0.01)
+    monkeypatch.setattr(peer, "DEAD_AFTER", 0.03)
     async with connect(chat.address, "duck") as client:
         events = client.events()
         await events.next(5)
@@ -121,7 +122,7 @@ async def test_a_half_open_cable(chat: FakeChat, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_stalled_program_shows_that_it_lives(chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PING_AFTER", 0.01)
+    monkeypatch.setattr(peer, "PING_AFTER", 0.01)
     monkeypatch.setattr("tcpchat.client.incoming.QUEUE", 5)
     async with connect(chat.address, "duck") as client:
         messages = client.messages()

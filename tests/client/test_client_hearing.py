@@ -154,7 +154,7 @@ async def test_a_slow_program_stops_the_wire(chat: FakeChat, monkeypatch: pytest
         (link,) = chat.links
         for _ in range(20):
             await asyncio.sleep(0)  # the client reads what it wants to read
-        assert len(client._events) < 2_000  # what one read brings, not all
+        assert len(client.incoming.events) < 2_000  # what one read brings, not all
         for i in range(total):
             message = await messages.next(5)
             assert message is not None
@@ -169,7 +169,7 @@ async def test_a_program_that_does_not_listen(chat: FakeChat, monkeypatch: pytes
             chat.put("x", str(i))
         for i in range(10):
             await (await client.send("#all", f"own {i}")).accepted(5)
-        assert len(client._events) <= 50
+        assert len(client.incoming.events) <= 50
         texts = []
         async for message in client.messages():  # and now it does: nothing is lost
             texts.append(message.text)

@@ -291,7 +291,7 @@ async def test_a_file_that_another_client_has(chat: FakeChat, tmp_path: Path) ->
 
 async def test_a_full_disk_refuses_the_send_and_goes_on_later(chat: FakeChat, tmp_path: Path) -> None:
     async with connect(chat.address, "duck", outbox=tmp_path / "o.db") as client:
-        database = client._outbox._db
+        database = client.link.outbox._db
         assert database is not None
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")

@@ -12,24 +12,28 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
+from functools import wraps
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from tcpchat.client.errors import ChatError, ConnectionFailed, KeyChanged, OutboxError, Refused
-from tcpchat.client.events import Offline, Online, SentChanged
+from tcpchat.client.events import Offline, Online, SentChanged, SetBack
 from tcpchat.client.first_use import is_loopback
 from tcpchat.client.identity import load_key, parse_address
-from tcpchat.client.incoming import Hearing
+from tcpchat.client.incoming import Incoming
+from tcpchat.client.link import Link
 from tcpchat.client.options import Options
 from tcpchat.client.outbox import Outbox
-from tcpchat.client.outgoing import Sending
-from tcpchat.client.requests import Asking
+from tcpchat.client.outcomes import Delayed, Doubted, Ended, LogReplaced, Opened, Passed, Rejected, Settled
+from tcpchat.client.outgoing import Outgoing
+from tcpchat.client.peer import Peer
+from tcpchat.client.requests import Requests
+from tcpchat.client.sent import Sent
 from tcpchat.client.streams import open_stream
 from tcpchat.core import model as m
-from tcpchat.core.errors import CODES
-from tcpchat.core.rules import challenge_text
 from tcpchat.core.text import fold
-from tcpchat.doors.native import ClientSide
 
 if TYPE_CHECKING:
     from tcpchat.trust.keys import Key
@@ -37,48 +41,86 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tcpchat.client")
 
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between tries, each with jitter
-PING_AFTER = 10.0  # seconds without a byte until we ask for a sign of life
-DEAD_AFTER = 20.0  # seconds without a byte until the connection counts as cut
 DRAIN_SECONDS = 5.0  # without an answer, until closing no longer waits for messages to be accepted
 BYE_SECONDS = 1.0  # until a server that does not say goodbye is left without
-SAVE_SECONDS = 0.5  # the cursor and what is settled go into the outbox file this late; the server knows both
 PASSING = {"too_fast", "too_many", "too_many_pending", "unavailable", "stopping", "timeout", "internal"}
 
+Part = TypeVar("Part")
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class Client(Hearing, Sending, Asking):
+
+def _part(name: str, method: Callable[Concatenate[Part, P], R]) -> Callable[Concatenate[Client, P], R]:
+    """A method of Client that is one of its part ``name``, with its signature and its text."""
+    get: Callable[[Client], Part] = attrgetter(name)
+
+    @wraps(method)
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(get(self), *args, **kwargs)
+
+    return call
+
+
+class Client:
     """See ``connect``. Use it as an async context manager, or ``await client.start()`` and ``await client.close()``."""
 
     def __init__(self, server: str | None = None, login: str = "", **options: Unpack[Options]) -> None:
         self.host, self.port = parse_address(server)
         self.server = server or ""
-        self.login = login
         self.state = "connecting"  # online, waiting (for the next try), closed
         self.status = "WAIT4CLIENTS"  # of the chat
-        self.welcome: m.Welcome | None = None
-        self.latency: float | None = None  # seconds there and back, when last measured
         self.fingerprint = ""
         self.retry_at = 0.0  # seconds since the epoch
-        self.error: ChatError | None = None  # what ended it
         self.goodbye: m.Goodbye | None = None  # with what the server ended the last connection
+        self.set_back: SetBack | None = None  # the last time that the server's log was found to be another one
         self._options = options
         self._key: Key | None = None
-        Sending.__init__(self, Outbox(options.get("outbox"), options.get("device") or ""))
-        after = options.get("after")
-        Hearing.__init__(self, self._outbox.cursor if after is None else after)
-        self._asked_log = ""
+        outbox = Outbox(options.get("outbox"), options.get("device") or "")
+        self.peer = Peer(_hello(login, options), outbox, password=lambda: options.get("password"))
+        self.link = Link(self.peer, outbox, self._take)
+        self.incoming = Incoming(self.peer.cursor, self._moved, self._hang_up)
+        self.outgoing = Outgoing(self.link, self.incoming.put)
+        self.requests = Requests(self.link)
         self._from_before = self.doubtful  # found in the file: the program hears of them once
-        Asking.__init__(self)
-        self._wire = ClientSide()
-        self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
         self._again = asyncio.Event()
         self._closing = self._at_once = False
         self._tries = 0
-        self._asked: int | None = None
-        self._flush_due = False
-        self._saving: asyncio.TimerHandle | None = None
-        self._pinged = 0.0
+
+    @property
+    def login(self) -> str:
+        """The own login, as the server writes it."""
+        return self.peer.login
+
+    @property
+    def online(self) -> bool:
+        """Is the session open right now?"""
+        return self.state == "online"
+
+    @property
+    def welcome(self) -> m.Welcome | None:
+        """What the server said last when it let this client in."""
+        return self.peer.welcome
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds there and back, when last measured."""
+        return self.peer.latency
+
+    @property
+    def error(self) -> ChatError | None:
+        """What ended the client; None while it lives, and when it was closed from here."""
+        return self.link.error
+
+    @property
+    def device(self) -> str:
+        """The id under which this client's messages are numbered."""
+        return self.peer.record.device
+
+    def is_me(self, login: str) -> bool:
+        """Is this the own login (or one that this client has had)?"""
+        return fold(login) == fold(self.login) or self.peer.cursor.is_me(login)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -96,7 +138,7 @@ class Client(Hearing, Sending, Asking):
         is no chat server, or cannot be reached and ``reconnect`` is off, KeyChanged."""
         self.begin()
         if self._opened is None:
-            raise self.error or ConnectionFailed("This client is closed.")
+            raise self.link.over()
         await asyncio.shield(self._opened)
         return self
 
@@ -133,11 +175,11 @@ class Client(Hearing, Sending, Asking):
                 left, deadline = self.pending, time.monotonic() + wait
 
     async def _say_bye(self, why: str) -> None:
-        if self._task is None or self._writer is None or not self.online:
+        if self._task is None or not self.link.connected or not self.online:
             return
-        self._send(m.Bye(why))
-        self._flush()
-        self._room.set()  # a reader that was stopped by a full queue has to see the end
+        self.peer.send(m.Bye(why))
+        self.link.flush()
+        self.incoming.room.set()  # a reader that was stopped by a full queue has to see the end
         await asyncio.wait([self._task], timeout=BYE_SECONDS)
 
     def _end(self, error: ChatError | None) -> None:
@@ -145,19 +187,16 @@ class Client(Hearing, Sending, Asking):
         if self.state == "closed":
             return
         self.state = "closed"
-        self.error = self.error or error
-        self._end_sending(error)
-        self._no_answers(str(error or "The client was closed."))
-        if self._saving is not None:
-            self._saving.cancel()
-            self._saving = None
+        self.link.end(error)
+        self.outgoing.end(error)
+        self.requests.lost(str(error or "The client was closed."))
         try:
-            self._outbox.close()
+            self.link.outbox.close()
         except OutboxError as fault:
             logger.warning("! %s", fault)  # the server's Welcome tells the same again next time
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(error or ConnectionFailed("The client was closed."))
-        self._wake.set()
+        self.incoming.end()
 
     def reconnect_now(self) -> None:
         """Do not wait for the next try."""
@@ -192,7 +231,7 @@ class Client(Hearing, Sending, Asking):
             why, wait = error.text, error.after
         except (ChatError, OSError) as error:
             why = str(error) or "The connection was lost."
-            if self._wire.fault and self.welcome is None:
+            if self.peer.strange and self.welcome is None:
                 raise ConnectionFailed(why) from None  # nothing there that will ever be a chat
         if not self._options.get("reconnect", True) and not self._closing:
             raise ConnectionFailed(why)
@@ -205,7 +244,7 @@ class Client(Hearing, Sending, Asking):
     async def _wait(self, why: str, delay: float) -> None:
         self.state = "waiting"
         self.retry_at = time.time() + delay
-        self._put(Offline(why, delay))
+        self.incoming.put(Offline(why, delay))
         self._again.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
@@ -213,44 +252,24 @@ class Client(Hearing, Sending, Asking):
         self.state = "connecting"
 
     def _give_up(self, error: ChatError) -> None:
-        self._put(Offline(str(error), None))
+        self.incoming.put(Offline(str(error), None))
         self._end(error)
 
     # -- one connection --------------------------------------------------------------------------------------------
 
     async def _session(self) -> None:
-        self._wire = ClientSide()
         tls, ask = self._options.get("tls", "auto"), self._options.get("trust")
         reader, writer, self.fingerprint = await open_stream(self.host, self.port, tls, ask)
-        self._writer = writer
         try:
-            self._send(self._hello())
-            self._flush()
+            self.peer.signer = self._load_key()
+            self.link.begin(writer, self.fingerprint, bool(self.fingerprint) or is_loopback(self.host))
             await self._read(reader)
         finally:
-            self._writer = None
+            self.link.lost()
             if self.state != "closed":
                 self.state = "waiting"
-            self._no_answers("The connection was lost before the answer came.")
+            self.requests.lost("The connection was lost before the answer came.")
             await _close(writer)
-
-    def _hello(self) -> m.Hello:
-        options, key = self._options, self._load_key()
-        quiet = options.get("quiet", False)
-        # A quiet session that did not ask for a feed must not get one because the connection was lost.
-        self._asked = None if quiet and options.get("after") is None else self._behind()
-        self._asked_log = self._of_log()
-        return m.Hello(
-            self.login, self.device, options.get("label", "script"), self._asked, key.public if key else "",
-            bool(options.get("claim") and key), options.get("name", ""), bot=options.get("bot", False), quiet=quiet,
-            log=self._asked_log, seen=self._known() if self._asked_log == self._outbox.log else 0,
-        )  # fmt: skip
-
-    def _of_log(self) -> str:
-        """Of which log the cursor is: the outbox's, or what the program says that gave one of its own."""
-        if self._started or (self._options.get("after") or -1) < 0:
-            return self._outbox.log
-        return self._options.get("log", "")
 
     def _load_key(self) -> Key | None:
         key = self._options.get("key")
@@ -266,164 +285,164 @@ class Client(Hearing, Sending, Asking):
         return self._key
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        heard = time.monotonic()
-        while True:
-            try:
-                async with asyncio.timeout(PING_AFTER):
-                    data = await reader.read(1 << 16)
-            except TimeoutError:
-                if time.monotonic() - heard >= DEAD_AFTER:
-                    raise ConnectionFailed("The server gives no sign of life.") from None
-                self._ask_for_life()
-                continue
-            for event in self._wire.receive(data):
-                self._take(event)
-            if self._wire.fault:
-                raise ConnectionFailed(self._wire.fault)
-            if not data:
-                return
-            self._flush()
-            if self._full():
+        while data := await reader.read(1 << 16):
+            self.link.receive(data)
+            if self.incoming.full():
                 await self._make_room()
-            heard = time.monotonic()
-
-    def _ask_for_life(self) -> None:
-        if self.online:
-            self._pinged = time.monotonic()
-            self._send(m.Ping("alive"))
-            self._flush()
+        if self.link.failure is not None:
+            raise self.link.failure
 
     async def _make_room(self) -> None:
-        """The program is slower than the chat: stop reading, but let the server know that somebody is there."""
-        while self._full() and not self._closing:
-            self._room.clear()
-            try:
-                async with asyncio.timeout(PING_AFTER):
-                    await self._room.wait()
-            except TimeoutError:
-                self._send(m.Pong())
-                self._flush()
+        """The program is slower than the chat: stop reading."""
+        with self.link.paused():
+            while self.incoming.full() and not self._closing:
+                self.incoming.room.clear()
+                await self.incoming.room.wait()
 
     def _hang_up(self) -> None:
         """Start over with a new connection, at once."""
-        if self._writer is not None:
-            self._writer.close()
-            self._at_once = True
+        self._at_once = self.link.hang_up() or self._at_once
+
+    def _moved(self) -> None:
+        """The program has taken more of the feed: keep it, and tell the server."""
+        self.link.save_soon()
+        if self.online:
+            self.link.soon()
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
-    def _take(self, event: m.AnyEvent) -> None:
-        if not self._answered(event):
-            handler = _TAKE.get(type(event))
-            if handler is not None:
-                handler(self, event)
-            else:
-                self._put(event)
+    def _take(self, events: list[Any]) -> None:
+        for event in events:
+            if not self.requests.answered(event):
+                handler = _TAKE.get(type(event))
+                if handler is not None:
+                    handler(self, event)
+                else:
+                    self.incoming.put(event)
 
-    def _on_challenge(self, event: m.Challenge) -> None:
-        key, password = self._load_key(), self._options.get("password")
-        if key is not None and "key" in event.methods:
-            text = challenge_text(event.nonce, self.login, self.fingerprint)
-            self._send(m.Proof(key.sign(text), key.public))
-        elif password and "password" in event.methods:
-            if not self.fingerprint and not is_loopback(self.host):
-                raise Refused("insecure", CODES["insecure"].text)
-            self._send(m.Password(password))
-        else:
-            raise Refused("claimed", f"The login {event.login} belongs to somebody.", about=event.methods)
-
-    def _on_welcome(self, event: m.Welcome) -> None:
-        self.welcome, self.login, self.status, self.goodbye = event, event.login, event.state, None
-        self._begin_feed(event, self._asked)
-        self._settle(event, self._asked_log)
-        self._save_soon()
+    def _on_opened(self, event: Opened) -> None:
+        self.status, self.goodbye = event.welcome.state, None
+        self.link.save_soon()
         self.state, self._tries = "online", 0
-        self._put(Online(event))
+        self.incoming.put(Online(event.welcome))
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
             for sent in self._from_before:
-                self._put(SentChanged(sent))
-        self._pump()
+                self.incoming.put(SentChanged(sent))
+
+    def _on_ended(self, event: Ended) -> None:
+        self.goodbye = event.goodbye or self.goodbye
+        raise event.error
 
     def _on_refused(self, event: m.Refused) -> None:
-        if event.n:
-            self._refused_message(event)
-        elif event.fatal or not self.online:
+        """Of something that nobody waits for any more."""
+        if event.fatal:
             raise Refused(event.code, event.text, event.after, event.about)
-        else:
-            self._put(event)
+        self.incoming.put(event)
+
+    def _on_log_replaced(self, event: LogReplaced) -> None:
+        self.incoming.forget_from(event.seq)
+        gone = self.outgoing.lose(event.seq)
+        self.set_back = SetBack(event.seq, event.seq == 1, tuple(gone))
+        self.incoming.put(self.set_back)
+        for sent in gone:
+            self.incoming.put(SentChanged(sent))
+
+    def _on_passed(self, event: Passed) -> None:
+        self.incoming.pass_by(event)
+
+    def _on_settled(self, event: Settled) -> None:
+        self.outgoing.on_settled(event)
+
+    def _on_delayed(self, event: Delayed) -> None:
+        self.outgoing.on_delayed(event)
+
+    def _on_rejected(self, event: Rejected) -> None:
+        self.outgoing.on_rejected(event)
+
+    def _on_doubted(self, event: Doubted) -> None:
+        self.outgoing.on_doubted(event)
+
+    def _on_receipt(self, event: m.Receipt) -> None:
+        self.outgoing.on_receipt(event)
+
+    def _on_rooms(self, event: m.RoomList) -> None:
+        self.outgoing.on_rooms(event)
 
     def _on_forked(self, event: m.Forked) -> None:
-        """What this client has is of the log as it goes on from here."""
-        self._outbox.log = event.log
-        self._save_soon()
+        self.link.save_soon()
 
     def _on_state(self, event: m.State) -> None:
         self.status = event.state
-        self._put(event)
-
-    def _on_ping(self, event: m.Pinged) -> None:
-        self._send(m.Pong(event.token))
-
-    def _on_pong(self, event: m.Ponged) -> None:
-        if self._pinged:
-            self.latency, self._pinged = time.monotonic() - self._pinged, 0.0
+        self.incoming.put(event)
 
     def _on_presence(self, event: m.Presence) -> None:
         if event.what == "renamed":
-            if fold(event.login) == fold(self.login):
-                self.login = event.text
-                self._names.add(fold(event.text))
-            else:
-                self._following.renamed("@" + event.login, "@" + event.text)
-        self._put(event)
+            self.outgoing.renamed(event.login, event.text)
+        self.incoming.put(event)
 
-    def _on_bye(self, event: m.Goodbye) -> None:
-        self.goodbye = event
-        if event.code in ("replaced", "banned", "revoked", "deleted"):
-            raise Refused(event.code, event.why)
-        raise ConnectionFailed(event.why or "The server said goodbye.")
+    # -- for the program -------------------------------------------------------------------------------------------
 
-    # -- the wire --------------------------------------------------------------------------------------------------
+    messages = _part("incoming", Incoming.messages)
+    events = _part("incoming", Incoming.all)
+    confirm = _part("incoming", Incoming.confirm)
 
-    def _send(self, command: m.Command) -> None:
-        self._wire.send(command)
+    send = _part("outgoing", Outgoing.send)
+    resend = _part("outgoing", Outgoing.resend)
+    cancel = _part("outgoing", Outgoing.cancel)
 
-    def _soon(self) -> None:
-        if not self._flush_due:
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+    @property
+    def pending(self) -> list[Sent]:
+        """What is in the outbox: not accepted yet, in order."""
+        return self.outgoing.pending
 
-    def _flush(self) -> None:
-        self._flush_due = False
-        if self._to_confirm > self._confirmed and self.online:
-            self._confirmed = self._to_confirm
-            self._send(m.Confirm(self._confirmed))
-        if self._writer is not None and (data := self._wire.data_to_send()):
-            self._writer.write(data)
+    @property
+    def doubtful(self) -> list[Sent]:
+        """Messages of which it will never be known whether they were accepted, also of earlier runs with this outbox
+        file: ``resend`` or ``cancel`` ends it."""
+        return self.outgoing.doubtful
 
-    def _save_soon(self) -> None:
-        if self._saving is None and self._outbox.durable:
-            self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
-
-    def _save(self) -> None:
-        self._saving = None
-        try:
-            self._outbox.save()
-        except OutboxError as error:
-            logger.warning("! %s", error)
+    command = _part("requests", Requests.command)
+    history = _part("requests", Requests.history)
+    search = _part("requests", Requests.search)
+    who = _part("requests", Requests.who)
+    rooms = _part("requests", Requests.rooms)
+    receipts = _part("requests", Requests.receipts)
+    status_now = _part("requests", Requests.status_now)
+    join = _part("requests", Requests.join)
+    leave = _part("requests", Requests.leave)
+    topic = _part("requests", Requests.topic)
+    invite = _part("requests", Requests.invite)
+    kick = _part("requests", Requests.kick)
+    edit = _part("requests", Requests.edit)
+    remove = _part("requests", Requests.remove)
+    rename = _part("requests", Requests.rename)
+    set = _part("requests", Requests.set)
+    away = _part("requests", Requests.away)
 
     def read(self, to: str, seq: int) -> None:
         """Tell the server that a person has seen this conversation up to ``seq``."""
         if self.online:
-            self._send(m.Read(to, seq))
-            self._soon()
+            self.link.send(m.Read(to, seq))
 
     def typing(self, to: str, on: bool = True) -> None:
         """Pass on that somebody is typing here."""
         if self.online:
-            self._send(m.Typing(to, on))
-            self._soon()
+            self.link.send(m.Typing(to, on))
+
+
+def _hello(login: str, options: Options) -> m.Hello:
+    """What each connection begins with; the peer fills in the rest."""
+    return m.Hello(
+        login,
+        label=options.get("label", "script"),
+        after=options.get("after"),
+        claim=options.get("claim", False),
+        name=options.get("name", ""),
+        bot=options.get("bot", False),
+        quiet=options.get("quiet", False),
+        log=options.get("log", ""),
+    )
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -436,22 +455,21 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-_TAKE: dict[type, Any] = {
-    m.Challenge: Client._on_challenge,
-    m.Welcome: Client._on_welcome,
-    m.Forked: Client._on_forked,
-    m.Accepted: Client._on_accepted,
+_TAKE: dict[type, Callable[[Client, Any], None]] = {
+    Opened: Client._on_opened,
+    Ended: Client._on_ended,
+    LogReplaced: Client._on_log_replaced,
+    Passed: Client._on_passed,
+    Settled: Client._on_settled,
+    Delayed: Client._on_delayed,
+    Rejected: Client._on_rejected,
+    Doubted: Client._on_doubted,
     m.Refused: Client._on_refused,
-    m.Message: Client._on_feed,
-    m.Amended: Client._on_feed,
-    m.RoomEvent: Client._on_feed,
+    m.Forked: Client._on_forked,
     m.Receipt: Client._on_receipt,
     m.RoomList: Client._on_rooms,
     m.State: Client._on_state,
-    m.Pinged: Client._on_ping,
-    m.Ponged: Client._on_pong,
     m.Presence: Client._on_presence,
-    m.Goodbye: Client._on_bye,
 }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tcpchat.client.errors import OutboxError
+from tcpchat.client.record import Item, Record
 from tcpchat.client.sent import Sent
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _told(path: Path) -> Iterator[None]:
         raise OutboxError(f"{path}: {text}") from error
 
 
-def _text(item: Sent) -> str:
+def _text(item: Item) -> str:
     try:
         return msgspec.json.encode(item.message()).decode()
     except UnicodeEncodeError:  # halves of surrogate pairs: command-line bytes that are no UTF-8
@@ -54,21 +55,13 @@ def _clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class Outbox:
+class Outbox(Record):
     """Pending messages of one device. Without a path they live as long as the process."""
 
     def __init__(self, path: Path | str | None = None, device: str = "") -> None:
-        self.device = device
-        self.cursor: int | None = None  # everything up to here was taken
-        self.own: list[int] = []  # own messages behind the cursor, as they were found in the file
-        self.found: list[Sent] = []  # pending messages that were found in the file, in order
-        self.doubtful: list[Sent] = []  # those of which nobody will know whether they were accepted
-        self.log = ""  # id of the log that the cursor and the numbers are of
-        self.accepted = 0  # last number known to be accepted
-        self.head = 0  # the log's head when what is numbered and unanswered left, or before
+        super().__init__(device)
         self._path = Path(path) if path is not None else Path()
         self._db: sqlite3.Connection | None = None
-        self._last = 0
         if path is not None:
             with _told(self._path):
                 self._open()
@@ -133,17 +126,16 @@ class Outbox:
     def _put(self, key: str, value: str) -> None:
         self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def add(self, item: Sent) -> None:
+    def add(self, item: Item) -> None:
         """Keep a message; on disk when this returns, if there is a file. Raises OutboxError: it is not kept."""
-        self._last += 1
-        item.number = self._last
+        super().add(item)
         if self._db is not None:
             with self._committed():
                 self._run("INSERT INTO outbox VALUES (?, ?, ?)", (item.number, item.n, _text(item)))
                 if item.n:
                     self._put_log()
 
-    def numbered(self, items: list[Sent]) -> None:
+    def numbered(self, items: list[Item]) -> None:
         """Remember under which numbers these messages leave, before they do. Raises OutboxError."""
         if self._db is not None and items:
             with self._committed():
@@ -151,9 +143,9 @@ class Outbox:
                     self._run("UPDATE outbox SET n = ? WHERE id = ?", (item.n, item.number))
                 self._put_log()
 
-    def doubted(self, item: Sent) -> None:
+    def doubted(self, item: Item) -> None:
         """Keep it as one of which nobody knows whether it was taken. On disk with the next commit."""
-        self.doubtful.append(item)
+        super().doubted(item)
         if self._db is not None:
             with _told(self._path):
                 self._run("UPDATE outbox SET n = -1 WHERE id = ?", (item.number,))
@@ -174,19 +166,14 @@ class Outbox:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def remove(self, item: Sent) -> None:
+    def remove(self, item: Item) -> None:
         """The message is settled: accepted in its ``seq``, or refused. On disk with the next commit."""
-        if item in self.doubtful:
-            self.doubtful.remove(item)
+        super().remove(item)
         if self._db is not None:
             with _told(self._path):
                 self._run("DELETE FROM outbox WHERE id = ?", (item.number,))
                 if item.seq:
                     self._run("INSERT OR IGNORE INTO own VALUES (?)", (item.seq,))
-
-    def keep_cursor(self, seq: int) -> None:
-        """Remember up to where everything was taken. On disk with the next commit."""
-        self.cursor = max(seq, self.cursor or 0)
 
     def forget_own(self, seq: int) -> None:
         """The log has nothing from ``seq`` on: own messages there will not come back with the feed."""

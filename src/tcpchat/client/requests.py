@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
-from tcpchat.client.part import Part
+from tcpchat.client.link import Link
 from tcpchat.core import model as m
 
 ANSWER_SECONDS = 30.0
 
 
-class Asking(Part):
-    """The part of Client that asks."""
+class Requests:
+    """What a client has asked, and whose answers are to come."""
 
-    def __init__(self) -> None:
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._answers: dict[int, asyncio.Future[m.AnyEvent]] = {}
         self._ref = 0
 
@@ -28,14 +29,14 @@ class Asking(Part):
         Raises Refused, TimedOut, and ConnectionFailed: there is no connection now, or it was lost before the answer
         came (then the command may have been carried out or not).
         """
-        if not self.online:
-            raise self.error or ConnectionFailed("There is no connection to the server now.")
+        link = self._link
+        if not link.peer.online:
+            raise link.error or ConnectionFailed("There is no connection to the server now.")
         self._ref += 1
         ref = self._ref
         future: asyncio.Future[m.AnyEvent] = asyncio.get_running_loop().create_future()
         self._answers[ref] = future
-        self._send(msgspec.structs.replace(command, ref=ref))
-        self._soon()
+        link.send(msgspec.structs.replace(command, ref=ref))
         try:
             async with asyncio.timeout(timeout):
                 event = await future
@@ -47,15 +48,15 @@ class Asking(Part):
             raise Refused(event.code, event.text, event.after, event.about)
         return event
 
-    def _answered(self, event: m.AnyEvent) -> bool:
+    def answered(self, event: Any) -> bool:
         """Give an answer to who waits for it. Returns whether anybody did."""
         ref = getattr(event, "ref", 0)
-        waiting = self._answers.pop(ref, None) if isinstance(ref, int) else None
+        waiting = self._answers.pop(ref, None) if ref and isinstance(ref, int) else None
         if waiting is not None and not waiting.done():
             waiting.set_result(event)
         return waiting is not None
 
-    def _no_answers(self, why: str) -> None:
+    def lost(self, why: str) -> None:
         """The connection is gone, and with it the answers that were to come."""
         for waiting in self._answers.values():
             if not waiting.done():
@@ -93,7 +94,7 @@ class Asking(Part):
         """The server's state, and the time it took to ask as ``latency``."""
         start = time.monotonic()
         state = cast(m.State, await self.command(m.Status()))
-        self.latency = time.monotonic() - start
+        self._link.peer.latency = time.monotonic() - start
         return state
 
     async def join(self, room: str, key: str = "", invite_only: bool = False) -> None:

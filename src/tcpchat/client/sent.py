@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from tcpchat.client.errors import ChatError, ConnectionFailed, TimedOut, Unknown
-from tcpchat.core.text import fold
+from tcpchat.client.record import Item
 
 ORDER = {"pending": 0, "accepted": 1, "delivered": 2, "read": 3}
 
 
-class Sent:
+class Sent(Item):
     """A message on its way. ``state`` is pending, accepted, delivered, read, failed, or unknown; ``seq`` its place once
     accepted. Unknown: it left, and the server has forgotten this device's numbers, so that nobody can tell whether it
     was accepted; it is not sent again by itself (see Client.resend).
@@ -23,12 +22,7 @@ class Sent:
     def __init__(
         self, to: str, text: str, re: int = 0, kind: str = "text", tags: dict[str, str] | None = None, at: int = 0
     ) -> None:
-        self.to, self.text, self.re, self.kind, self.tags, self.at = to, text, re, kind, tags, at
-        self.conversation = fold(to)
-        self.number = 0  # its place in the outbox
-        self.n = 0  # the number it was sent under; 0 = not sent
-        self.left = False  # it went out under a number and was not refused: the server may have it
-        self.seq = 0
+        super().__init__(to, text, re, kind, tags, at)
         self.state = "pending"
         self.reason = ""  # why it waits or has failed
         self.error: ChatError | None = None
@@ -39,9 +33,9 @@ class Sent:
     def __repr__(self) -> str:
         return f"<Sent {self.to} {self.state} seq={self.seq}>"
 
-    def message(self) -> dict[str, Any]:
-        """What an outbox keeps of it."""
-        return {"to": self.to, "text": self.text, "re": self.re, "kind": self.kind, "tags": self.tags, "at": self.at}
+    def delayed(self, why: str) -> None:
+        """It could not be taken yet."""
+        self.reason = why
 
     async def accepted(self, timeout: float | None = None) -> Sent:
         """Wait until it is durable on the server. Raises Refused, or Unknown when that did not come to be known."""
