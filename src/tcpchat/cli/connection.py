@@ -6,6 +6,7 @@ import argparse
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,15 +17,19 @@ from tcpchat.client.blocking import connect_blocking
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
 from tcpchat.client.first_use import NewServer, is_loopback
 from tcpchat.client.identity import load_key, parse_address
+from tcpchat.client.outcomes import Ended as PeerEnded
+from tcpchat.client.outcomes import Opened, Passed
+from tcpchat.client.peer import Peer
+from tcpchat.client.record import Record
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
-from tcpchat.core.rules import challenge_text
-from tcpchat.doors.native import ClientSide
 
 if TYPE_CHECKING:
     from tcpchat.trust.keys import Key
 
 E = TypeVar("E", bound=m.Event)
+
+TICK = 0.001  # seconds; a socket cannot wait for less without being told not to wait at all
 
 
 class Session:
@@ -44,15 +49,28 @@ class Session:
         chosen = settings(args)
         self.args = args
         self.host, self.port = parse_address(chosen["server"])
-        self.login, self.timeout = chosen["user"], chosen["timeout"]
-        self._operator = operator  # the secret of the data folder: then the session is nobody's, for operators' acts
-        self._hello = {"device": device, "after": after, "quiet": quiet, "label": label, "token": token}
-        self.wire = ClientSide()
-        self.welcome: m.Welcome | None = None
-        self._events: list[m.AnyEvent] = []
+        self.timeout = chosen["timeout"]
+        # With the secret of the data folder the session is nobody's: for operators' acts.
+        self._operator = bool(operator)
+        if operator:
+            hello = m.Hello(chosen["user"], token=f"admin:{operator}")
+        else:
+            hello = m.Hello(chosen["user"], label=label, after=after, claim=True, token=token, quiet=quiet)
+        self.peer = Peer(hello, Record(device), password=self._password)
+        self._events: deque[Any] = deque()
         self._ref = 0
         self.fingerprint = ""
         self._socket: socket.socket | None = None
+
+    @property
+    def login(self) -> str:
+        """The own login, as the server writes it."""
+        return self.peer.login
+
+    @property
+    def welcome(self) -> m.Welcome | None:
+        """What the server said when it let this session in."""
+        return self.peer.welcome
 
     def __enter__(self) -> Session:
         self._socket, self.fingerprint = connect_blocking(self.host, self.port, self.timeout, note=self._new)
@@ -71,19 +89,22 @@ class Session:
             pass
         self._socket.close()
 
+    @property
+    def _private(self) -> bool:
+        return bool(self.fingerprint) or is_loopback(self.host)
+
     def _enter(self) -> None:
-        if self._operator:
-            self.send(m.Hello(self.login, token=f"admin:{self._operator}"))
-            self.wait(lambda one: isinstance(one, m.Done), self.timeout)
-            return
-        key = self._load_key()
-        public, claim = (key.public, True) if key is not None else ("", False)
-        self.send(m.Hello(self.login, key=public, claim=claim, **self._hello))  # type: ignore[arg-type]
-        event = self.wait(lambda one: isinstance(one, m.Challenge | m.Welcome), self.timeout)
-        if isinstance(event, m.Challenge):
-            event = self._prove(event, key)
-        assert isinstance(event, m.Welcome)
-        self.welcome, self.login = event, event.login
+        if not self._operator:
+            self.peer.signer = self._load_key()
+        self.peer.connected(time.monotonic(), fingerprint=self.fingerprint, private=self._private)
+        self._flush()
+        try:
+            self.wait(lambda one: isinstance(one, m.Done if self._operator else Opened), self.timeout)
+        except Refused as error:
+            if error.code in ("wrong_proof", "claimed"):
+                code = "insecure" if "password" in error.about and not self._private else "claimed"
+                raise Refused(code, CODES[code].text) from None
+            raise
 
     def _new(self, server: NewServer, unkept: str) -> None:
         words = f"server key {server.fingerprint} ({server.words})"
@@ -101,24 +122,8 @@ class Session:
         except KeyFileError as error:
             raise Ended(NOT_ALLOWED, str(error)) from None
 
-    def _prove(self, challenge: m.Challenge, key: Key | None) -> m.AnyEvent:
-        """By the key; where it does not fit, by a password."""
-        try:
-            if key is None or "key" not in challenge.methods:
-                raise Refused("wrong_proof", "")
-            text = challenge_text(challenge.nonce, self.login, self.fingerprint)
-            self.send(m.Proof(key.sign(text), key.public))
-            return self.wait(lambda one: isinstance(one, m.Welcome), self.timeout)
-        except Refused as error:
-            if error.code != "wrong_proof":
-                raise
-        if "password" not in challenge.methods:
-            raise Refused("claimed", CODES["claimed"].text)
-        return self._by_password()
-
-    def _by_password(self) -> m.AnyEvent:
-        if not self.fingerprint and not is_loopback(self.host):
-            raise Refused("insecure", CODES["insecure"].text)
+    def _password(self) -> str:
+        """The password, from where it was put, or asked for."""
         password = password_option()
         if password is None:
             if self.args.no_input or not sys.stdin.isatty():
@@ -129,55 +134,66 @@ class Session:
             import getpass
 
             password = getpass.getpass(f"Password of {self.login}: ")
-        self.send(m.Password(password))
-        return self.wait(lambda one: isinstance(one, m.Welcome), self.timeout)
+        return password
 
     def send(self, command: m.Command) -> None:
         """Write one command. Raises ConnectionFailed."""
-        assert self._socket is not None
-        self.wire.send(command)
-        try:
-            self._socket.sendall(self.wire.data_to_send())
-        except OSError as error:
-            raise ConnectionFailed(f"The connection was lost: {error.strerror or error}") from None
+        self.peer.send(command)
+        self._flush()
 
-    def events(self, timeout: float | None) -> Iterator[m.AnyEvent]:
-        """Events as they come, for at most ``timeout`` seconds (None: without end). Raises ConnectionFailed."""
+    def confirm(self, seq: int) -> None:
+        """Tell the server that everything up to ``seq`` is done with here. Raises ConnectionFailed."""
+        self.peer.cursor.take(seq)
+        self._flush()
+
+    def _flush(self) -> None:
+        assert self._socket is not None
+        if data := self.peer.data_to_send():
+            try:
+                self._socket.sendall(data)
+            except OSError as error:
+                raise ConnectionFailed(f"The connection was lost: {error.strerror or error}") from None
+
+    def events(self, timeout: float | None) -> Iterator[Any]:
+        """Events as they come, for at most ``timeout`` seconds (None: without end). Raises ConnectionFailed, and
+        Refused when the server ends the session for good."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             while self._events:
-                event = self._events.pop(0)
-                if isinstance(event, m.Pinged):
-                    self.send(m.Pong(event.token))
-                    continue
-                yield event
+                event = self._events.popleft()
+                if isinstance(event, PeerEnded):
+                    raise event.error if event.goodbye is None else ConnectionFailed(str(event.error))
+                if not isinstance(event, Passed):
+                    yield event
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 return
             self._receive(left)
 
     def _receive(self, left: float | None) -> None:
+        """Wait for bytes, or for what the peer wants to do in time."""
         assert self._socket is not None
-        self._socket.settimeout(left)
+        timer = self.peer.next_timer
+        waits = [one for one in (left, timer and timer - time.monotonic()) if one is not None]
+        self._socket.settimeout(max(min(waits), TICK) if waits else None)
         try:
             data = self._socket.recv(1 << 16)
         except TimeoutError:
-            return
+            self._events += self.peer.tick(time.monotonic())
         except OSError as error:
             raise ConnectionFailed(f"The connection was lost: {error.strerror or error}") from None
-        if not data:
-            raise ConnectionFailed("The server closed the connection.")
-        self._events += self.wire.receive(data)
-        if self.wire.fault:
-            raise ConnectionFailed(self.wire.fault)
+        else:
+            if not data:
+                raise ConnectionFailed("The server closed the connection.")
+            self._events += self.peer.receive(data, time.monotonic())
+        if self.peer.state != "ended":
+            self._flush()
 
-    def wait(self, wanted: Callable[[m.AnyEvent], bool], timeout: float | None) -> m.AnyEvent:
+    def wait(self, wanted: Callable[[Any], bool], timeout: float | None) -> Any:
         """The next event that is wanted; a Refused is raised. Raises Refused, TimedOut, ConnectionFailed."""
         for event in self.events(timeout):
             if isinstance(event, m.Refused):
                 raise Refused(event.code, event.text, event.after, event.about)
-            if isinstance(event, m.Goodbye):
-                raise ConnectionFailed(event.why or "The server said goodbye.")
             if wanted(event):
                 return event
         raise TimedOut(f"No answer from {self.host}:{self.port} after {timeout:g} s.")
@@ -186,6 +202,5 @@ class Session:
         """Send a command and return its answer. Raises as ``wait``."""
         self._ref += 1
         self.send(msgspec.structs.replace(command, ref=self._ref))
-        answer: Any = self.wait(lambda one: isinstance(one, kind) and getattr(one, "ref", 0) == self._ref, self.timeout)
-        found: E = answer
-        return found
+        answer: E = self.wait(lambda one: isinstance(one, kind) and getattr(one, "ref", 0) == self._ref, self.timeout)
+        return answer

@@ -18,12 +18,9 @@ from tcpchat.cli.common import USAGE, Ended, guarded, seconds, tell
 from tcpchat.cli.connection import Session
 from tcpchat.cli.output import BROKEN_PIPE
 from tcpchat.cli.printing import show_message
-from tcpchat.client.errors import ConnectionFailed
 from tcpchat.core import model as m
 from tcpchat.core.text import fold
 
-ALIVE = 10.0  # seconds of silence until the server is asked for a sign of life
-DEAD = 20.0
 HANGUP = 129  # exit code: 128 and SIGHUP, as a shell says it
 PAGE = 500
 FROM_NOW = -1  # Hello.after: only what comes
@@ -132,19 +129,11 @@ def _watch_output() -> None:
 
 def _follow(args: argparse.Namespace, session: Session, to: str, last: int) -> None:
     _watch_output()
-    heard = time.monotonic()
-    while True:
-        for event in session.events(ALIVE):
-            heard = time.monotonic()
-            if isinstance(event, m.Goodbye):
-                raise ConnectionFailed(event.why or "The server said goodbye.")
-            if isinstance(event, m.Forked):
-                tell(args, "The server was set back: what was printed last may be on it no more.")
-            if isinstance(event, m.Message) and event.seq > last and _wanted(session, event, to):
-                _show(args, session, event)
-        if time.monotonic() - heard > DEAD:
-            raise ConnectionFailed("The server gives no sign of life.")
-        session.send(m.Ping("tail"))
+    for event in session.events(None):
+        if isinstance(event, m.Forked):
+            tell(args, "The server was set back: what was printed last may be on it no more.")
+        if isinstance(event, m.Message) and event.seq > last and _wanted(session, event, to):
+            _show(args, session, event)
 
 
 def _conversation(session: Session, message: m.Message) -> str:
@@ -163,7 +152,7 @@ def _show(args: argparse.Namespace, session: Session, message: m.Message) -> Non
         if args.command:
             _execute(args, message)
     if args.mark == "delivered" or (args.mark == "read" and args.follow and not (args.to or args.room)):
-        session.send(m.Confirm(message.seq))
+        session.confirm(message.seq)
     if args.mark == "read":
         session.send(m.Read(_conversation(session, message), message.seq))
 
