@@ -10,7 +10,6 @@ import pytest
 from support.fakechat import FakeChat, Link
 from tcpchat.client import ChatError, Client, ConnectionFailed, Offline, Online, Refused, TimedOut, connect, peer
 from tcpchat.client import client as module
-from tcpchat.client import peer
 from tcpchat.core import model as m
 from tcpchat.core.rules import challenge_text
 from tcpchat.trust.keys import Key, verify

@@ -134,8 +134,13 @@ class Client:
         return self
 
     async def start(self) -> Client:
-        """Connect, however long that takes. Raises Refused when the login cannot be had, ConnectionFailed when it
-        is no chat server, or cannot be reached and ``reconnect`` is off, KeyChanged."""
+        """Connect, however long that takes, and return when the session is open.
+
+        Raises:
+            Refused: the login cannot be had.
+            KeyChanged: the server shows another key than the one that is trusted.
+            ConnectionFailed: it is no chat server; or it cannot be reached and ``reconnect`` is off.
+        """
         self.begin()
         if self._opened is None:
             raise self.link.over()
@@ -477,7 +482,11 @@ def connect(server: str | None = None, login: str = "", **options: Unpack[Option
     """A client for ``async with``: ``async with connect("localhost:6060", login="duck") as chat``.
 
     ``server`` is HOST, HOST:PORT or [ADDRESS]:PORT; without it TCPCHAT_SERVER, else localhost:6060. The options are
-    those of tcpchat.client.options.Options: device, label, key, password, claim, outbox, after, quiet, tls, reconnect,
-    name, bot. Raises ValueError for a bad address, OutboxError for a file that cannot be used.
+    those of tcpchat.client.options.Options: device, label, key, password, claim, outbox, after, log, quiet, tls, trust,
+    reconnect, name, bot.
+
+    Raises:
+        ValueError: this is no address.
+        OutboxError: the outbox file cannot be used.
     """
     return Client(server, login, **options)

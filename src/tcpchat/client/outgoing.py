@@ -135,7 +135,11 @@ class Outgoing:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def resend(self, sent: Sent) -> Sent:
-        """Send a message again, as a new one, that has failed, or whose state is unknown (then it may be doubled)."""
+        """Send a message again, as a new one, that has failed, or whose state is unknown (then it may be doubled).
+        Returns the new one's handle.
+
+        Raises: as ``send``.
+        """
         again = await self.send(sent.to, sent.text, sent.re, sent.kind, sent.tags)
         if sent in self.doubtful:
             self._forget(sent)

@@ -38,23 +38,37 @@ class Sent(Item):
         self.reason = why
 
     async def accepted(self, timeout: float | None = None) -> Sent:
-        """Wait until it is durable on the server. Raises Refused, or Unknown when that did not come to be known."""
+        """Wait until the message is durable on the server, at most ``timeout`` seconds (None: for ever).
+
+        Raises:
+            Refused: the server will not take it; ``code`` says why.
+            Unknown: the time or the client ended before it was known.
+            Lost: it was accepted, and the server was set back to before it.
+        """
         return await self.reached("accepted", timeout)
 
     async def delivered(self, timeout: float | None = None) -> Sent:
-        """Wait until the recipient's client (every other member's, in a room) has it.
+        """Wait until the recipient's client (every other member's, in a room) has it, at most ``timeout`` seconds.
 
-        Raises as accepted; TimedOut when it is accepted, but not delivered in time; ConnectionFailed when the client
-        was closed meanwhile.
+        Raises:
+            TimedOut: it is accepted, and not delivered in time; it stays on the server and will be.
+            ConnectionFailed: the client was closed meanwhile.
+            Refused, Unknown, Lost: as ``accepted``.
         """
         return await self.reached("delivered", timeout)
 
     async def read(self, timeout: float | None = None) -> Sent:
-        """Wait until it was read. Raises as delivered."""
+        """Wait until it was read (by every other member, in a room), at most ``timeout`` seconds.
+
+        Raises: as ``delivered``.
+        """
         return await self.reached("read", timeout)
 
     async def reached(self, state: str, timeout: float | None = None) -> Sent:
-        """Wait for a state by name. Raises as delivered."""
+        """Wait for a state by name ("accepted", "delivered", "read"), at most ``timeout`` seconds.
+
+        Raises: as ``delivered``; KeyError for another name.
+        """
         goal = ORDER[state]
         if self.error is not None:
             raise self.error

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar, Unpack
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from tcpchat.client.client import DRAIN_SECONDS, Client
 from tcpchat.client.errors import ChatError, ConnectionFailed, TimedOut
@@ -19,57 +20,90 @@ from tcpchat.client.sent import Sent
 from tcpchat.core import model as m
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _told_by(original: object) -> Callable[[T], T]:
+    """The text of the asynchronous one, so that help() tells it here too."""
+
+    def copy(method: T) -> T:
+        method.__doc__ = original.__doc__
+        return method
+
+    return copy
+
+
+def _waiting(
+    method: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SyncClient, P], T]:
+    """A method of SyncClient that returns when Client's is done, with its signature and its text."""
+
+    @wraps(method)
+    def call(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.wait(method(self.client, *args, **kwargs))
+
+    return call
+
+
+def _calling(method: Callable[Concatenate[Client, P], T]) -> Callable[Concatenate[SyncClient, P], T]:
+    """A method of SyncClient that has Client's called on its loop."""
+
+    @wraps(method)
+    def call(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._call(lambda: method(self.client, *args, **kwargs))
+
+    return call
 
 
 class SyncSent:
-    """Sent, for waiting without a loop."""
+    """The handle of one message, for waiting without a loop; see Sent for the states."""
 
     def __init__(self, sent: Sent, chat: SyncClient) -> None:
-        self._sent, self._chat = sent, chat
+        self.sent, self._chat = sent, chat
 
     def __repr__(self) -> str:
-        return repr(self._sent)
+        return repr(self.sent)
 
     @property
     def n(self) -> int:
         """The number it was sent under; 0 = not sent."""
-        return self._sent.n
+        return self.sent.n
 
     @property
     def seq(self) -> int:
         """Its place in the log; 0 = not accepted."""
-        return self._sent.seq
+        return self.sent.seq
 
     @property
     def state(self) -> str:
         """pending, accepted, delivered, read, failed or unknown; see Sent."""
-        return self._sent.state
+        return self.sent.state
 
     @property
     def reason(self) -> str:
         """Why it waits or has failed."""
-        return self._sent.reason
+        return self.sent.reason
 
     @property
     def error(self) -> ChatError | None:
         """What made it fail."""
-        return self._sent.error
+        return self.sent.error
 
+    @_told_by(Sent.accepted)
     def accepted(self, timeout: float | None = None) -> SyncSent:
-        """Wait until it is durable on the server. Raises as Sent.accepted."""
         return self.reached("accepted", timeout)
 
+    @_told_by(Sent.delivered)
     def delivered(self, timeout: float | None = None) -> SyncSent:
-        """Wait until the recipient's client has it. Raises as Sent.delivered."""
         return self.reached("delivered", timeout)
 
+    @_told_by(Sent.read)
     def read(self, timeout: float | None = None) -> SyncSent:
-        """Wait until it was read. Raises as Sent.delivered."""
         return self.reached("read", timeout)
 
+    @_told_by(Sent.reached)
     def reached(self, state: str, timeout: float | None = None) -> SyncSent:
-        """Wait for a state by name. Raises as Sent.delivered."""
-        self._chat.wait(self._sent.reached(state, timeout))
+        self._chat.wait(self.sent.reached(state, timeout))
         return self
 
 
@@ -87,8 +121,8 @@ class SyncClient:
     def __enter__(self) -> SyncClient:
         return self.start()
 
+    @_told_by(Client.start)
     def start(self) -> SyncClient:
-        """Connect. Raises as Client.start."""
         self._thread.start()
         try:
             self._client = self.wait(self._open())
@@ -104,8 +138,8 @@ class SyncClient:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(wait=DRAIN_SECONDS if kind is None else 0)
 
+    @_told_by(Client.close)
     def close(self, why: str = "", *, wait: float = DRAIN_SECONDS) -> None:
-        """Wait until what was sent is accepted, say goodbye and end; see Client.close. Idempotent."""
         if not self._loop.is_closed():
             try:
                 if self._client is not None:
@@ -160,22 +194,40 @@ class SyncClient:
         return self.client.status
 
     @property
+    @_told_by(Client.online)
     def online(self) -> bool:
-        """Is the session open right now?"""
         return self.client.online
 
     @property
+    @_told_by(Client.welcome)
     def welcome(self) -> m.Welcome | None:
-        """What the server said last at the door."""
         return self.client.welcome
 
     # -- sending and hearing ---------------------------------------------------------------------------------------
 
+    @_told_by(Client.send)
     def send(
         self, to: str, text: str, re: int = 0, kind: str = "text", tags: dict[str, str] | None = None, *, n: int = 0
     ) -> SyncSent:
-        """See Client.send."""
         return SyncSent(self.wait(self.client.send(to, text, re, kind, tags, n=n)), self)
+
+    @_told_by(Client.resend)
+    def resend(self, sent: SyncSent) -> SyncSent:
+        return SyncSent(self.wait(self.client.resend(sent.sent)), self)
+
+    @_told_by(Client.cancel)
+    def cancel(self, sent: SyncSent) -> bool:
+        return self._call(lambda: self.client.cancel(sent.sent))
+
+    @property
+    @_told_by(Client.pending)
+    def pending(self) -> list[SyncSent]:
+        return [SyncSent(one, self) for one in self._call(lambda: self.client.pending)]
+
+    @property
+    @_told_by(Client.doubtful)
+    def doubtful(self) -> list[SyncSent]:
+        return [SyncSent(one, self) for one in self._call(lambda: self.client.doubtful)]
 
     def messages(self, timeout: float | None = None) -> Iterator[m.Message]:
         """Messages as they come, each confirmed when the next is asked for; ends when none came for ``timeout``
@@ -197,88 +249,29 @@ class SyncClient:
                 return
             yield item
 
-    def confirm(self, seq: int) -> None:
-        """Tell the server that this client has everything up to ``seq``."""
-        self._call(lambda: self.client.confirm(seq))
-
-    def read(self, to: str, seq: int) -> None:
-        """Tell the server that a person has seen this conversation up to ``seq``."""
-        self._call(lambda: self.client.read(to, seq))
+    confirm = _calling(Client.confirm)
+    read = _calling(Client.read)
+    typing = _calling(Client.typing)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def command(self, command: m.Command, timeout: float = 30.0) -> m.AnyEvent:
-        """See Client.command."""
-        return self.wait(self.client.command(command, timeout))
-
-    def history(
-        self, to: str, before: int = 0, after: int = 0, around: int = 0, at: int = 0, limit: int = 50,
-        events: bool = False,
-    ) -> m.Page:  # fmt: skip
-        """See Client.history."""
-        return self.wait(self.client.history(to, before, after, around, at, limit, events))
-
-    def search(
-        self, words: str, to: str = "", by: str = "", since: int = 0, before: int = 0, limit: int = 20
-    ) -> m.Page:
-        """See Client.search."""
-        return self.wait(self.client.search(words, to, by, since, before, limit))
-
-    def who(self, to: str = "", all: bool = False) -> tuple[m.Person, ...]:
-        """See Client.who."""
-        return self.wait(self.client.who(to, all))
-
-    def rooms(self, all: bool = False) -> tuple[m.RoomInfo, ...]:
-        """See Client.rooms."""
-        return self.wait(self.client.rooms(all))
-
-    def receipts(self, seq: int) -> m.ReceiptList:
-        """See Client.receipts."""
-        return self.wait(self.client.receipts(seq))
-
-    def status_now(self) -> m.State:
-        """See Client.status_now."""
-        return self.wait(self.client.status_now())
-
-    def join(self, room: str, key: str = "", invite_only: bool = False) -> None:
-        """See Client.join."""
-        self.wait(self.client.join(room, key, invite_only))
-
-    def leave(self, room: str, why: str = "") -> None:
-        """See Client.leave."""
-        self.wait(self.client.leave(room, why))
-
-    def topic(self, room: str, text: str) -> None:
-        """See Client.topic."""
-        self.wait(self.client.topic(room, text))
-
-    def invite(self, room: str, login: str) -> None:
-        """See Client.invite."""
-        self.wait(self.client.invite(room, login))
-
-    def kick(self, room: str, login: str, why: str = "") -> None:
-        """See Client.kick."""
-        self.wait(self.client.kick(room, login, why))
-
-    def edit(self, seq: int, text: str) -> None:
-        """See Client.edit."""
-        self.wait(self.client.edit(seq, text))
-
-    def remove(self, seq: int, why: str = "") -> None:
-        """See Client.remove."""
-        self.wait(self.client.remove(seq, why))
-
-    def rename(self, login: str) -> None:
-        """See Client.rename."""
-        self.wait(self.client.rename(login))
-
-    def set(self, key: str, value: str) -> None:
-        """See Client.set."""
-        self.wait(self.client.set(key, value))
-
-    def away(self, why: str = "") -> None:
-        """See Client.away."""
-        self.wait(self.client.away(why))
+    command = _waiting(Client.command)
+    history = _waiting(Client.history)
+    search = _waiting(Client.search)
+    who = _waiting(Client.who)
+    rooms = _waiting(Client.rooms)
+    receipts = _waiting(Client.receipts)
+    status_now = _waiting(Client.status_now)
+    join = _waiting(Client.join)
+    leave = _waiting(Client.leave)
+    topic = _waiting(Client.topic)
+    invite = _waiting(Client.invite)
+    kick = _waiting(Client.kick)
+    edit = _waiting(Client.edit)
+    remove = _waiting(Client.remove)
+    rename = _waiting(Client.rename)
+    set = _waiting(Client.set)
+    away = _waiting(Client.away)
 
 
 def connect(server: str | None = None, login: str = "", **options: Unpack[Options]) -> SyncClient:
