@@ -130,7 +130,7 @@ class MyTCPServer:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         host, port = self.server_address
         self.server = Server(host, port, self._data, syslog=self._log, console=say, **self._settings)
-        self.server.audit.watch(self._joined, self._said, self._left)
+        self.server.on_join, self.server.on_message, self.server.on_leave = self._joined, self._said, self._left
         sockets, self._sockets = self._sockets, []
         await self.server.start(sockets or None)
         self.server_address = (host, self.server.port)

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     more_files()
     try:
         with private_umask(), _runner() as runner:
-            return runner.run(serve(config))
+            return runner.run(serve(config, read_settings=lambda: read_config(args)))
     except PortInUse as error:
         return _fail(in_use(error.host, error.port))
     except LogError as error:
@@ -111,10 +111,13 @@ def _cannot_listen(config: Config, error: OSError) -> str:
     return f"Cannot serve on {config.host} port {config.port}: {error.strerror or error}.{hint}"
 
 
-async def serve(config: Config, say: Callable[[str], None] | None = None) -> int:
-    """Start, print how to join, serve until a signal; 0, or 1 after a fault of the server's own."""
+async def serve(
+    config: Config, say: Callable[[str], None] | None = None, read_settings: Callable[[], Config] | None = None
+) -> int:
+    """Start, print how to join, serve until a signal; 0, or 1 after a fault of the server's own. ``read_settings``
+    reads them again, for SIGHUP."""
     say = say or print_now
-    server = Server.from_config(config, console=say)
+    server = Server.from_config(config, say, read_settings)
     stop = _signals(server.reload)
     await server.start()
     for line in banner(server):
@@ -133,8 +136,8 @@ async def serve(config: Config, say: Callable[[str], None] | None = None) -> int
     return 1 if failed else 0
 
 
-def _signals(reload: Callable[[], None]) -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; SIGHUP reads the certificate again."""
+def _signals(reload: Callable[[], object]) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; SIGHUP reads settings and certificate again."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)

@@ -180,6 +180,11 @@ class Chat:
             self.started = now
         return session
 
+    def relimit(self, limits: Limits) -> None:
+        """Other limits from now on; what is there already stays."""
+        self.limits = limits
+        self.bounds = Bounds(limits, {do: frozenset(act.takes.split()) for do, act in operators.ACTS.items()})
+
     def close(self, session: Session, now: float, why: str = "") -> Effects:
         """The connection is gone."""
         out: Effects = []

@@ -23,7 +23,7 @@ class Peer(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """A door gives its connection away; see Door.handover."""
+    """A door gives its connection away; see Door.leaving."""
 
     door: Door  # who goes on; the door itself: only TLS begins (STARTTLS)
     rest: bytes = b""  # what was read and belongs to who goes on
@@ -56,7 +56,6 @@ class Door:
     )  # the driver's: the door has bytes although nobody told it anything
     visitor: Peer | None = None  # who is behind the connection, once the door has learnt more than the driver knows (a
     # proxy's visitor, a protocol inside): a new object each time
-    handover: Handover | None = None  # the connection goes to somebody else, once data_to_send() has been written
 
     # Properties for those to whom it changes; a plain class attribute does for the others, and costs less.
 
@@ -120,6 +119,17 @@ class Door:
         return False
 
     @property
+    def streaming(self) -> bool:
+        """True: what comes now is the body of a long request. The door gets all that was read at once, paces it by
+        ``busy``, and counts as ``units`` what it does with it."""
+        return False
+
+    @property
+    def leaving(self) -> bool:
+        """True: the connection goes to somebody else; ``hand_over`` is asked once data_to_send() has been written."""
+        return False
+
+    @property
     def lingers(self) -> bool:
         """True when ``closing`` finds the peer in the middle of a word: it is let close first, so that it can read
         why."""
@@ -166,6 +176,10 @@ class Door:
     def produce(self, now: float) -> bytes:
         """The next piece of a long answer, some ten KiB; b"" = none just now (``wake`` when there is)."""
         return b""
+
+    def hand_over(self) -> Handover:
+        """Who gets the connection; see ``leaving``."""
+        raise NotImplementedError
 
     def tick(self, now: float) -> list[Command]:
         """Called about once a second: time-outs of the door's own (pacing, half-sent objects)."""

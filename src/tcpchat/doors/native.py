@@ -130,7 +130,7 @@ class ServerSide(Door):
     dialect = DIALECT
     units: int
     ready = True
-    sequential = unread = busy = entering = producing = False
+    sequential = unread = busy = entering = producing = leaving = False
 
     __slots__ = ("_faults", "_lines", "_max", "_out", "address", "closing", "local", "secure", "units", "wake")
 

@@ -28,7 +28,7 @@ from tcpchat.core.model import (
     RoomEvent,
     Welcome,
 )
-from tcpchat.doors import Door, Peer
+from tcpchat.doors import Door, Handover, Peer
 from tcpchat.doors.choose import FIRST_BYTES_MAX, choose
 from tcpchat.doors.registry import KINDS
 from tcpchat.server import clock
@@ -164,12 +164,17 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = self.closing = True
         self.server.leave(self)
         self.loads, self.commands, self.backlog = (), (), b""
-        session, self.session = self.session, None
-        if session is not None:
-            self.pipe.run(self.server.chat.close(session, clock.now(), why_lost(exc)))
-            session.carrier = None
+        session = self._end_session(why_lost(exc))
         if self.first is None:
             self.door.closed(session is not None and session.user is not None and session.user.online)
+
+    def _end_session(self, why: str) -> Session | None:
+        """The chat's session of this connection is over."""
+        session, self.session = self.session, None
+        if session is not None:
+            self.pipe.run(self.server.chat.close(session, clock.now(), why))
+            session.carrier = None
+        return session
 
     def pause_writing(self) -> None:
         """The peer reads too slowly: its feed leaves the live set, and it is not read either (answers need room)."""
@@ -182,6 +187,8 @@ class Connection(asyncio.BufferedProtocol):
         self.full = False
         self.unpause("full")
         self._resumed()
+        if self.first is None and self.door.producing:
+            self.wake()
 
     # -- from the peer to the chat ---------------------------------------------------------------------------
 
@@ -280,7 +287,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _received(self, data: bytes) -> None:
         """A piece at once, the rest when others have had their turn."""
-        if self.held or self.spent > FREE or len(data) > self.door.piece:
+        if self.held or self.spent > FREE or (len(data) > self.door.piece and not self.door.streaming):
             self.backlog += data
             self.server.turns.wait(self)
         else:
@@ -294,7 +301,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self.door.unread:
             self._measured(self.door.more, b"")
         elif self.backlog:
-            size = cut(self.backlog, self.door.piece)
+            size = len(self.backlog) if self.door.streaming else cut(self.backlog, self.door.piece)
             piece, self.backlog = self.backlog[:size], self.backlog[size:]
             self._take(piece)
         if not (self.commands or self.backlog or self.door.unread):
@@ -321,12 +328,14 @@ class Connection(asyncio.BufferedProtocol):
         if session is not None:
             self._ask(commands, now)
         units = door.units - before - self.counted
-        if not self.counted:
+        if not self.counted and len(data) >= BYTES_A_UNIT and not door.streaming:
             units += len(data) // BYTES_A_UNIT
         if units:
             self.server.turns.charge(self, units, now)
         if door.busy:
             self.pause("door")
+        if door.leaving:
+            self.pause("handover")
         if self.commands or door.unread:
             self.server.turns.wait(self)
 
@@ -479,8 +488,13 @@ class Connection(asyncio.BufferedProtocol):
             if mark:
                 self._add(mark)
         self._write_out()
+        if door.producing and not self.full:
+            self._produce(door)
         if door.unread:
             self.server.turns.wait(self)
+        if door.leaving:
+            self._hand_over(door, door.hand_over())
+            return
         if door.closing:
             self._close(linger=door.lingers)
         elif not door.ready and not self.waiting:
@@ -490,6 +504,33 @@ class Connection(asyncio.BufferedProtocol):
         elif self.waiting and door.ready:
             self.waiting = False
             self._resumed()
+
+    def _produce(self, door: Door) -> None:
+        """One piece of a long answer; the next when others have had their turn, and when there is room for it."""
+        if piece := door.produce(clock.now()):
+            self.heard = self.server.ticks  # the transport had room for it: the peer takes what it is sent
+            self.write(piece)
+            if door.producing and not self.full:
+                asyncio.get_running_loop().call_soon(self.wake)
+
+    def _hand_over(self, door: Door, handover: Handover) -> None:
+        """The door has said its last word: another one, or TLS, goes on with what was read and not understood yet."""
+        rest, self.backlog = handover.rest + self.backlog, b""
+        if handover.door is not door:
+            self._end_session("")
+            door.closed(False)
+            self._open(handover.door)
+        self.unpause("handover")
+        if not handover.tls:
+            if rest:
+                self._received(rest)
+        elif self.server.tls is None or self.layer is not None:
+            self.finish()
+        else:
+            self.layer, self.peer = self.server.tls(b""), self.peer._replace(secure=True)
+            if self.session is not None:
+                self.session.secure = True
+            self._decrypt(self.layer, rest)
 
     def _write_out(self) -> None:
         self.unsent = 0

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from tcpchat.config import Config
+from tcpchat.config import Config, ConfigError
 from tcpchat.core.chat import Chat
 from tcpchat.core.version import VERSION
 from tcpchat.doors import Peer
@@ -45,6 +45,8 @@ from tcpchat.server.turns import READ_MAX, Turns
 from tcpchat.trust.fingerprint import CertificateError
 
 if TYPE_CHECKING:
+    from tcpchat.core.model import Said
+    from tcpchat.core.state import User
     from tcpchat.trust.certificates import Certificate
     from tcpchat.trust.tls import Tls
 
@@ -55,6 +57,10 @@ logger = logging.getLogger("tcpchat.server")
 
 RENEW_TICKS = 3_600 * TICKS_PER_SECOND  # once an hour the certificate is read again: its operator may have renewed it
 LOOK_TICKS = 60 * TICKS_PER_SECOND  # once a minute: is the self-made one still good? The clock may have been set right
+AT_START = (  # settings that hold for the life of a server, whatever the file says later
+    "host", "port", "data", "syslog", "retention_days", "plain_only", "tls_cert", "tls_key", "tls_client_ca",
+    "tls_client_certs",
+)  # fmt: skip
 PEEK_SECONDS = 0.05  # between two looks at who is still here while stopping
 STOP_SECONDS = 5.0  # a stopping server waits this long for the log, and as long for its peers to read
 
@@ -81,6 +87,11 @@ class Server:
         if isinstance(syslog, str):
             settings["syslog"] = syslog
         self.config = Config(host=host, port=port, data=str(data or ""), **settings)
+        # Called for who joins, each message, who leaves; set them before the start. What they raise is logged.
+        self.on_join: Callable[[User], None] | None = None
+        self.on_message: Callable[[Said], None] | None = None
+        self.on_leave: Callable[[User], None] | None = None
+        self.read_settings: Callable[[], Config] = lambda: self.config  # reads them again; see reload
         self.host, self.port = host, port
         self.data = None if data is None else Path(data)
         self.tls: Callable[[bytes], Layer] | None = None  # the encryption for a first record; None = plain only
@@ -111,10 +122,19 @@ class Server:
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of a server without a folder of its own
 
     @classmethod
-    def from_config(cls, config: Config, console: Callable[[str], None] | None = None) -> Server:
-        """A server with settings read by tcpchat.config.load."""
+    def from_config(
+        cls,
+        config: Config,
+        console: Callable[[str], None] | None = None,
+        read_settings: Callable[[], Config] | None = None,
+    ) -> Server:
+        """A server with settings read by tcpchat.config.load; ``read_settings`` reads them again (``reload``), and
+        raises ConfigError where they cannot be used."""
         values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-        return cls(console=console, **values)
+        server = cls(console=console, **values)
+        if read_settings is not None:
+            server.read_settings = read_settings
+        return server
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -139,6 +159,7 @@ class Server:
             self._remove_folder()
             raise
         assert self.log is not None
+        self.audit.watch(self.on_join, self.on_message, self.on_leave)
         self.pipe = Pipe(self.chat, self.log, self.audit if self.audit.listening or self.eraser.files() else None)
         self.turns = Turns(self.config.work_per_second, self.config.work_burst)
         self._pump = loop.create_task(self.pipe.pump(), name="pump")
@@ -229,16 +250,41 @@ class Server:
         """What clients are shown; None without TLS."""
         return self._tls.certificate if self._tls is not None else None
 
-    def reload(self) -> None:
-        """Read the certificate again (renew the self-made one); who is connected stays so, new connections get it."""
+    def reload(self) -> list[str]:
+        """Read settings, message of the day and certificate again; who is connected stays so.
+
+        Limits and other settings hold from now on, but for those of ``AT_START``. What cannot be used stays as it was;
+        returned and logged is what was wrong, in sentences.
+        """
+        problems = [self._reload_settings(), self.site.motd_problem(), self._reload_certificate()]
+        told = [problem for problem in problems if problem]
+        for problem in told:
+            logger.error("! %s", problem)
+        return told
+
+    def _reload_settings(self) -> str:
+        try:
+            config = self.read_settings()
+        except ConfigError as error:
+            return f"the settings stay as they were: {error}"
+        if config != self.config:
+            kept = {name: getattr(self.config, name) for name in AT_START}
+            self.config = self.site.settings = dataclasses.replace(config, **kept)
+            self.chat.relimit(msgspec.structs.replace(self.config.limits(), version=VERSION))
+            self.turns.rate, self.turns.burst = self.config.work_per_second, self.config.work_burst
+            logger.info("= settings read")
+        return ""
+
+    def _reload_certificate(self) -> str:
+        """Read the certificate again (renew the self-made one); new connections get it."""
         if self._tls is None:
-            return
+            return ""
         try:
             self._tls.reload()
         except CertificateError as error:
-            logger.error("! the certificate stays as it was: %s", error)
-        else:
-            logger.info("= certificate read, %s", self.fingerprint)
+            return f"the certificate stays as it was: {error}"
+        logger.info("= certificate read, %s", self.fingerprint)
+        return ""
 
     def _open_syslog(self) -> None:
         name = self.config.syslog
@@ -466,8 +512,9 @@ class Server:
         if self.ticks % TICKS_PER_SECOND == 0:
             self._consider_snapshot()
             self.site.store.tick()
-        if self.ticks % RENEW_TICKS == 0 or (self.ticks % LOOK_TICKS == 0 and self._tls is not None and self._tls.due):
-            self.reload()
+        due = self.ticks % LOOK_TICKS == 0 and self._tls is not None and self._tls.due
+        if (due or self.ticks % RENEW_TICKS == 0) and (problem := self._reload_certificate()):
+            logger.error("! %s", problem)
 
     def _consider_snapshot(self) -> None:
         assert self.log is not None

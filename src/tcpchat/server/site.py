@@ -103,6 +103,10 @@ class ServerSite(Site):
             self._warned.add(text)
             logger.warning("! %s", text)
 
+    def reload(self) -> list[str]:
+        """See Site.reload."""
+        return self._server.reload()
+
     def tick(self, now: float) -> None:
         """Ten times a second: let the doors speak that have something to say."""
         for realm in self.realms.values():

@@ -62,7 +62,7 @@ class AuditLog:
         self.full = 0  # bytes of the file at which ``begin_anew`` is called; 0 = never
         self.begin_anew: Callable[[], None] = lambda: None
         self.blots: set[Blot] = set()  # what is erased in the chat and still stands in the file
-        self._watchers: tuple[Callable[[User], None], Callable[[Said], None], Callable[[User], None]] | None = None
+        self._watchers: tuple[Callable[[Any], None] | None, ...] = (None, None, None)
         self._lines: list[str] = []
         self._notes: dict[type, Callable[[str, Any], None]] = {
             Bye: lambda login, command: self.write(f"{login} leaves server"),
@@ -75,16 +75,21 @@ class AuditLog:
     @property
     def listening(self) -> bool:
         """Does anybody want to know of commands and messages?"""
-        return self.writing or self._watchers is not None
+        return self.writing or any(self._watchers)
 
-    def watch(self, joined: Callable[[User], None], said: Callable[[Said], None], left: Callable[[User], None]) -> None:
+    def watch(
+        self,
+        joined: Callable[[User], None] | None,
+        said: Callable[[Said], None] | None,
+        left: Callable[[User], None] | None,
+    ) -> None:
         """Call these for who joins, what is said, who leaves; an exception of theirs is logged and goes no further."""
         self._watchers = (joined, said, left)
 
     def _notify(self, which: int, what: Any) -> None:
-        if self._watchers is not None:
+        if (watcher := self._watchers[which]) is not None:
             try:
-                self._watchers[which](what)
+                watcher(what)
             except Exception:
                 logger.exception("! a handler failed")
 

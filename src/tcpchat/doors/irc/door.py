@@ -53,7 +53,7 @@ class IrcDoor(Door):
         staff_needs_oper=True,
     )
     ready = sequential = True
-    producing = False
+    producing = leaving = False
     dialect: frozenset[str]
     entering: bool
     units: int

@@ -79,7 +79,7 @@ class SeedDoor(Door):
     dialect: Hashable = "seed"
     pingless = True
     units = 0
-    sequential = unread = busy = entering = producing = False
+    sequential = unread = busy = entering = producing = leaving = False
 
     def __init__(self, *, address: str = "", secure: bool = False, local: bool = False) -> None:
         self.address, self.secure, self.local = address, secure, local

@@ -21,6 +21,7 @@ from tcpchat.doors import Door, Peer, nothing
 from tcpchat.doors.native import ServerSide
 from tcpchat.doors.web import hooks
 from tcpchat.doors.web.assets import SECURITY_HEADERS, TLS_ONLY, assets
+from tcpchat.doors.web.exchange import Exchange
 from tcpchat.doors.web.visitors import hop, host_of, inside, is_forwarded, loopback, serves
 from tcpchat.doors.web.websocket import INNER, WebSocket, frame
 
@@ -61,6 +62,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     tls_only: bool = False  # plain is not taken, and the certificate is not self-made
     names: Callable[[], Sequence[str]] = tuple  # by which browsers may ask for this server
     warn: Callable[[str], None] = nobody  # is told what the operator should know, again and again
+    exchanges: dict[tuple[str, str], Callable[[h11.Request], Exchange]] = {}  # by method and path: long requests
 
     @classmethod
     def of(cls, config: Any) -> WebSettings:
@@ -107,6 +109,8 @@ class WebDoor(Door):
         self._inner: Door | None = None
         self._call: hooks.Call | None = None
         self._health = False
+        self._exchange: Exchange | None = None
+        self._answering = False  # the body of the exchange is whole
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -164,7 +168,20 @@ class WebDoor(Door):
 
     @property
     def busy(self) -> bool:
+        """Nothing is read while a long answer is on its way: what came after it would have to be kept."""
+        if self._exchange is not None:
+            return self._answering or self._exchange.busy
         return self._inner is not None and self._inner.busy
+
+    @property
+    def streaming(self) -> bool:
+        """See Door.streaming."""
+        return self._exchange is not None
+
+    @property
+    def producing(self) -> bool:
+        """See Door.producing."""
+        return self._answering
 
     @property
     def entering(self) -> bool:
@@ -186,6 +203,8 @@ class WebDoor(Door):
 
     def closed(self, here: bool) -> None:
         """See Door.closed."""
+        if self._exchange is not None:
+            self._exchange.closed()
         if self._inner is not None:
             self._inner.closed(here)
 
@@ -223,7 +242,7 @@ class WebDoor(Door):
                 self._collect(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 commands = self._finish(now)
-                if commands or self._call is not None:
+                if commands or self._call is not None or self._answering:
                     return commands
                 return None
         return []
@@ -239,11 +258,36 @@ class WebDoor(Door):
         elif coding and (length or request.http_version < b"1.1"):
             # Two lengths: a proxy in front may have believed the other one (RFC 9112 section 6.1).
             self._answer(400, "A length and Transfer-Encoding do not go together.\n", close=True)
+        elif self._begins_exchange(request):
+            self._since = None
         elif length.isdigit() and int(length) > MAX_BODY:
             self._too_large = True
             self._answer(413, f"A body may have {MAX_BODY} bytes.\n", close=True)
 
+    def _begins_exchange(self, request: h11.Request) -> bool:
+        """Is this one that is handled piece by piece?"""
+        path = request.target.decode("ascii", "replace").partition("?")[0]
+        path = path.removeprefix(self.settings.base_path.rstrip("/"))
+        make = self.settings.exchanges.get((request.method.decode("ascii"), path))
+        if make is None or self._elsewhere(request):
+            return False
+        self._exchange, self._answering = make(request), False
+        self._exchange.wake = self._wake
+        return True
+
+    def _elsewhere(self, request: h11.Request) -> bool:
+        """Does a page of somebody else ask? Learn on the way who it is that asks."""
+        self._believe_proxy(request)
+        misdirected = self._misdirected(request)
+        if (self.address, self.secure, self.local) != self.visitor[:3]:
+            self._meet()
+        # no page of others has a token
+        return misdirected and b"token=" not in request.target and not _header(request, b"authorization")
+
     def _collect(self, data: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.body(bytes(data))
+            return
         self._body += data
         if len(self._body) > MAX_BODY:
             self._answer(413, f"A body may have {MAX_BODY} bytes.\n", close=True)
@@ -252,6 +296,10 @@ class WebDoor(Door):
         """A request is whole: answer it, or turn it into a session of the chat."""
         request, self._since = self._request, None
         assert request is not None
+        if self._exchange is not None:
+            self._answering = True
+            self._exchange.end()
+            return []
         commands = self._route(request)
         if self._call is None and not self._health:
             self._next_request()
@@ -268,17 +316,12 @@ class WebDoor(Door):
     # -- routes ----------------------------------------------------------------------------------------------
 
     def _route(self, request: h11.Request) -> list[Command]:
-        self._believe_proxy(request)
         target = request.target.decode("ascii", "replace")
         path, _, query = target.partition("?")
         if path.startswith(("http://", "https://")):  # absolute form, RFC 9112 section 3.2.2
             path = "/" + path.split("://", 1)[1].partition("/")[2]
         method = request.method.decode("ascii")
-        with_token = "token=" in query or _header(request, b"authorization")  # no page of others has one
-        misdirected = self._misdirected(request)
-        if (self.address, self.secure, self.local) != self.visitor[:3]:
-            self._meet()
-        if misdirected and not with_token:
+        if self._elsewhere(request):
             self._answer(421, NOT_SERVED)
             return []
         base = self.settings.base_path.rstrip("/")
@@ -491,10 +534,34 @@ class WebDoor(Door):
         if self._inner.closing and self._socket.open:
             self._socket.close(1000)
 
+    def produce(self, now: float) -> bytes:
+        """See Door.produce."""
+        exchange = self._exchange
+        assert exchange is not None
+        piece = exchange.produce()
+        try:
+            if piece != b"":
+                self._answer_head(exchange.status, list(exchange.headers))
+            if piece:
+                self._send(h11.Data(data=piece))
+            elif piece is None:
+                self._send(h11.EndOfMessage())
+        except h11.LocalProtocolError:
+            self.closing = True  # more or less than Content-Length says: nothing sensible can follow it
+        if piece is None:
+            self._exchange, self._answering, self._idle_since = None, False, now
+            self._next_request()
+            self._more = not self.closing
+            self._wake()  # it can be read again
+        out, self._out = b"".join(self._out), []
+        return out
+
     def tick(self, now: float) -> list[Command]:
         """End connections that drip a request, or idle between two."""
         if self._inner is not None:
             return self._inner.tick(now)
+        if self._exchange is not None:
+            return []  # who is silent is found by the driver
         if self._call is not None:
             self._tell(self._call, self._call.tick(now, self._begin_answer))
         elif self._dripping(now):
