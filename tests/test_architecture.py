@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FUNCTION_LINES = 60
 FILE_LINES = 700
+ATTRIBUTES = 25  # what one object may hold and still be kept in mind
 
 
 def room_of(module: str) -> str:
@@ -103,6 +104,55 @@ def test_core_is_pure(path: Path) -> None:
 def test_doors_do_no_io(path: Path) -> None:
     for name in own_imports(ast.parse(path.read_text(encoding="utf-8"))):
         assert name.split(".")[0] not in {"asyncio", "socket", "sqlite3", "threading"}, f"{path.name}: {name}"
+
+
+def reached(module: str, edges: dict[str, set[str]]) -> set[str]:
+    """Every module that this one's imports lead to."""
+    found: set[str] = set()
+    ahead = list(edges[module])
+    while ahead:
+        if (there := ahead.pop()) not in found:
+            found.add(there)
+            ahead += edges[there]
+    return found
+
+
+@pytest.mark.parametrize("room", ["client"])
+def test_no_import_goes_in_a_circle(room: str) -> None:
+    """Not at the top, not inside functions, not for types. (What a package's face gathers is not asked for here.)"""
+    files = {module_name(path): path for path in (SRC / "tcpchat" / room).rglob("*.py") if path.stem != "__init__"}
+    edges = {
+        name: {there for there in own_imports(ast.parse(path.read_text(encoding="utf-8"))) if there in files}
+        for name, path in files.items()
+    }
+    assert [name for name in sorted(files) if name in reached(name, edges)] == []
+
+
+PEER = ["peer", "numbering", "cursor", "record", "outcomes"]
+
+
+@pytest.mark.parametrize("name", PEER)
+def test_the_clients_half_of_the_protocol_does_no_io(name: str) -> None:
+    path = SRC / "tcpchat" / "client" / f"{name}.py"
+    for there in own_imports(ast.parse(path.read_text(encoding="utf-8"))):
+        assert there.split(".")[0] not in FORBIDDEN_IN_CORE | {"pathlib", "ssl", "select"}, f"{path.name}: {there}"
+        if there.startswith("tcpchat.client."):
+            assert there.removeprefix("tcpchat.client.") in [*PEER, "errors"], f"{path.name}: {there}"
+
+
+@pytest.mark.parametrize("path", sorted((SRC / "tcpchat" / "client").rglob("*.py")), ids=lambda p: p.name)
+def test_no_object_of_the_client_is_several(path: Path) -> None:
+    for kind in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(kind, ast.ClassDef):
+            held = {
+                node.attr
+                for node in ast.walk(kind)
+                if isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Store)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "self"
+            }
+            assert len(held) <= ATTRIBUTES, f"{kind.name} holds {sorted(held)}"
 
 
 DOOR_NAMES = {"native", "original", "seed", "irc", "web", "http"}
