@@ -19,7 +19,8 @@ class Swallower:
         self._silent: set[socket.socket] = set()
         self._sockets: list[socket.socket] = []
         self._all_silent = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def freeze(self, newer: bool = False) -> None:
         self._silent |= set(self._sockets)
@@ -33,8 +34,9 @@ class Swallower:
         with suppress(OSError):
             while True:
                 near, _ = self.listener.accept()
+                self._sockets.append(near)
                 far = socket.create_connection(("127.0.0.1", self.target))
-                self._sockets += [near, far]
+                self._sockets.append(far)
                 if self._all_silent:
                     self._silent |= {near, far}
                 self.accepted += 1
@@ -51,6 +53,8 @@ class Swallower:
                 to.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)  # close() alone does not wake up accept()
+        self._accepting.join()
         self.listener.close()
         for one in self._sockets:
             one.close()

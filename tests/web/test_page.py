@@ -121,6 +121,26 @@ def test_edit_delete_and_reply(chat: tcpchat.Server, first: Any, second: Any) ->
     alice.until(lambda: alice.find("#composer").get_attribute("value") == "", "given up")
 
 
+STORED_SLOWLY = """const put = IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = function (value) {
+      const wait = () => { if (!window.stored) this.get(["", 0]).onsuccess = wait; };
+      wait();
+      return put.call(this, value);
+    };"""
+
+
+def test_a_message_that_is_being_stored_while_the_list_is_drawn_is_shown_once(chat: tcpchat.Server, first: Any) -> None:
+    with native(chat, "teller") as teller:
+        alice = Page(first, chat.port).enter("alice")
+        alice.js(STORED_SLOWLY)
+        alice.type("mine")
+        teller.send("#all", "of another").accepted(10)
+        alice.until(lambda: "of another" in alice.texts(), "drawn")
+        alice.js("window.stored = true")
+        alice.reaches("mine", "accepted")
+        alice.until(lambda: sorted(alice.texts()) == ["mine", "of another"], "each once")
+
+
 def test_history_search_and_deep_links(chat: tcpchat.Server, first: Any) -> None:
     with native(chat, "teller") as teller:
         teller.join("#tales")

@@ -195,8 +195,11 @@ function startOver(seq) {
   }
   say(
     last > 0
-      ? t("The server was set back: messages after {0} that you saw are not on it.", clock(last))
-      : t("The server was set back: what you saw is not on it."),
+      ? t(
+          "The server was restored from a backup: it does not have the messages after {0} that you saw.",
+          clock(last),
+        )
+      : t("The server was restored from a backup: it does not have the messages that you saw."),
   );
   clearTimeout(toast); // until something else is said
 }
@@ -307,7 +310,7 @@ function drawLink() {
         null,
         t("No connection since {0}.", clock(since)),
         " ",
-        kept && t("Waiting here to go out: {0}.", kept),
+        kept && t("Messages waiting to be sent: {0}.", kept),
         " ",
         t("Next try in {0} s", Math.max(0, Math.ceil((next - Date.now()) / 1000))),
       ),
@@ -414,7 +417,7 @@ net.on = {
     browser.set("login", login);
     tab.set("in", "1");
     if (!outbox.durable) {
-      say(t("This browser keeps nothing over a reload."));
+      say(t("This browser does not keep unsent messages when the page is reloaded."));
     }
     if (first || set || !store.open.loaded) {
       route();
@@ -427,7 +430,8 @@ net.on = {
     drawLink();
   },
   queued(item) {
-    if (same(item.to, store.open.to)) {
+    const waits = outbox.items.includes(item); // it may be accepted as soon as it is stored
+    if (waits && same(item.to, store.open.to)) {
       list.addPending(item);
     }
   },
@@ -462,7 +466,7 @@ net.on = {
     if (code === "replaced") {
       $("banner").hidden = false;
       return $("banner").replaceChildren(
-        t("Another window goes on with this login."),
+        t("This login is now open in another window."),
         button("Now", () => location.reload()),
       );
     }
@@ -560,10 +564,19 @@ window.onkeydown = (event) => {
   }
 };
 
+// A part of a link; "" when somebody has cut it in the middle of a letter.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
+
 function route() {
   const [, kind, rest] = /^#\/([rum])\/(.+)$/.exec(location.hash) || [];
-  const word = rest && decodeURIComponent(rest);
-  const to = kind ? (kind === "u" ? "@" : "#") + word : "#all";
+  const word = rest && decoded(rest);
+  const to = word ? (kind === "u" ? "@" : "#") + word : "#all";
   if (kind === "m") {
     locate(Number(word));
   } else if (!store.open || !same(store.open.to, to) || !store.open.loaded) {
@@ -573,17 +586,26 @@ function route() {
 async function locate(seq) {
   await rooms();
   for (const { to } of store.ordered()) {
-    const { messages } = await net.ask({ t: "history", to, around: seq, limit: 1 });
+    const query = { t: "history", to, around: seq, limit: 1 };
+    const { messages } = await net.ask(query).catch(() => ({ messages: [] })); // left meanwhile
     if (messages.some((message) => message.seq === seq)) {
       await open(to, false);
       return jump(seq);
     }
   }
+  say(t("There is no such message in your conversations."));
   open("#all");
 }
 window.onpopstate = () => {
   if (net.state === "online") {
     route();
+  }
+};
+// What the server refuses is told, whoever asked for it.
+window.onunhandledrejection = (event) => {
+  if (event.reason?.code) {
+    event.preventDefault();
+    say(event.reason);
   }
 };
 window.onfocus = seen;

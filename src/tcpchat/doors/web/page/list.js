@@ -24,7 +24,7 @@ export const WORDS = {
   delivered: "delivered",
   read: "read",
   failed: "not sent",
-  doubt: "not known whether it was sent: send again?",
+  doubt: "it is not known whether it was sent: send it again?",
 };
 
 // Ticks are drawn by the style sheet: not every system has letters for them.
@@ -339,7 +339,9 @@ export class List {
     }
   }
 
+  // It may stand there already: the list may have been drawn while the item was being stored.
   addPending(item) {
+    this.pending.get(item.id)?.remove();
     this.last = this.room.rows.at(-1);
     this.buildPending(item, this.el);
     this.toEnd();

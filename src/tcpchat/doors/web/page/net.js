@@ -521,7 +521,7 @@ export class Net {
 
   // The server ends the connection: for good, or until the next attempt.
   dismissed(event) {
-    if (/replaced|revoked|deleted/.test(event.code)) {
+    if (/replaced|banned|revoked|deleted/.test(event.code)) {
       this.fatal({ ...event, text: event.why });
     } else {
       this.socket?.close();

@@ -44,7 +44,7 @@ const RU = {
   online: "в сети",
   offline: "не в сети",
   "No connection since {0}.": "Нет связи с {0}.",
-  "Waiting here to go out: {0}.": "Ждут отправки: {0}.",
+  "Messages waiting to be sent: {0}.": "Ждут отправки: {0}.",
   "Next try in {0} s": "Попытка через {0} с",
   Now: "Сейчас",
   "Leave room": "Покинуть комнату",
@@ -61,7 +61,7 @@ const RU = {
   "Set password": "Задать пароль",
   "This login has an owner: enter its password, or choose another.":
     "У логина есть хозяин: введите пароль или возьмите другой.",
-  "Another window goes on with this login.": "Этот вход открыт в другом окне.",
+  "This login is now open in another window.": "Этот вход открыт в другом окне.",
   "{0} joined": "{0} входит",
   "{0} left": "{0} выходит",
   "{1} removed {0}": "{1} удаляет {0}",
@@ -75,12 +75,15 @@ const RU = {
   "next unread": "к непрочитанному",
   "edit the last message": "изменить последнее",
   "other messages": "другие сообщения",
-  "This browser keeps nothing over a reload.": "Браузер ничего не хранит.",
-  "not known whether it was sent: send again?": "неизвестно, отправлено ли: отправить ещё раз?",
-  "The server was set back: messages after {0} that you saw are not on it.":
+  "This browser does not keep unsent messages when the page is reloaded.":
+    "Этот браузер не хранит неотправленное при перезагрузке страницы.",
+  "it is not known whether it was sent: send it again?":
+    "неизвестно, отправлено ли: отправить ещё раз?",
+  "The server was restored from a backup: it does not have the messages after {0} that you saw.":
     "Сервер вернули назад: сообщений после {0}, которые вы видели, на нём нет.",
-  "The server was set back: what you saw is not on it.":
+  "The server was restored from a backup: it does not have the messages that you saw.":
     "Сервер вернули назад: того, что вы видели, на нём нет.",
+  "There is no such message in your conversations.": "Такого сообщения в ваших разговорах нет.",
   "No connection.": "Нет связи.",
   "Longer than {0} bytes.": "Длиннее {0} байт.",
   "No command /{0}. //{0} sends it as text.": "Нет команды /{0}. //{0} отправит её как текст.",
