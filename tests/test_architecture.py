@@ -106,28 +106,6 @@ def test_doors_do_no_io(path: Path) -> None:
         assert name.split(".")[0] not in {"asyncio", "socket", "sqlite3", "threading"}, f"{path.name}: {name}"
 
 
-def reached(module: str, edges: dict[str, set[str]]) -> set[str]:
-    """Every module that this one's imports lead to."""
-    found: set[str] = set()
-    ahead = list(edges[module])
-    while ahead:
-        if (there := ahead.pop()) not in found:
-            found.add(there)
-            ahead += edges[there]
-    return found
-
-
-@pytest.mark.parametrize("room", ["client"])
-def test_no_import_goes_in_a_circle(room: str) -> None:
-    """Not at the top, not inside functions, not for types. (What a package's face gathers is not asked for here.)"""
-    files = {module_name(path): path for path in (SRC / "tcpchat" / room).rglob("*.py") if path.stem != "__init__"}
-    edges = {
-        name: {there for there in own_imports(ast.parse(path.read_text(encoding="utf-8"))) if there in files}
-        for name, path in files.items()
-    }
-    assert [name for name in sorted(files) if name in reached(name, edges)] == []
-
-
 PEER = ["peer", "numbering", "cursor", "record", "outcomes"]
 
 
@@ -188,3 +166,68 @@ def test_one_place_names_the_version() -> None:
     project = (SRC.parent / "pyproject.toml").read_text(encoding="utf-8")
     assert 'path = "src/tcpchat/core/version.py"' in project
     assert tcpchat.__version__ == VERSION
+
+
+def modules_of(room: str) -> dict[str, Path]:
+    """Dotted name -> file, of everything in a room."""
+    found = {}
+    for path in sorted((SRC / "tcpchat" / room).rglob("*.py")):
+        parts = path.relative_to(SRC).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def all_imports(path: Path) -> Iterator[str]:
+    """Every module imported anywhere in a file: at the top, inside functions, for types only."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def circles(room: str) -> list[list[str]]:
+    """Groups of modules that import each other in a circle (Tarjan's strongly connected components)."""
+    files = modules_of(room)
+    packages = {name for name, path in files.items() if path.name == "__init__.py"}
+    edges = {name: {there for there in all_imports(path) if there in files} - {name} for name, path in files.items()}
+    for name in edges:  # a package's face is not a room of its own: what it gathers may not be asked for through it
+        edges[name] -= {there for there in edges[name] if there in packages and name.startswith(there + ".")}
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for there in edges[name]:
+            if there not in index:
+                visit(there)
+                low[name] = min(low[name], low[there])
+            elif there in stack:
+                low[name] = min(low[name], index[there])
+        if low[name] == index[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in files:
+        if name not in index:
+            visit(name)
+    return found
+
+
+@pytest.mark.parametrize("room", ["client", "core"])
+def test_no_import_goes_in_a_circle(room: str) -> None:
+    """Counting those inside functions and for types."""
+    assert circles(room) == []
+
+
+def test_the_stages_of_a_login_are_set_in_one_file() -> None:
+    core = SRC / "tcpchat" / "core"
+    setting = re.compile(r"\.stage\b(?:, [\w.]+)* =(?!=)")
+    found = {path.name for path in core.glob("*.py") if setting.search(path.read_text(encoding="utf-8"))}
+    assert found == {"sessions.py", "stages.py"}  # where one begins, and the table

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from tcpchat.core.model import Said
-from tcpchat.core.state import User
+from tcpchat.core.sessions import User
 from tcpchat.menu.console import say
 from tcpchat.server import Server
 from tcpchat.server.sockets import listen

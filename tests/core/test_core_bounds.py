@@ -254,7 +254,7 @@ def test_labels_are_cut() -> None:
 
 def test_answers_with_people_and_rooms_are_bounded_and_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tcpchat.core.who.ANSWER_BYTES", 30_000)
-    monkeypatch.setattr("tcpchat.core.queries.ANSWER_BYTES", 10_000)
+    monkeypatch.setattr("tcpchat.core.history.ANSWER_BYTES", 10_000)
     world = World(Limits(messages_per_second=0, commands_per_second=0, logins_per_minute=0))
     crowd = [world.enter(f"guest {number}", name="n" * 100).do(m.Join(f"#r{number}")) for number in range(150)]
     asker = world.enter("asker")

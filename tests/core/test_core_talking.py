@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from support.coreworld import FREE, Peer, World
+from tcpchat.core import history
 from tcpchat.core import model as m
-from tcpchat.core import queries
 from tcpchat.core.rules import Limits, dm_room, dm_users
 from tcpchat.core.state import Device, State
 
@@ -330,7 +330,7 @@ def test_a_cursor_knows_until_when_all_is_read() -> None:
     for _ in range(2):
         user = world.chat.state.find("goose")
         assert user is not None
-        assert queries.info(world.chat, user, world.chat.state.rooms[1], {}).read_at == times[1] + 5
+        assert history.info(world.chat, user, world.chat.state.rooms[1], {}).read_at == times[1] + 5
         world.restart()
 
 

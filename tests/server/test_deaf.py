@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from support.rawpeer import Peer, Start, eventually
-from tcpchat.core import queries
+from tcpchat.core import feed
 
 
 async def test_a_deaf_reader_holds_one_piece_of_its_feed(start: Start) -> None:
@@ -22,7 +22,7 @@ async def test_a_deaf_reader_holds_one_piece_of_its_feed(start: Start) -> None:
     goose.reader._transport.pause_reading()  # type: ignore[attr-defined]
     connection = next(one for one in server.connections if one.user is not None and one.user.login == "goose")
     await eventually(lambda: connection.full)
-    most = server.config.write_buffer + 2 * queries.FEED_BYTES + 20_000
+    most = server.config.write_buffer + 2 * feed.FEED_BYTES + 20_000
     assert connection.transport.get_write_buffer_size() <= most
     goose.reader._transport.resume_reading()  # type: ignore[attr-defined]
     seqs = [(await goose.until("message"))["seq"] for _ in range(400)]

@@ -8,7 +8,7 @@ import pytest
 
 from support.rawpeer import Peer, Start
 from tcpchat.core import chat as core_chat
-from tcpchat.core import queries
+from tcpchat.core import feed
 from tcpchat.core.model import Message, Said
 from tcpchat.doors import native
 
@@ -89,7 +89,7 @@ async def test_an_entry_that_cannot_be_applied_is_answered_and_read_from_the_log
 async def test_an_entry_that_cannot_be_shown_does_not_hide_those_behind_it(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    well = queries.shown
+    well = feed.shown
 
     def shown(chat: Any, row: Any) -> Any:
         if getattr(row.fact, "text", "") == POISON:
@@ -102,7 +102,7 @@ async def test_an_entry_that_cannot_be_shown_does_not_hide_those_behind_it(
     duck = await Peer.enter(server.port, "duck")
     _say_five(duck)
     await duck.until("accepted", n=5)
-    monkeypatch.setattr(queries, "shown", shown)
+    monkeypatch.setattr(feed, "shown", shown)
     goose = await Peer.enter(server.port, "goose", device="g", after=0)
     assert await _texts(goose) == ["one", "two", "four", "five"]
     assert "could not be shown" in caplog.text

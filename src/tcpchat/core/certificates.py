@@ -7,15 +7,15 @@ knows a fingerprint may register it; only who holds the certificate's key can sh
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
-from tcpchat.core.errors import CODES
-from tcpchat.core.sessions import ARRIVING, CHECKING, ENTERING, NEW, OPEN, Session
-from tcpchat.core.state import User
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.answers import refuse, wrong
+from tcpchat.core.bans import banned
+from tcpchat.core.effects import Effects
+from tcpchat.core.presence import identified
+from tcpchat.core.sessions import ARRIVING, CHECKING, ENTERING, OPEN, Session, User
+from tcpchat.core.stages import step
+from tcpchat.core.world import World
 
 PREFIX = "x509:"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -49,34 +49,29 @@ def enters(session: Session, user: User) -> bool:
     return False
 
 
-def external(chat: Chat, session: Session, command: m.External, now: float, out: Effects) -> None:
+def external(chat: World, session: Session, command: m.External, now: float, out: Effects) -> None:
     """Log in by the certificate that the connection has shown (SASL EXTERNAL, RFC 4422 appendix A)."""
-    from tcpchat.core.entering import banned, identified, wrong
-
     user = _owner(chat, session, command.account)
     if session.stage in (CHECKING, ARRIVING, ENTERING):
-        _refuse(session, command, "too_many_pending", out)
+        refuse(session, command, "too_many_pending", out)
     elif user is None:
         wrong(session, "wrong_proof", out, command.ref)
     elif ban := banned(chat, session, user.login, now):
-        _refuse(session, command, "banned", out, ban)
+        refuse(session, command, "banned", out, text=ban)
     else:
         enters(session, user)
         out.append(m.Tell(session, m.Done(command.ref, data={"account": user.login})))
         if session.stage == OPEN:
             identified(chat, session, user, out)
         else:
-            session.account, session.stage = user, NEW
+            session.account = user
+            step(session, "vouched")
 
 
-def _owner(chat: Chat, session: Session, account: str) -> User | None:
+def _owner(chat: World, session: Session, account: str) -> User | None:
     """Whose certificate it is. One that several logins have opens the one that is named."""
     user = chat.state.find(account) if account else session.account
     if account or (user is not None and opens(session, user)):
         return user if user is not None and opens(session, user) else None
     found = [user for user in chat.state.users.values() if opens(session, user)] if session.certfp else []
     return found[0] if len(found) == 1 else None
-
-
-def _refuse(session: Session, command: m.External, code: str, out: Effects, text: str = "") -> None:
-    out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, command.ref)))

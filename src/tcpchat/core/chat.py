@@ -6,106 +6,54 @@ modules by topic and append to ``out``; the tables at the end say which handler 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from tcpchat.core import (
     certificates,
     counting,
-    entering,
-    linking,
+    feed,
+    hashing,
+    history,
+    login,
     messages,
     operators,
     people,
     presence,
-    queries,
     receipts,
-    resuming,
     rooms,
-    scram,
     serverwords,
     silence,
+    welcome,
     who,
 )
 from tcpchat.core import model as m
+from tcpchat.core.answers import refusal, refuse
 from tcpchat.core.bounds import Bounds, Refusal, size_of
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-from tcpchat.core.rules import ALL, READY, WAITING, WINDOW, Limits
-from tcpchat.core.sessions import CLOSED, NEW, OPEN, PLAIN, Audience, Session, Traits
-from tcpchat.core.state import Room, State, User
-from tcpchat.core.throttle import Guesses, Newcomers
+from tcpchat.core.rules import ALL, WINDOW, Limits
+from tcpchat.core.sessions import CLOSED, NEW, OPEN, PLAIN, Session, Traits, User
+from tcpchat.core.stages import BEFORE, step
+from tcpchat.core.state import State
+from tcpchat.core.world import World, deaf
 
-Effects = list[m.AnyEffect]
 EARLY_MAX = WINDOW + 16  # commands that may be sent behind Hello before it is answered: a window and a little
 EARLY_BYTES = 65_536  # of their texts: nobody has proved anything yet
-MISSED_MAX = 1_024  # receipts and the like kept for a session that is not live
-RECENT = 512  # newest entries kept at hand, so that a reader that is nearly there catches up without the log
 SHOWN_SECONDS = 1.0  # what others are shown of somebody is kept: in a class that comes everybody asks for everybody
 
 
-class Chat:
+class Chat(World):
     """The chat itself. Time, ids and random values come in with the calls; the same entries give the same state."""
 
     def __init__(self, settings: Limits | None = None) -> None:
-        self.limits = settings or Limits()
+        super().__init__(settings)
         self.bounds = Bounds(self.limits, {do: frozenset(act.takes.split()) for do, act in operators.ACTS.items()})
-        self.late: dict[Session, m.Confirm] = {}  # confirmations beyond the rate: the last one says it all
-        self.state = State()
-        self.sessions: dict[int, Session] = {}
-        self.strangers: dict[int, Session] = {}  # sessions that are not open yet, for tick
-        self.guests: dict[int, User] = {}  # guests by number, for tick
-        self.guesses = Guesses()  # wrong passwords, by address
-        self.link_guesses = Guesses(first=linking.SECONDS, most=linking.SECONDS)
-        self.newcomers = Newcomers()
-        self.links: dict[int, linking.Link] = {}  # login -> the code that links a device to it
-        self.spending: set[str] = set()  # invite codes whose use is on its way to the log
-        self.recent: deque[m.Entry | m.Row] = deque(maxlen=RECENT)
-        self.dirty_rooms: dict[int, Room] = {}  # rooms in which a delivered cursor has moved since the last count
-        self.read_rooms: dict[int, Room] = {}  # the same for read cursors
+        self.gate = self.receive
         self._kept: dict[int, list[tuple[str, int, int]]] = {}  # cursors of users that the log has yet to make
-        self.count_at = 0.0
-        self.guests_at = self.rules_at = 0.0
-        self.salt = b""  # secret of this data folder: what nobody's SCRAM salts are made of
-        self.admin_secret = ""  # of this run, in a file of the data folder; "" = nobody is an operator by it
-        self.told = 0  # comings and goings told in this window
-        self.told_at = 0.0  # when the window ends
-        self.untold: list[tuple[User, m.Presence | m.Preference, Session | None]] = []
-        self.online = 0
-        self.shown: dict[int, dict[str | None, m.Person]] = {}  # whom somebody has asked for, by role
-        self.crowds: dict[int, who.Crowd] = {}  # who is here, by room number, for those who ask
-        self.reshow_at = 0.0  # when both are forgotten, to save their memory
-        self.started = 0.0
-        self.now = 0.0  # of the batch that is being applied
-        self.offset = 0.0  # seconds from `now`, which only goes forward, to the time of day
-        self.clock_at = 0.0  # when the time of day is compared again
-        self.ready = WAITING
-        self.lineages: tuple[tuple[str, int], ...] = ()  # of the log: (id, behind which seq it begins), oldest first
-        self.began_at = 0  # the head when this run began
-        self.proving: list[Session] = []  # those who have shown that the log went back, until a new lineage has begun
-        self.unshown: Callable[[int], None] = nothing  # the driver's: is told of an entry that could not be shown
         self._numbers = 0
 
-    @property
-    def head(self) -> int:
-        """The last seq that was applied."""
-        return self.state.seq
-
-    @property
-    def log_id(self) -> str:
-        """Of which lineage what is said now is; "" when the log has none."""
-        return self.lineages[-1][0] if self.lineages else ""
-
-    @property
-    def everyone(self) -> Audience:
-        """All open sessions."""
-        return self.state.rooms[ALL].audience
-
     # -- time ------------------------------------------------------------------------------------------------
-
-    def ms(self, now: float) -> int:
-        """The time of day at ``now``, in milliseconds since 1970: for what is shown or stored, never for how long."""
-        return int((now + self.offset) * 1000)
 
     def set_clock(self, wall: float, now: float) -> Effects:
         """The computer's time of day is this. When it was set (by NTP, by a person), the ends of mutes, bans and codes
@@ -147,12 +95,12 @@ class Chat:
 
     def begin(self, lineages: Sequence[tuple[str, int]]) -> None:
         """All is replayed. ``lineages``: whose entries these are, as Log.lineages."""
-        self.lineages, self.began_at = tuple(lineages), self.state.seq
+        self.lineage.all, self.lineage.began_at = tuple(lineages), self.state.seq
 
     def forked(self, lineages: Sequence[tuple[str, int]], now: float) -> Effects:
         """A lineage that was asked for has begun: all of them; none, when it could not."""
         out: Effects = []
-        resuming.forked(self, lineages, now, out)
+        welcome.forked(self, lineages, now, out)
         return out
 
     def snapshot(self) -> tuple[int, bytes]:
@@ -193,7 +141,7 @@ class Chat:
         self.guesses.end(session, False)
         if session.stage != CLOSED:
             presence.leave(self, session, now, why, out)
-        session.stage = CLOSED
+        step(session, "over")
         return out
 
     def redialect(self, session: Session, dialect: Hashable) -> None:
@@ -204,17 +152,6 @@ class Chat:
         session.dialect = dialect
         for audience in audiences:
             audience.add(session)
-
-    def audiences(self, session: Session) -> list[Audience]:
-        """What a session hears: its login's rooms and direct conversations; with a room token that room alone."""
-        user = session.user
-        if user is None:
-            return []
-        if session.hook:
-            room = self.state.rooms.get(session.hook)
-            return [room.audience] if room else []
-        directs = [self.state.directs[number] for number in user.directs if number in self.state.directs]
-        return [room.audience for room in self.state.rooms_of(user)] + directs
 
     def paused(self, session: Session) -> None:
         """Its pipe is full: the feed stops here."""
@@ -227,8 +164,8 @@ class Chat:
         """Its pipe has room again: read on."""
         out: Effects = []
         session.stopped = False
-        if session.stage == OPEN and not session.live and not session.asking and not _deaf(session):
-            queries.advance(self, session, out)
+        if session.stage == OPEN and not session.live and not session.asking and not deaf(session):
+            feed.advance(self, session, out)
         return out
 
     def behind(self, session: Session, seq: int) -> Effects:
@@ -236,7 +173,7 @@ class Chat:
         out: Effects = []
         if session.live:
             session.live, session.sent = False, seq
-            queries.advance(self, session, out)
+            feed.advance(self, session, out)
         return out
 
     def read_again(self, entry: m.Entry) -> Effects:
@@ -245,14 +182,6 @@ class Chat:
         return [effect for session in list(audience or ()) for effect in self.behind(session, entry.seq - 1)]
 
     # -- the gate --------------------------------------------------------------------------------------------
-
-    def known_room(self, session: Session, name: str) -> Room | None:
-        """The room of this name, if this session may know that there is one: of a secret room those who are in it, or
-        invited, and operators do. To all others it is a room that does not exist."""
-        room, user = self.state.room(name), session.user
-        if room is None or user is None or "secret" not in room.modes or session.staff or session.hook == room.number:
-            return room
-        return room if user.uid in room.invited or self.state.is_member(user, room) else None
 
     def receive(self, session: Session, command: m.Command, now: float) -> Effects:
         """Check a command against the state of now; propose facts, answer, or refuse."""
@@ -337,7 +266,7 @@ class Chat:
         for entry in entries:
             state.seq = entry.seq
             fact = entry.fact
-            if self.shown and type(fact) not in QUIET:
+            if self.shown.people and type(fact) not in QUIET:
                 self.reshow()
             recent.append(entry)
             APPLY[type(fact)](self, entry, fact, out)
@@ -360,10 +289,9 @@ class Chat:
                 if (user := self.state.users.get(fact.user)) is not None:
                     user.leaving = False
             elif type(fact) is m.Ruled and fact.do == "expire":
-                self.spending.discard(fact.args["key"])
+                self.codes.spending.discard(fact.args["key"])
             elif origin is not None:
-                if origin.session.stage not in (OPEN, CLOSED):
-                    origin.session.stage = NEW
+                step(origin.session, "failed")
                 out.append(m.Tell(origin.session, refusal("unavailable", origin.ref, after=1.0)))
         return out
 
@@ -386,126 +314,46 @@ class Chat:
         """The log has answered."""
         out: Effects = []
         if load.session.stage != CLOSED:
-            queries.loaded(self, load, result, now, out)
+            LOADED[type(load.command)](self, load, result, now, out)
         return out
 
     def checked(self, check: m.Check, answer: str, now: float) -> Effects:
         """A credential was checked (answer "ok" or "") or made (the hash)."""
         out: Effects = []
         if check.session.stage != CLOSED:
-            entering.checked(self, check, answer, now, out)
+            if check.what != "key" and check.what not in login.AGAIN:
+                hashing.answered(self, check.session, bool(answer))
+            CHECKED[type(check.command)](self, check, answer, now, out)
         return out
 
     def overloaded(self, check: m.Check) -> Effects:
         """A credential was not checked: too many wait."""
         out: Effects = []
         if check.session.stage != CLOSED:
-            entering.overloaded(self, check, out)
+            login.overloaded(self, check, out)
         return out
 
     def tick(self, now: float) -> Effects:
         """About ten times a second: receipts of rooms, guests that stayed away, connections that never said hello."""
         out: Effects = []
-        if now >= self.reshow_at:
-            self.reshow_at = now + SHOWN_SECONDS
+        if now >= self.shown.until:
+            self.shown.until = now + SHOWN_SECONDS
             self.reshow()
-        counting.tick(self, now, out)
+        if self.late:
+            receipts.confirm_late(self, now, out)
         self.state.old_looks = None  # an older version's log is read at the start only
         receipts.tick(self, now, out)
-        entering.tick(self, now, out)
+        login.tick(self, now, out)
         presence.tick(self, now, out)
         operators.tick(self, now, out)
         return out
 
-    # -- for the modules -------------------------------------------------------------------------------------
 
-    def reshow(self, user: User | None = None) -> None:
-        """Something has changed that others are shown of a login (of any, without one)."""
-        if user is None:
-            self.shown.clear()
-            self.crowds.clear()
-        else:
-            self.shown.pop(user.uid, None)
-            for crowd in self.crowds.values():
-                crowd.stale.add(user.uid)
-
-    def tell_user(self, user: User, event: m.AnyEvent, out: Effects, but: Session | None = None) -> None:
-        """Tell every session of a user; who is not live is told when it is."""
-        for session in user.sessions:
-            if session is but:
-                continue
-            # Who came by a room token hears of that room alone: what became of what it posted there.
-            if session.hook and getattr(event, "to", "") != self.state.rooms[session.hook].name:
-                continue
-            # Scripts without a feed wait for receipts; the door of the original clients paces what it tells itself.
-            if session.live or _deaf(session) or session.traits.tells_itself:
-                out.append(m.Tell(session, event))
-            elif type(event) is not m.TypingNotice:
-                _keep_for_later(session, event)
-
-    def audience(self, number: int) -> Audience | None:
-        """Who hears a room, or a direct conversation (made when somebody of it is online)."""
-        if number > 0:
-            room = self.state.rooms.get(number)
-            return room.audience if room else None
-        return messages.direct_audience(self, number)
-
-    def update_ready(self, out: Effects) -> None:
-        """Push WAIT4CLIENTS or READY2SERV when it has changed."""
-        ready = READY if self.online >= 2 else WAITING
-        if ready != self.ready:
-            self.ready = ready
-            out.append(m.FanOut(self.status(0.0), self.everyone))
-            for session in self.everyone:  # few: it changes between one login and two
-                if session.live:
-                    session.ready = ready
-
-    def status(self, now: float) -> m.State:
-        limits = self.limits
-        uptime = int(now - self.started) if now else 0
-        return m.State(self.ready, self.online, self.state.seq, limits.server_name, limits.version, uptime=uptime)
+def _kick(chat: World, session: Session, command: m.Kick, now: float, out: Effects) -> None:
+    (rooms.kick if command.room else operators.kick_from_chat)(chat, session, command, now, out)
 
 
-def nothing(seq: int) -> None:
-    """Where nobody wants to know."""
-
-
-def _deaf(session: Session) -> bool:
-    return session.sent < 0
-
-
-def _keep_for_later(session: Session, event: m.AnyEvent) -> None:
-    """Keep the newest event of each sort: receipts and marks are cumulative, so memory is bounded by conversations."""
-    key: Hashable = (type(event), getattr(event, "to", ""), getattr(event, "state", ""))
-    if type(event) is m.RoomEvent or (type(event) is m.Receipt and event.have < event.of):
-        key = (key, event.seq)
-    missed = session.missed
-    if missed is None:
-        missed = session.missed = {}
-    missed.pop(key, None)
-    missed[key] = event
-    if len(missed) > MISSED_MAX:
-        del missed[next(iter(missed))]
-
-
-def refusal(
-    code: str, ref: int | str = 0, n: int = 0, text: str = "", after: float = 0.0, expected: int = 0,
-    about: tuple[str, ...] = (), fatal: bool = False,
-) -> m.Refused:  # fmt: skip
-    """A Refused with the code's own text unless another is given."""
-    return m.Refused(code, text or CODES[code].text, ref, n, after, expected, fatal, about)
-
-
-def refuse(
-    session: Session, command: m.Command, code: str, out: Effects, *, text: str = "", about: tuple[str, ...] = (),
-    after: float = 0.0, expected: int = 0,
-) -> None:  # fmt: skip
-    """Answer a command with a refusal."""
-    event = refusal(code, getattr(command, "ref", 0), getattr(command, "n", 0), text, after, expected, about)
-    out.append(m.Tell(session, event))
-
-
-def _status(chat: Chat, session: Session, command: m.Status, now: float, out: Effects) -> None:
+def _status(chat: World, session: Session, command: m.Status, now: float, out: Effects) -> None:
     state = chat.status(now)
     event = m.State(
         state.state, state.online, state.head, state.server, state.version, session.secure, state.uptime, command.ref
@@ -513,22 +361,22 @@ def _status(chat: Chat, session: Session, command: m.Status, now: float, out: Ef
     out.append(m.Tell(session, event))
 
 
-def _ping(chat: Chat, session: Session, command: m.Ping, now: float, out: Effects) -> None:
+def _ping(chat: World, session: Session, command: m.Ping, now: float, out: Effects) -> None:
     out.append(m.Tell(session, m.Ponged(command.token)))
 
 
-def _nothing(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> None:
+def _nothing(chat: World, session: Session, command: m.Command, now: float, out: Effects) -> None:
     pass  # its arrival was the message
 
 
-def _bye(chat: Chat, session: Session, command: m.Bye, now: float, out: Effects) -> None:
+def _bye(chat: World, session: Session, command: m.Bye, now: float, out: Effects) -> None:
     if session.stage != CLOSED:
         presence.leave(chat, session, now, command.why, out)
-        session.stage = CLOSED
+        step(session, "over")
     out.append(m.HangUp(session, command.why))
 
 
-def _fault(chat: Chat, session: Session, command: m.Fault, now: float, out: Effects) -> None:
+def _fault(chat: World, session: Session, command: m.Fault, now: float, out: Effects) -> None:
     code = command.code if command.code in CODES else "bad_command"
     text = f"{CODES[code].text} {command.hint}".strip()
     out.append(m.Tell(session, refusal(code, command.ref, text=text, fatal=command.fatal)))
@@ -536,14 +384,35 @@ def _fault(chat: Chat, session: Session, command: m.Fault, now: float, out: Effe
         out.append(m.HangUp(session, code))
 
 
+def _first(result: m.Result) -> m.Row | None:
+    return result.rows[0] if result.rows else None
+
+
+def _amend(chat: World, load: Any, result: m.Result, now: float, out: Effects) -> None:
+    messages.amend(chat, load.session, load.command, _first(result), out)
+
+
+def _rooms(chat: World, load: Any, result: m.Result, now: float, out: Effects) -> None:
+    counts = history.unread(chat, load.session, load.query, result)
+    out.append(m.Tell(load.session, history.room_list(chat, load.session, load.command, counts)))
+
+
+def _password(chat: World, check: Any, answer: str, now: float, out: Effects) -> None:
+    if check.what in login.AGAIN:
+        login.freshened(chat, check, answer, out)
+    elif check.command.new:
+        people.password_checked(chat, check.session, check, answer, now, out)
+    else:
+        login.password_checked(chat, check, check.command, answer, now, out)
+
+
+Answered = Callable[[World, Any, m.Result, float, Effects], None]
+Found = Callable[[World, Any, str, float, Effects], None]
 Handler = Callable[[Any, Session, Any, float, Effects], None]
 Applier = Callable[[Any, m.Entry, Any, Effects | None], None]
 
 # What a session that came by a room's token may do.
 HOOKED = {m.Say, m.History, m.Confirm, m.Status, m.Ping, m.Pong, m.Bye, m.Fault}
-
-# Commands that may come before the session is open.
-BEFORE = {m.Hello, m.Proof, m.Guess, m.Password, m.Scram, m.External, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
 
 # Facts that change nothing that others are shown of anybody who is here.
 QUIET = {m.Said, m.Arrived, m.Gone}
@@ -552,10 +421,10 @@ QUIET = {m.Said, m.Arrived, m.Gone}
 BY_NOBODY = {m.Admin, m.Ping, m.Pong, m.Bye, m.Fault, m.Status}
 
 RECEIVE: dict[type, Handler] = {
-    m.Hello: entering.hello,
-    m.Proof: entering.proof,
-    m.Password: entering.password,
-    m.Scram: scram.scram,
+    m.Hello: login.hello,
+    m.Proof: login.proof,
+    m.Password: login.password,
+    m.Scram: login.by_scram,
     m.External: certificates.external,
     m.Guess: serverwords.guess,
     m.Say: messages.say,
@@ -569,16 +438,16 @@ RECEIVE: dict[type, Handler] = {
     m.Leave: rooms.leave,
     m.Topic: rooms.topic,
     m.Invite: rooms.invite,
-    m.Kick: rooms.kick,
+    m.Kick: _kick,
     m.Mode: rooms.mode,
     m.Rename: people.rename,
     m.Set: people.prefer,
     m.Away: people.away,
     m.Key: people.key,
     m.Who: who.who,
-    m.Rooms: queries.rooms,
-    m.History: queries.history,
-    m.Search: queries.search,
+    m.Rooms: history.rooms,
+    m.History: history.history,
+    m.Search: history.search,
     m.Status: _status,
     m.Admin: operators.admin,
     m.Ping: _ping,
@@ -588,7 +457,7 @@ RECEIVE: dict[type, Handler] = {
 }
 
 APPLY: dict[type, Applier] = {
-    m.Arrived: entering.arrived,
+    m.Arrived: login.arrived,
     m.Gone: presence.gone,
     m.Claimed: people.claimed,
     m.KeyAdded: people.key_added,
@@ -610,4 +479,36 @@ APPLY: dict[type, Applier] = {
     m.Said: messages.said,
     m.Edited: messages.edited,
     m.Removed: messages.removed,
+}
+
+# The log's answer to a question: what becomes of it, by the command that asked (None: a feed that catches up).
+LOADED: dict[type, Answered] = {
+    type(None): lambda chat, load, result, now, out: feed.fed(chat, load.session, load.query, result, out),
+    m.Edit: _amend,
+    m.Remove: _amend,
+    m.Read: receipts.found,
+    m.Receipts: lambda chat, load, result, now, out: receipts.tell_who_has(
+        chat, load.session, load.command, _first(result), out
+    ),
+    m.History: lambda chat, load, result, now, out: history.page(
+        chat, load.session, load.command, load.query, result, out
+    ),
+    m.Search: lambda chat, load, result, now, out: history.found(
+        chat, load.session, load.command, load.query, result, out
+    ),
+    m.Rooms: _rooms,
+    m.Hello: lambda chat, load, result, now, out: welcome.begin(
+        chat, load.session, history.unread(chat, load.session, load.query, result), now, out
+    ),
+    m.Admin: lambda chat, load, result, now, out: operators.logged(chat, load.session, load.command, result, out),
+}
+
+# What trust has found: what becomes of it, by the command that brought the credential.
+CHECKED: dict[type, Found] = {
+    m.Proof: lambda chat, check, answer, now, out: login.proved(chat, check.session, check, answer, now, out),
+    m.Password: _password,
+    m.Key: lambda chat, check, answer, now, out: people.key_checked(chat, check.session, check.command, answer, out),
+    m.Admin: lambda chat, check, answer, now, out: operators.checked(
+        chat, check.session, check, check.command, answer, out
+    ),
 }

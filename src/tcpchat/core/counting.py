@@ -1,23 +1,19 @@
 """Counting what peers ask for: every command of every door, also those that are refused, also before the hello.
 
-Messages have rates of their own (core.talking). All else goes through the coarse count of *signals*, which no client
+Messages have rates of their own (core.messages). All else goes through the coarse count of *signals*, which no client
 of ours comes near, and what makes the chat work or write also through the login's *commands*. Before a session is open
 what it asks for is its own affair: a login must not be made to wait by those who only say its name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpchat.core import model as m
 from tcpchat.core.bounds import REF_MAX
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import Bucket
-from tcpchat.core.sessions import OPEN, Session
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
-    from tcpchat.core.state import User
+from tcpchat.core.sessions import OPEN, Session, User
+from tcpchat.core.world import World
 
 BLOCK = 64  # signals that are drawn at a time, so that most cost one subtraction
 ENTRY_BYTES = 150  # of an entry in the log besides its texts
@@ -42,7 +38,7 @@ KNOCKS = frozenset({m.Hello, m.Proof, m.Guess, m.Password, m.Scram, m.External})
 COSTS: dict[type, float] = {m.Password: HASH_COST}  # in commands; all others: 1
 
 
-def counted(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> bool:
+def counted(chat: World, session: Session, command: m.Command, now: float, out: Effects) -> bool:
     """Count a command that is no message, and has taken one of the session's spare signals (Chat.receive does so
     itself, for the sake of confirmations); False when it came too fast, which was told."""
     if session.spare < 0 and not _drawn(chat, session, now):
@@ -67,7 +63,7 @@ def counted(chat: Chat, session: Session, command: m.Command, now: float, out: E
     return not wait
 
 
-def odd(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> bool:
+def odd(chat: World, session: Session, command: m.Command, now: float, out: Effects) -> bool:
     """Count a message that will not get as far as being counted as one (a repeat, a gap, before the hello)."""
     session.spare -= 1
     if session.spare < 0 and not _drawn(chat, session, now):
@@ -76,7 +72,7 @@ def odd(chat: Chat, session: Session, command: m.Command, now: float, out: Effec
     return True
 
 
-def grows(chat: Chat, session: Session, size: int, now: float) -> float:
+def grows(chat: World, session: Session, size: int, now: float) -> float:
     """Count what is about to be kept in the log for good: 0, or the seconds until there is room for it in this login's
     budget (of guests: their address's). Drawn in blocks, so that most messages cost one subtraction."""
     user = session.user
@@ -86,7 +82,7 @@ def grows(chat: Chat, session: Session, size: int, now: float) -> float:
     return 0.0 if user.room_left >= 0 else overdrawn(chat, session, user, size, now)
 
 
-def overdrawn(chat: Chat, session: Session, user: User, size: int, now: float) -> float:
+def overdrawn(chat: World, session: Session, user: User, size: int, now: float) -> float:
     """As ``grows``, when what was drawn before is used up."""
     limits = chat.limits
     hourly = limits.login_bytes_per_hour if user.claimed else limits.guest_bytes_per_hour
@@ -104,7 +100,7 @@ def overdrawn(chat: Chat, session: Session, user: User, size: int, now: float) -
     return wait
 
 
-def owe(chat: Chat, session: Session, commands: float) -> None:
+def owe(chat: World, session: Session, commands: float) -> None:
     """What was asked for was as much work as so many commands more."""
     user, limits = session.user, chat.limits
     if user is not None and limits.commands_per_second and not session.trusted:
@@ -112,7 +108,7 @@ def owe(chat: Chat, session: Session, commands: float) -> None:
         user.commands.owe(min(commands, limits.command_burst / 4))
 
 
-def _drawn(chat: Chat, session: Session, now: float) -> bool:
+def _drawn(chat: World, session: Session, now: float) -> bool:
     """Fetch the next signals from the bucket of the login, or of a connection that is nobody's yet."""
     limits, user = chat.limits, session.user
     if not limits.signals_per_second:
@@ -129,7 +125,7 @@ def _drawn(chat: Chat, session: Session, now: float) -> bool:
     return got > 0
 
 
-def _excess(chat: Chat, session: Session, command: m.Command, now: float, out: Effects) -> None:
+def _excess(chat: World, session: Session, command: m.Command, now: float, out: Effects) -> None:
     """It is not taken. Confirmations are: the last one says it all, a little later."""
     session.spare = 0
     session.excess += 1
@@ -156,14 +152,3 @@ def refuse_cut(session: Session, command: m.Command, code: str, out: Effects, af
         code, CODES[code].text, ref, getattr(command, "n", 0), after, about=(to,) if 0 < len(to) <= REF_MAX else ()
     )
     out.append(m.Tell(session, event))
-
-
-def tick(chat: Chat, now: float, out: Effects) -> None:
-    """Carry out the confirmations that came too fast."""
-    if chat.late:
-        from tcpchat.core.receipts import confirm
-
-        late, chat.late = chat.late, {}
-        for session, command in late.items():
-            if session.stage == OPEN:
-                confirm(chat, session, command, now, out)

@@ -8,80 +8,14 @@ a client that has something in doubt from before it knows that it cannot know.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from tcpchat.core.rules import WINDOW, Limits
+from tcpchat.core.rules import Limits
+from tcpchat.core.sessions import Device, Record
 
-if TYPE_CHECKING:
-    from tcpchat.core.sessions import Session
-
-SILENT = 200  # devices of one login that said nothing numbered and are remembered all the same, for their cursors
 GUEST_DEVICES = 200  # devices of one guest that number; a guest is one browser, or one program
 DEPARTED = 10_000  # devices of guests that are gone whose numbering is remembered, about 5 MB
 LOOK = 64  # one in so many new numberings looks for those that are too old: looking goes through all of them
-
-Record = tuple[str, int, tuple[int, ...], int]  # a device in a snapshot: name, last number, places, when it spoke last
-
-
-class Device:
-    """One device's numbering: the last number, and the places of the last 64."""
-
-    __slots__ = ("at", "cursor", "last", "only", "proposed", "ring", "session")
-
-    def __init__(self, last: int = 0) -> None:
-        self.last = self.proposed = last
-        self.cursor = 0  # what this device has confirmed
-        self.at = 0  # ms, when it said something numbered last
-        self.only = 0  # the place of its only number: most devices of `tcpchat send --id` have one, and no ring
-        self.ring: array[int] | None = None
-        self.session: Session | None = None
-
-    @property
-    def unanswered(self) -> bool:
-        """Is a number on its way to the log?"""
-        return self.proposed > self.last
-
-    def note(self, n: int, seq: int, at: int = 0) -> None:
-        """Number ``n`` is in the log, at this place since this moment."""
-        ring, self.at = self.ring, at
-        if ring is None:
-            if not self.last:
-                self.only = seq
-                self.last = n
-                self.proposed = max(self.proposed, n)
-                return
-            ring = self.ring = array("Q", bytes(8 * WINDOW))
-            ring[self.last % WINDOW] = self.only
-        ring[n % WINDOW] = seq
-        self.last = n  # numbers come one by one: what a failed batch left behind is never appended
-        if self.proposed < n:
-            self.proposed = n
-
-    def place(self, n: int) -> int:
-        """The seq that number ``n`` got; 0 when it is older than what is remembered."""
-        if self.ring is None:
-            return self.only if n == self.last else 0
-        return self.ring[n % WINDOW] if self.last - WINDOW < n <= self.last else 0
-
-    def recent(self) -> tuple[int, ...]:
-        """The places of the last numbers."""
-        return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
-
-    def record(self, name: str) -> Record:
-        """As a snapshot holds it."""
-        return name, self.last, self.recent(), self.at
-
-    @classmethod
-    def of(cls, record: Record) -> Device:
-        """From a snapshot."""
-        _, last, places, at = record
-        device = cls()
-        for n, seq in enumerate(places, last - len(places) + 1):
-            device.note(n, seq, at)
-        device.last = device.proposed = last
-        return device
 
 
 def family(device: str) -> str:

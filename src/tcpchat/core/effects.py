@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
 from tcpchat.core.commands import Command
 from tcpchat.core.events import AnyEvent
 from tcpchat.core.facts import AnyFact, Origin, Row
 from tcpchat.core.meant import NOBODY, Meant
-
-if TYPE_CHECKING:
-    from tcpchat.core.sessions import Audience, Session
+from tcpchat.core.sessions import Audience, Session
 
 
 class Effect(Struct, frozen=True):
@@ -130,3 +126,4 @@ class Fork(Effect, frozen=True):
 
 
 AnyEffect = Append | Keep | Tell | FanOut | Load | Check | HangUp | Fork
+Effects = list[AnyEffect]

@@ -5,14 +5,10 @@ Part of core.model.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
 from tcpchat.core.commands import Change, Command
-
-if TYPE_CHECKING:
-    from tcpchat.core.sessions import Session
+from tcpchat.core.sessions import Session
 
 
 class Fact(Struct, frozen=True, tag_field="f", tag=str.lower, omit_defaults=True, gc=False):

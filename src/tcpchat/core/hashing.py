@@ -6,20 +6,17 @@ One at a time for every session, whatever it is for; whose turn it is among many
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from tcpchat.core import model as m
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-from tcpchat.core.meant import owner
+from tcpchat.core.owners import owner
 from tcpchat.core.sessions import Session
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.world import World
 
 
-def ask(chat: Chat, check: m.Check, now: float, out: Effects, login: str = "") -> bool:
+def ask(chat: World, check: m.Check, now: float, out: Effects, login: str = "") -> bool:
     """Have it checked or made. ``login``: it is a guess at this one. False when it has to wait, which was told."""
     session, ref = check.session, getattr(check.command, "ref", 0)
     if session.guessing:
@@ -35,7 +32,7 @@ def ask(chat: Chat, check: m.Check, now: float, out: Effects, login: str = "") -
     return True
 
 
-def answered(chat: Chat, session: Session, right: bool) -> None:
+def answered(chat: World, session: Session, right: bool) -> None:
     """An answer has come, or (``right``) nothing is known about it."""
     session.guessing = False
     chat.guesses.end(session, right)

@@ -7,34 +7,22 @@ being linked just asks for a new one.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
 
 from tcpchat.core import model as m
+from tcpchat.core.answers import turn_away
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-from tcpchat.core.meant import came_by, meant
-from tcpchat.core.sessions import CHALLENGED, Session
-from tcpchat.core.state import User
+from tcpchat.core.owners import came_by, meant
+from tcpchat.core.sessions import Session, User
+from tcpchat.core.stages import challenge
+from tcpchat.core.world import CODE_SECONDS, Link, World
 
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
-
-SECONDS = 600  # a code lives so long
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O
+NONE = Link("", 0.0, "")
 LENGTH = 8  # 36 bits, 5 tries an address in ten minutes
 
 
-class Link(NamedTuple):
-    """A code that is shown: until when it holds, and what the device that shows it came in by."""
-
-    code: str
-    until: float
-    by: str
-
-
-NONE = Link("", 0.0, "")
-
-
-def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects) -> None:
+def show(chat: World, session: Session, command: m.Key, now: float, out: Effects) -> None:
     """A new code for the own login; the one before it is void."""
     user = session.user
     assert user is not None
@@ -43,8 +31,8 @@ def show(chat: Chat, session: Session, command: m.Key, now: float, out: Effects)
         out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref)))
         return
     code = _code(f"{session.nonce}\n{user.uid}\n{now}")
-    chat.links[user.uid] = Link(code, now + SECONDS, came_by(session, user))
-    out.append(m.Tell(session, m.Done(command.ref, data={"code": code, "seconds": str(SECONDS)})))
+    chat.links[user.uid] = Link(code, now + CODE_SECONDS, came_by(session, user))
+    out.append(m.Tell(session, m.Done(command.ref, data={"code": code, "seconds": str(CODE_SECONDS)})))
 
 
 def _code(seed: str) -> str:
@@ -57,31 +45,29 @@ def _code(seed: str) -> str:
     return "".join(letters)
 
 
-def offered(chat: Chat, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
+def offered(chat: World, session: Session, command: m.Hello, user: User, now: float, out: Effects) -> None:
     """A device brings a code: if it fits, the device has only to prove that it holds the key that it names."""
-    from tcpchat.core.entering import refuse
-
     if not session.private:  # whoever reads along could spend it first, with a key of their own
-        refuse(session, "insecure", out, text="A code is only taken over TLS or from this machine.")
+        turn_away(session, "insecure", out, text="A code is only taken over TLS or from this machine.")
         return
-    wait = chat.link_guesses.wait(session.address, now)
+    wait = chat.codes.guesses.wait(session.address, now)
     code, until, _ = chat.links.get(user.uid, NONE)
     if wait:
         text = f"{CODES['too_fast'].text} Too many wrong codes from your address."
         out.append(m.Tell(session, m.Refused("too_fast", text, after=wait, fatal=True)))
         out.append(m.HangUp(session, "too_fast"))
     elif not code or until < now or command.token.replace("-", "").upper() != code:
-        chat.link_guesses.wrong(session.address, now)
-        refuse(session, "wrong_proof", out, text="This code does not fit, or it has run out.")
+        chat.codes.guesses.wrong(session.address, now)
+        turn_away(session, "wrong_proof", out, text="This code does not fit, or it has run out.")
     elif len(user.keys) >= chat.limits.keys_per_login:
-        refuse(session, "too_many", out)
+        turn_away(session, "too_many", out)
     else:
         session.linking = code
-        session.stage, session.meant = CHALLENGED, meant(chat.state, user.login)
+        challenge(session, meant(chat.state, user.login))
         out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), user.login)))
 
 
-def spend(chat: Chat, session: Session, user: User, now: float) -> Link | None:
+def spend(chat: World, session: Session, user: User, now: float) -> Link | None:
     """Take the code that this session came with; None when it is gone or was taken meanwhile."""
     code, session.linking = session.linking, ""
     link = chat.links.get(user.uid, NONE)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from tcpchat.core import counting
 from tcpchat.core import model as m
+from tcpchat.core.answers import refuse
 from tcpchat.core.bounds import FORMAT_COST, message_size
 from tcpchat.core.devices import too_many
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import ALL, WINDOW, Limits, dm_room, dm_users, mask_matches, muting_mask, wait_of
-from tcpchat.core.sessions import OPEN, Audience, Session
-from tcpchat.core.state import MENTIONS_MAX, Room, User
+from tcpchat.core.sessions import OPEN, Audience, Session, User
+from tcpchat.core.state import MENTIONS_MAX, Room
 from tcpchat.core.tags import RANKS, good_cuts
 from tcpchat.core.text import fold
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.world import World
 
 KINDS = {"text", "action", "notice", "tag"}
 SILENCING = frozenset({"moderated", "registered_speak"})  # switches of a room that silence some who are in it
@@ -26,7 +24,7 @@ HEAVY = 1 + FORMAT_COST  # times its bytes that a text can count for, see messag
 MENTIONED_MAX = 64  # words with "@" of one message that are looked up
 
 
-def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) -> None:
+def say(chat: World, session: Session, command: m.Say, now: float, out: Effects) -> None:
     """Propose a message, or answer a repeat, or refuse."""
     user, device, n = session.user, session.device, command.n
     assert user is not None
@@ -45,11 +43,11 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
         if n > device.last + WINDOW:
             if not counting.odd(chat, session, command, now, out):
                 return
-            _no(session, command, "too_many_pending", out)
+            refuse(session, command, "too_many_pending", out, command.to)
             return
     if chat.limits.messages_per_second and (wait := _too_fast(chat.limits, user, len(command.text), now)):
         if counting.odd(chat, session, command, now, out):
-            _no(session, command, "too_fast", out, after=wait)
+            refuse(session, command, "too_fast", out, command.to, after=wait)
         return
     size = len(command.text) if command.text.isascii() else 2 * len(command.text)
     user.room_left -= size + counting.ENTRY_BYTES
@@ -63,14 +61,9 @@ def say(chat: Chat, session: Session, command: m.Say, now: float, out: Effects) 
     else:
         code = _target(chat, session, user, command, out, now)
     if code:
-        _no(session, command, code, out)
+        refuse(session, command, code, out, command.to)
     elif n:
         device.proposed = n
-
-
-def _no(session: Session, command: m.Say, code: str, out: Effects, after: float = 0.0) -> None:
-    refused = m.Refused(code, CODES[code].text, command.ref, command.n, after, about=(command.to,))
-    out.append(m.Tell(session, refused))
 
 
 def _repeat(session: Session, command: m.Say, out: Effects) -> None:
@@ -78,14 +71,14 @@ def _repeat(session: Session, command: m.Say, out: Effects) -> None:
     device = session.device
     assert device is not None
     if command.n < 0:
-        _no(session, command, "bad_command", out)
+        refuse(session, command, "bad_command", out, command.to)
         return
     device.session = session
     if command.n <= device.last:
         out.append(m.Tell(session, m.Accepted(command.n, device.place(command.n), 0, command.ref)))
 
 
-def _target(chat: Chat, session: Session, user: User, command: m.Say, out: Effects, now: float) -> str:
+def _target(chat: World, session: Session, user: User, command: m.Say, out: Effects, now: float) -> str:
     """Append the proposal and return "", or the code of a refusal."""
     limits, text, kind = chat.limits, command.text, command.kind
     if not text and kind != "tag":
@@ -123,12 +116,12 @@ def _ranked(command: m.Say) -> bool:
     return command.rank in RANKS and command.to[:1] != "@"
 
 
-def silenced(chat: Chat, user: User, now: float) -> bool:
+def silenced(chat: World, user: User, now: float) -> bool:
     """Has an operator muted this login, and is it not over yet?"""
     return user.muted < 0 or user.muted > chat.ms(now)
 
 
-def _direct(chat: Chat, session: Session, user: User, command: m.Say, login: str, out: Effects) -> str:
+def _direct(chat: World, session: Session, user: User, command: m.Say, login: str, out: Effects) -> str:
     peer = chat.state.find(login)
     if peer is None:
         return "no_such_login"
@@ -148,7 +141,7 @@ def _append(session: Session, user: User, command: m.Say, room: int, to: str, pe
     out.append(m.Append(fact, m.Origin(session, command.ref)))
 
 
-def may_speak(chat: Chat, session: Session, user: User, room: Room) -> str:
+def may_speak(chat: World, session: Session, user: User, room: Room) -> str:
     """ "" or the code why this user may not speak in this room."""
     if session.hook:
         return "" if session.hook == room.number else "not_allowed"
@@ -197,7 +190,7 @@ def _too_fast(limits: Limits, user: User, size: int, now: float) -> float:
     return 0.0
 
 
-def _too_much(chat: Chat, session: Session, user: User, size: int, now: float) -> float:
+def _too_much(chat: World, session: Session, user: User, size: int, now: float) -> float:
     """Seconds to wait until the login's (or its address's) share of the disk has room for this, or 0."""
     if session.trusted or not chat.limits.messages_per_second:
         user.room_left += counting.GROWTH_BLOCK
@@ -205,7 +198,7 @@ def _too_much(chat: Chat, session: Session, user: User, size: int, now: float) -
     return counting.overdrawn(chat, session, user, size, now)
 
 
-def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) -> None:
+def withdraw(chat: World, fact: m.Said, origin: m.Origin | None, out: Effects) -> None:
     """The log did not take it: its number is free again."""
     user = chat.state.users.get(fact.user)
     device = user.devices.get(fact.device) if user and fact.n else None
@@ -222,7 +215,7 @@ def withdraw(chat: Chat, fact: m.Said, origin: m.Origin | None, out: Effects) ->
 # -- applied ---------------------------------------------------------------------------------------------------------
 
 
-def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
+def said(chat: World, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
     """A message is in the log: count it, answer its author, let it be heard."""
     state, seq, number, n = chat.state, entry.seq, fact.room, fact.n
     user = state.users.get(fact.user)
@@ -271,7 +264,7 @@ def said(chat: Chat, entry: m.Entry, fact: m.Said, out: Effects | None) -> None:
 
 
 def _fan_out(
-    chat: Chat,
+    chat: World,
     fact: m.Said | m.Edited | m.Removed,
     event: m.Message | m.Amended,
     audience: Audience,
@@ -286,7 +279,7 @@ def _fan_out(
         out.append(m.FanOut(event, audience, but))
 
 
-def may_hear(chat: Chat, user: User | None, fact: m.AnyFact) -> bool:
+def may_hear(chat: World, user: User | None, fact: m.AnyFact) -> bool:
     """False for a message to the operators (or the voiced) of a room, and its changes, and somebody who is none and
     did not write it."""
     if not isinstance(fact, m.Said | m.Edited | m.Removed) or not fact.rank or user is None:
@@ -298,7 +291,7 @@ def may_hear(chat: Chat, user: User | None, fact: m.AnyFact) -> bool:
 
 
 def _said_directly(
-    chat: Chat, user: User, number: int, seq: int, session: Session | None, out: Effects | None
+    chat: World, user: User, number: int, seq: int, session: Session | None, out: Effects | None
 ) -> tuple[str, Audience | None]:
     """Bookkeeping of a direct message; whom it is shown as going to, and who hears it."""
     a, b = dm_users(number)
@@ -317,21 +310,7 @@ def _said_directly(
     elif out is not None:
         # A note to oneself: the device that wrote it has it.
         chat.tell_user(user, m.Receipt("@" + user.login, seq, "delivered", user.login), out)
-    return "@" + peer.login, direct_audience(chat, number)
-
-
-def direct_audience(chat: Chat, number: int) -> Audience | None:
-    """The sessions of both, kept while somebody is online."""
-    audience = chat.state.directs.get(number)
-    if audience is None:
-        users = [user for uid in set(dm_users(number)) if (user := chat.state.users.get(uid))]
-        sessions = [session for user in users for session in user.sessions if not session.hook]
-        if not sessions:
-            return None
-        audience = chat.state.directs[number] = Audience()
-        for session in sessions:
-            audience.add(session)
-    return audience
+    return "@" + peer.login, chat.audience(number)
 
 
 def _read_own(user: User, number: int, head: int, seq: int) -> None:
@@ -341,7 +320,7 @@ def _read_own(user: User, number: int, head: int, seq: int) -> None:
         user.own("reads")[number] = seq
 
 
-def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int) -> None:
+def _note_mentions(chat: World, room: Room, author: User, fact: m.Said, seq: int) -> None:
     """Remember unread ``@name`` mentions for those they name."""
     for part in fact.text.split("@", MENTIONED_MAX + 1)[1 : MENTIONED_MAX + 1]:
         word = part.split(None, 1)[0].rstrip(".,:;!?)") if part and not part[0].isspace() else ""
@@ -354,7 +333,7 @@ def _note_mentions(chat: Chat, room: Room, author: User, fact: m.Said, seq: int)
                 seqs.append(seq)
 
 
-def _forget_mentions(chat: Chat, fact: m.Removed) -> None:
+def _forget_mentions(chat: World, fact: m.Removed) -> None:
     """What was taken back mentions nobody."""
     number, room = fact.room, chat.state.rooms.get(fact.room)
     for user in chat.state.members(room) if room is not None else ():
@@ -362,31 +341,27 @@ def _forget_mentions(chat: Chat, fact: m.Removed) -> None:
             user.own("mentions")[number] = [seq for seq in user.mentions[number] if seq != fact.seq]
 
 
-def edit(chat: Chat, session: Session, command: m.Edit, now: float, out: Effects) -> None:
+def edit(chat: World, session: Session, command: m.Edit, now: float, out: Effects) -> None:
     """Ask the log whose message it is; the answer decides (see amend)."""
     if not command.text:
-        _refuse(session, command, "empty", out)
+        refuse(session, command, "empty", out)
     elif message_size(command.text) > chat.limits.max_text:
-        _refuse(session, command, "too_long", out)
+        refuse(session, command, "too_long", out)
     elif session.user is not None and silenced(chat, session.user, now):
-        _refuse(session, command, "muted", out)
+        refuse(session, command, "muted", out)
     else:
         remove(chat, session, command, now, out)
 
 
-def remove(chat: Chat, session: Session, command: m.Edit | m.Remove, now: float, out: Effects) -> None:
+def remove(chat: World, session: Session, command: m.Edit | m.Remove, now: float, out: Effects) -> None:
     """As edit."""
     if not 0 < command.seq <= chat.state.seq:
-        _refuse(session, command, "no_such_message", out)
+        refuse(session, command, "no_such_message", out)
         return
     out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
 
 
-def _refuse(session: Session, command: m.Command, code: str, out: Effects) -> None:
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0))))
-
-
-def may_see(chat: Chat, user: User, number: int) -> bool:
+def may_see(chat: World, user: User, number: int) -> bool:
     """Is this conversation one of the user's?"""
     if number < 0:
         return user.uid in dm_users(number)
@@ -394,23 +369,23 @@ def may_see(chat: Chat, user: User, number: int) -> bool:
     return room is not None and chat.state.is_member(user, room)
 
 
-def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row | None, out: Effects) -> None:
+def amend(chat: World, session: Session, command: m.Edit | m.Remove, row: m.Row | None, out: Effects) -> None:
     """The log has shown the message: propose its change, if it is there and one's own (or one moderates)."""
     user = session.user
     assert user is not None
     fact = row.fact if row is not None else None
     if row is None or not isinstance(fact, m.Said) or row.removed:
-        return _refuse(session, command, "no_such_message", out)
+        return refuse(session, command, "no_such_message", out)
     if not may_see(chat, user, fact.room) and not (session.oper and fact.room > 0):
-        return _refuse(session, command, "no_such_message", out)
+        return refuse(session, command, "no_such_message", out)
     if isinstance(command, m.Remove) and command.to and not _is_there(chat, user, command.to, fact.room):
-        return _refuse(session, command, "no_such_message", out)
+        return refuse(session, command, "no_such_message", out)
     room = chat.state.rooms.get(fact.room)
     moderates = room is not None and (room.is_op(user.uid) or session.staff)
     if fact.user != user.uid and not (moderates and isinstance(command, m.Remove)):
-        return _refuse(session, command, "not_allowed", out)
+        return refuse(session, command, "not_allowed", out)
     if room is not None and isinstance(command, m.Edit) and (code := may_speak(chat, session, user, room)):
-        return _refuse(session, command, code, out)
+        return refuse(session, command, code, out)
     change: m.Edited | m.Removed
     if isinstance(command, m.Edit):
         change = m.Edited(fact.room, user.uid, command.seq, command.text, fact.rank)
@@ -420,7 +395,7 @@ def amend(chat: Chat, session: Session, command: m.Edit | m.Remove, row: m.Row |
     return None
 
 
-def _is_there(chat: Chat, user: User, to: str, number: int) -> bool:
+def _is_there(chat: World, user: User, to: str, number: int) -> bool:
     """Is this the number of the conversation that the user means?"""
     if to.startswith("#"):
         room = chat.state.room(to)
@@ -429,17 +404,17 @@ def _is_there(chat: Chat, user: User, to: str, number: int) -> bool:
     return peer is not None and dm_room(user.uid, peer.uid) == number
 
 
-def edited(chat: Chat, entry: m.Entry, fact: m.Edited, out: Effects | None) -> None:
+def edited(chat: World, entry: m.Entry, fact: m.Edited, out: Effects | None) -> None:
     _amended(chat, entry, fact, fact.text, False, "", out)
 
 
-def removed(chat: Chat, entry: m.Entry, fact: m.Removed, out: Effects | None) -> None:
+def removed(chat: World, entry: m.Entry, fact: m.Removed, out: Effects | None) -> None:
     _forget_mentions(chat, fact)
     _amended(chat, entry, fact, "", True, fact.why, out)
 
 
 def _amended(
-    chat: Chat, entry: m.Entry, fact: m.Edited | m.Removed, text: str, gone: bool, why: str, out: Effects | None
+    chat: World, entry: m.Entry, fact: m.Edited | m.Removed, text: str, gone: bool, why: str, out: Effects | None
 ) -> None:
     _amend_recent(chat, entry.at, fact.seq, text, gone)
     if fact.room < 0:
@@ -457,7 +432,7 @@ def _amended(
         out.append(m.Tell(session, m.Done(entry.origin.ref, entry.seq)))
 
 
-def _amend_recent(chat: Chat, at: int, seq: int, text: str, gone: bool) -> None:
+def _amend_recent(chat: World, at: int, seq: int, text: str, gone: bool) -> None:
     """Who catches up from the newest entries at hand gets the text of now, as from the log."""
     recent = chat.recent
     place = seq - recent[0].seq if recent else -1
@@ -467,7 +442,7 @@ def _amend_recent(chat: Chat, at: int, seq: int, text: str, gone: bool) -> None:
         recent[place] = m.Row(seq, recent[place].at, fact, 0 if gone else at, gone)
 
 
-def erase_recent(chat: Chat, user: User) -> None:
+def erase_recent(chat: World, user: User) -> None:
     """As the log does: the text of everything this user said is gone."""
     for place, entry in enumerate(chat.recent):
         if type(said := entry.fact) is m.Said and said.user == user.uid:
@@ -475,7 +450,7 @@ def erase_recent(chat: Chat, user: User) -> None:
             chat.recent[place] = m.Row(entry.seq, entry.at, fact, 0, True)
 
 
-def conversation(chat: Chat, number: int, author: int) -> str:
+def conversation(chat: World, number: int, author: int) -> str:
     """How a conversation is written: "#room", or "@" and the one the author talks to."""
     if number > 0:
         room = chat.state.rooms.get(number)
@@ -485,7 +460,7 @@ def conversation(chat: Chat, number: int, author: int) -> str:
     return "@" + peer.login if peer else ""
 
 
-def amended_event(chat: Chat, seq: int, at: int, fact: m.Edited | m.Removed) -> m.Amended | None:
+def amended_event(chat: World, seq: int, at: int, fact: m.Edited | m.Removed) -> m.Amended | None:
     """The event of an edit or deletion, live or replayed."""
     user = chat.state.users.get(fact.user)
     to = conversation(chat, fact.room, fact.user)
@@ -497,7 +472,7 @@ def amended_event(chat: Chat, seq: int, at: int, fact: m.Edited | m.Removed) -> 
     return m.Amended(seq, at, by, to, fact.seq, "", True, fact.why)
 
 
-def typing(chat: Chat, session: Session, command: m.Typing, now: float, out: Effects) -> None:
+def typing(chat: World, session: Session, command: m.Typing, now: float, out: Effects) -> None:
     """Pass the notice on to who is there; it is never stored."""
     user = session.user
     assert user is not None

@@ -7,19 +7,21 @@ session (the command line on the server's own machine) is an owner.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcpchat.core import hashing, presence, tokens
 from tcpchat.core import model as m
+from tcpchat.core.answers import refuse
+from tcpchat.core.bans import banned
+from tcpchat.core.claiming import new_role
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-from tcpchat.core.meant import meant, still
+from tcpchat.core.owners import meant, still
 from tcpchat.core.rules import ALL, MODERATOR, OWNER, ROLES, good_login, unfit
-from tcpchat.core.sessions import OPEN, Session
-from tcpchat.core.state import LOOKS, User
+from tcpchat.core.sessions import OPEN, Session, User
+from tcpchat.core.state import LOOKS
 from tcpchat.core.text import utf8_length
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.world import World
 
 SECONDS_MAX = 1e10  # longer than that is for good
 LOG_LIMIT = 500  # acts shown by `admin log`
@@ -33,12 +35,8 @@ class Act(NamedTuple):
 
     roles: tuple[str, ...]
     takes: str
-    propose: Callable[[Chat, Session, m.Admin, User | None, float, Effects], None]
+    propose: Callable[[World, Session, m.Admin, User | None, float, Effects], None]
     about: str
-
-
-def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0), about=about)))
 
 
 def rank(session: Session) -> str:
@@ -51,38 +49,38 @@ def rank(session: Session) -> str:
     return role if role == OWNER else MODERATOR
 
 
-def admin(chat: Chat, session: Session, command: m.Admin, now: float, out: Effects) -> None:
+def admin(chat: World, session: Session, command: m.Admin, now: float, out: Effects) -> None:
     """Check who asks, find whom it is about, propose."""
     act = ACTS.get(command.do)
     if act is None:
-        _refuse(session, command, "bad_command", out, command.do)
+        refuse(session, command, "bad_command", out, command.do)
         return
     if rank(session) not in act.roles and not _is_own_affair(chat, session, command):
         guest = command.do.startswith("token") and tokens.may_handle(chat, session, command, proved=False)
-        _refuse(session, command, "guest" if guest else "not_allowed", out, command.do)
+        refuse(session, command, "guest" if guest else "not_allowed", out, command.do)
         return
     login = command.args.get("login", "")
     user = (chat.state.taken(login) if command.do == "ban" else chat.state.find(login)) if login else None
     if login and user is None and "login" in act.takes.split() and command.do not in ("account", "ban", "unban"):
-        _refuse(session, command, "no_such_login", out, login)
+        refuse(session, command, "no_such_login", out, login)
         return
     if user is not None and user.role == OWNER and rank(session) != OWNER:
-        _refuse(session, command, "not_allowed", out, login)
+        refuse(session, command, "not_allowed", out, login)
         return
     act.propose(chat, session, command, user, now, out)
 
 
-def _room_delete(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _room_delete(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     room = chat.state.room(command.args.get("room", ""))
     if room is None or room.number == ALL:
-        _refuse(session, command, "no_such_room" if room is None else "not_allowed", out, command.args.get("room", ""))
+        refuse(session, command, "no_such_room" if room is None else "not_allowed", out, command.args.get("room", ""))
         return
     by = session.user.uid if session.user is not None else 0
     out.append(m.Append(m.RoomEnded(room.number, by, command.args.get("why", ""))))
     _rule(session, command, None, out, room=room.name)
 
 
-def _is_own_affair(chat: Chat, session: Session, command: m.Admin) -> bool:
+def _is_own_affair(chat: World, session: Session, command: m.Admin) -> bool:
     """Operators of a room delete it and handle its tokens, and everybody may delete the own login."""
     if command.do == "delete" and session.user is not None:
         return session.user.claimed and chat.state.find(command.args.get("login", "")) is session.user
@@ -99,7 +97,7 @@ def _rule(session: Session, command: m.Admin, user: User | None, out: Effects, *
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def _until(chat: Chat, command: m.Admin, now: float) -> str:
+def _until(chat: World, command: m.Admin, now: float) -> str:
     """The end of a ban or mute in ms, from its length in seconds; "0" = no end."""
     try:
         seconds = float(command.args.get("seconds", ""))
@@ -111,96 +109,94 @@ def _until(chat: Chat, command: m.Admin, now: float) -> str:
 # -- proposals -------------------------------------------------------------------------------------------------------
 
 
-def _role(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _role(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     if user is None or command.args.get("role", "") not in ROLES:
-        _refuse(session, command, "bad_command", out)
+        refuse(session, command, "bad_command", out)
     elif not user.claimed:
-        _refuse(session, command, "guest", out, user.login)
+        refuse(session, command, "guest", out, user.login)
     elif command.args["role"] != OWNER and _is_last_owner(chat, user):
-        _refuse(session, command, "not_allowed", out, user.login)
+        refuse(session, command, "not_allowed", out, user.login)
     else:
         _rule(session, command, user, out)
 
 
-def _is_last_owner(chat: Chat, user: User) -> bool:
+def _is_last_owner(chat: World, user: User) -> bool:
     """A place without an owner could never have one again."""
     return user.role == OWNER and not any(one.role == OWNER for one in chat.state.users.values() if one is not user)
 
 
-def _ban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _ban(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     login, address = command.args.get("login", ""), command.args.get("address", "")
     if not login and not address:
-        _refuse(session, command, "bad_command", out)
+        refuse(session, command, "bad_command", out)
     elif user is not None and user.role == OWNER:
-        _refuse(session, command, "not_allowed", out, login)  # the role has to go first
+        refuse(session, command, "not_allowed", out, login)  # the role has to go first
     else:
         key = f"login:{login}" if login else f"network:{address}"
         _rule(session, command, user, out, key=key, until=_until(chat, command, now))
 
 
-def _unban(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _unban(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     login, address = command.args.get("login", ""), command.args.get("address", "")
     key = f"login:{login}" if login else f"network:{address}"
     if key not in chat.state.rules.get("ban", {}):
-        _refuse(session, command, "no_such_login", out, login or address)
+        refuse(session, command, "no_such_login", out, login or address)
         return
     _rule(session, command, user, out, key=key)
 
 
-def _mute(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _mute(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     until = _until(chat, command, now)
     _rule(session, command, user, out, until=until if until != "0" else "-1")
 
 
-def _about_user(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _about_user(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     if user is None:
-        _refuse(session, command, "bad_command", out)
+        refuse(session, command, "bad_command", out)
     else:
         _rule(session, command, user, out)
 
 
-def _delete(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _delete(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     if user is None or _is_last_owner(chat, user):
-        _refuse(session, command, "bad_command" if user is None else "not_allowed", out)
+        refuse(session, command, "bad_command" if user is None else "not_allowed", out)
         return
     by = session.user.uid if session.user is not None else 0
     fact = m.Deleted(user.uid, by, command.args.get("erase", "") in ("1", "yes", "true", "on"))
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def _announce(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _announce(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     text = command.args.get("text", "")
     if command.args.get("kind", "") not in ("", "wallops"):
-        _refuse(session, command, "bad_command", out)
+        refuse(session, command, "bad_command", out)
     elif not text or utf8_length(text) > chat.limits.max_text:
-        _refuse(session, command, "too_long" if text else "empty", out)
+        refuse(session, command, "too_long" if text else "empty", out)
     else:
         _rule(session, command, None, out)
 
 
-def _account(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _account(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """Make a login, or give one a new password."""
     secret = command.args.get("secret", "")
     login = good_login(command.args.get("login", ""), chat.limits)
     if user is None and (not login or unfit(login, chat.limits, staff=True)):
-        _refuse(session, command, "bad_name", out)
+        refuse(session, command, "bad_name", out)
     elif not secret:
-        _refuse(session, command, "empty", out)
+        refuse(session, command, "empty", out)
     else:
         check = m.Check(session, "hash", secret, "", "", command, meant(chat.state, command.args["login"]))
         hashing.ask(chat, check, now, out)
 
 
-def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answer: str, out: Effects) -> None:
+def checked(chat: World, session: Session, check: m.Check, command: m.Admin, answer: str, out: Effects) -> None:
     """The hash of an account's password has been made."""
-    from tcpchat.core import people
-
     login = command.args.get("login", "")
     if rank(session) not in ACTS[command.do].roles:  # the role was taken away meanwhile
-        _refuse(session, command, "not_allowed", out, command.do)
+        refuse(session, command, "not_allowed", out, command.do)
         return
     if not answer or not still(chat.state, check.meant):  # the name is another's by now
-        _refuse(session, command, "exists" if answer else "unavailable", out, login)
+        refuse(session, command, "exists" if answer else "unavailable", out, login)
         return
     user = chat.state.find(login)
     by = session.user.uid if session.user is not None else 0
@@ -208,21 +204,21 @@ def checked(chat: Chat, session: Session, check: m.Check, command: m.Admin, answ
     if user is not None and user.claimed:
         fact = m.PasswordSet(user.uid, answer, by)
     else:
-        role = people.new_role(chat, session)
+        role = new_role(chat, session)
         fact = m.Claimed(
             good_login(login, chat.limits), user.uid if user else 0, password=answer, role=role, looks=LOOKS
         )
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def _list(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _list(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """What is in force: bans, invite codes."""
     table = chat.state.rules.get({"bans": "ban", "invites": "invite"}[command.do], {})
     shown = {key: dict(details) for key, details in table.items()}
     out.append(m.Tell(session, m.Done(command.ref, data={command.do: shown})))
 
 
-def _users(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _users(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     rows = [
         {"login": one.login, "role": one.role, "claimed": one.claimed, "online": one.online, "keys": len(one.keys),
          "password": bool(one.password), "muted": one.muted, "seen": one.seen}
@@ -231,23 +227,23 @@ def _users(chat: Chat, session: Session, command: m.Admin, user: User | None, no
     out.append(m.Tell(session, m.Done(command.ref, data={"users": rows})))
 
 
-def _code(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _code(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """An invite code: made by who asks (random values come from outside), kept as it is, used once."""
     if len(command.args.get("code", "")) < 8:
-        _refuse(session, command, "bad_command", out, "code")
+        refuse(session, command, "bad_command", out, "code")
     else:
         _rule(session, command, None, out, until=_until(chat, command, now))
 
 
-def _show_log(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def _show_log(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     query = m.Query(kind="page", rooms=(0,), limit=LOG_LIMIT, events=True)
     out.append(m.Load(session, query, command))
 
 
-def logged(chat: Chat, session: Session, command: m.Admin, result: m.Result, out: Effects) -> None:
+def logged(chat: World, session: Session, command: m.Admin, result: m.Result, out: Effects) -> None:
     """The acts, oldest first, with the names of now."""
     if rank(session) not in ACTS[command.do].roles:  # the role was taken away meanwhile
-        _refuse(session, command, "not_allowed", out, command.do)
+        refuse(session, command, "not_allowed", out, command.do)
         return
     rows = []
     for row in result.rows:
@@ -256,7 +252,7 @@ def logged(chat: Chat, session: Session, command: m.Admin, result: m.Result, out
     out.append(m.Tell(session, m.Done(command.ref, data={"log": rows})))
 
 
-def _told(chat: Chat, row: m.Row) -> dict[str, object]:
+def _told(chat: World, row: m.Row) -> dict[str, object]:
     def name(uid: int) -> str:
         user = chat.state.users.get(uid)
         return user.login if user else ("the server's machine" if not uid else f"#{uid}")
@@ -319,7 +315,7 @@ ACTS: dict[str, Act] = {
 # -- applied ---------------------------------------------------------------------------------------------------------
 
 
-def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> None:
+def ruled(chat: World, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> None:
     """An act takes effect."""
     user = chat.state.users.get(fact.user)
     _change(chat, entry, fact, user)
@@ -340,7 +336,7 @@ def ruled(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects | None) -> Non
         out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
 
 
-def _tell_announcement(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects) -> None:
+def _tell_announcement(chat: World, entry: m.Entry, fact: m.Ruled, out: Effects) -> None:
     actor, text, kind = chat.state.users.get(fact.by), fact.args["text"], fact.args.get("kind", "")
     by = actor.login if actor else chat.limits.server_name
     event: m.Message | m.Announced
@@ -351,7 +347,7 @@ def _tell_announcement(chat: Chat, entry: m.Entry, fact: m.Ruled, out: Effects) 
     out.append(m.FanOut(event, chat.everyone))
 
 
-def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> None:
+def _change(chat: World, entry: m.Entry, fact: m.Ruled, user: User | None) -> None:
     rules, args = chat.state.rules, fact.args
     match fact.do:
         case "role" if user is not None and (args["role"] == OWNER or not _is_last_owner(chat, user)):
@@ -373,7 +369,7 @@ def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> Non
             rules.get("ban", {}).pop(args["key"], None)
         case "expire":
             rules.get(args["kind"], {}).pop(args["key"], None)
-            chat.spending.discard(args["key"])
+            chat.codes.spending.discard(args["key"])
         case "invite":
             rules.setdefault("invite", {})[args["code"]] = {"until": args.get("until", "0")}
         case "token":
@@ -382,7 +378,7 @@ def _change(chat: Chat, entry: m.Entry, fact: m.Ruled, user: User | None) -> Non
             tokens.revoked(chat, args)
 
 
-def _move_ends(chat: Chat, ms: int) -> None:
+def _move_ends(chat: World, ms: int) -> None:
     """The time of day was set: what is to last so and so long still does, so its end moves too."""
     for user in chat.state.users.values():
         if user.muted > 0:
@@ -393,23 +389,21 @@ def _move_ends(chat: Chat, ms: int) -> None:
                 details["until"] = str(max(until + ms, 1))
 
 
-def set_clock(chat: Chat, wall: float, now: float, out: Effects) -> None:
+def set_clock(chat: World, wall: float, now: float, out: Effects) -> None:
     """See Chat.set_clock: a fact like any other, so that a replay moves the same ends by the same time."""
     drift = wall - now - chat.offset
-    if abs(drift) > CLOCK_DRIFT and now >= chat.clock_at:
-        chat.clock_at = now + CLOCK_PAUSE
+    if abs(drift) > CLOCK_DRIFT and now >= chat.due.clock:
+        chat.due.clock = now + CLOCK_PAUSE
         out.append(m.Append(m.Ruled(0, "clock", args={"ms": str(int(drift * 1000))})))
 
 
-def hang_up(chat: Chat, user: User, now: float, why: str, out: Effects) -> None:
+def hang_up(chat: World, user: User, now: float, why: str, out: Effects) -> None:
     """End all sessions of a login."""
     for session in list(user.sessions):
         presence.end(chat, session, now, "banned", out, why)
 
 
-def _enforce_bans(chat: Chat, now: float, out: Effects) -> None:
-    from tcpchat.core.entering import banned
-
+def _enforce_bans(chat: World, now: float, out: Effects) -> None:
     for session in list(chat.sessions.values()):
         user = session.user
         if (
@@ -421,34 +415,26 @@ def _enforce_bans(chat: Chat, now: float, out: Effects) -> None:
             hang_up(chat, user, now, why, out)
 
 
-def kick_from_chat(chat: Chat, session: Session, command: m.Kick, out: Effects) -> None:
+def kick_from_chat(chat: World, session: Session, command: m.Kick, now: float, out: Effects) -> None:
     """Kick without a room: the connections of a login end."""
     target = chat.state.find(command.login)
     if rank(session) not in STAFF:
-        _refuse(session, command, "not_allowed", out, command.login)
+        refuse(session, command, "not_allowed", out, command.login)
     elif target is None:
-        _refuse(session, command, "no_such_login", out, command.login)
+        refuse(session, command, "no_such_login", out, command.login)
     elif target.role == OWNER and rank(session) != OWNER:
-        _refuse(session, command, "not_allowed", out, command.login)
+        refuse(session, command, "not_allowed", out, command.login)
     else:
         by = session.user.uid if session.user is not None else 0
         fact = m.Ruled(by, "kick", target.uid, {}, command.why)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def spend(chat: Chat, session: Session, out: Effects) -> None:
-    """On a closed server each invite code lets one login in."""
-    code = session.hello.token if session.hello else ""
-    if chat.limits.invite_only_server and code in chat.state.rules.get("invite", {}):
-        chat.spending.add(code)
-        out.append(m.Append(m.Ruled(0, "expire", args={"kind": "invite", "key": code})))
-
-
-def tick(chat: Chat, now: float, out: Effects) -> None:
+def tick(chat: World, now: float, out: Effects) -> None:
     """Forget bans and invite codes that have run out: a fact like any other, so that every replay forgets them too."""
-    if now < chat.rules_at:
+    if now < chat.due.rules:
         return
-    chat.rules_at = now + EXPIRY_CHECK
+    chat.due.rules = now + EXPIRY_CHECK
     for kind, table in chat.state.rules.items():
         for key, details in table.items():
             if 0 < int(details.get("until", "0")) < chat.ms(now):

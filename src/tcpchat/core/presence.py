@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from tcpchat.core import model as m
 from tcpchat.core import receipts
 from tcpchat.core.devices import DEPARTED, numbers_ms
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-from tcpchat.core.sessions import CLOSED, Audience, Session
-from tcpchat.core.state import Room, User
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.sessions import CLOSED, Audience, Session, User
+from tcpchat.core.stages import step
+from tcpchat.core.state import Room
+from tcpchat.core.world import World
 
 CROWD = 16  # comings and goings of one window told at once; what is more waits for the window's end,
 WORDS = 1_000  # and what is more than so many writes: each is one for everybody who is here
@@ -24,32 +22,40 @@ GUEST_CHECK = 5.0  # seconds between two looks for guests that stayed away
 
 
 def announce(
-    chat: Chat, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None = None
+    chat: World, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None = None
 ) -> None:
     """Tell everybody what is new about a login. When many come and go at once (a class begins, a server is back) that
     is n times n words: past a few they are gathered, so that each receiver gets them in one piece."""
-    chat.told += 1
+    chat.gathering.told += 1
     chat.reshow(user)
     if (
         type(event) is m.Presence and event.what == "renamed"
     ):  # what is said next names the new login: what waits names the old one and goes first
         tell_gathered(chat, out)
         _announce(chat, user, event, out, but)
-    elif chat.told > CROWD or chat.told * chat.online > WORDS:
-        chat.untold.append((user, event, but))
+    elif chat.gathering.told > CROWD or chat.gathering.told * chat.online > WORDS:
+        chat.gathering.waiting.append((user, event, but))
     else:
         _announce(chat, user, event, out, but)
 
 
-def tell_gathered(chat: Chat, out: Effects) -> None:
+def identified(chat: World, session: Session, user: User, out: Effects) -> None:
+    """An account vouches for an open session from now on."""
+    session.account = user
+    if session.user is not None:
+        event = m.Presence(session.user.login, "account", account=user.login)
+        announce(chat, session.user, event, out)
+
+
+def tell_gathered(chat: World, out: Effects) -> None:
     """Say the comings and goings that have waited for the end of their window."""
-    untold, chat.untold = chat.untold, []
+    untold, chat.gathering.waiting = chat.gathering.waiting, []
     for user, event, but in untold:
         _announce(chat, user, event, out, but, late=True)
 
 
 def _announce(
-    chat: Chat, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None, late: bool = False
+    chat: World, user: User, event: m.Presence | m.Preference, out: Effects, but: Session | None, late: bool = False
 ) -> None:
     """With those of its rooms that each may know of."""
     rooms = list(chat.state.rooms_of(user))
@@ -75,14 +81,14 @@ def _with(event: m.Presence | m.Preference, user: User, rooms: list[Room]) -> m.
     return replace(event, rooms=(*event.rooms, *(room.name for room in rooms)), ranks={**event.ranks, **ranks})
 
 
-def count(chat: Chat, user: User, change: int) -> None:
+def count(chat: World, user: User, change: int) -> None:
     """A login is online now (+1), or is no more (-1)."""
     chat.online += change
     for number in user.rooms:
         chat.state.rooms[number].here += change
 
 
-def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> None:
+def leave(chat: World, session: Session, now: float, why: str, out: Effects) -> None:
     """A session ends: nobody is online by it any more."""
     session.early = ()
     chat.strangers.pop(session.id, None)
@@ -112,7 +118,7 @@ def leave(chat: Chat, session: Session, now: float, why: str, out: Effects) -> N
         chat.update_ready(out)
 
 
-def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
+def gone(chat: World, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
     """A guest is forgotten; those who wait for it to have their message learn that it never will."""
     user = chat.state.users.get(fact.user)
     if user is None or user.claimed:
@@ -127,7 +133,7 @@ def gone(chat: Chat, entry: m.Entry, fact: m.Gone, out: Effects | None) -> None:
     drop(chat, user, entry.at, out)
 
 
-def drop(chat: Chat, user: User, at: int, out: Effects | None) -> None:
+def drop(chat: World, user: User, at: int, out: Effects | None) -> None:
     """The user is no more since ``at`` (ms), and rooms that it was alone in may not be either."""
     rooms = [chat.state.rooms[number] for number in user.rooms]
     chat.guests.pop(user.uid, None)
@@ -138,7 +144,7 @@ def drop(chat: Chat, user: User, at: int, out: Effects | None) -> None:
         after_leaving(chat, room, chat.now, out)
 
 
-def after_leaving(chat: Chat, room: Room, now: float, out: Effects | None) -> None:
+def after_leaving(chat: World, room: Room, now: float, out: Effects | None) -> None:
     """What only those who left did not have is complete now; who posts to a room that has ended by a token goes."""
     receipts.recount(chat, room)
     if room.number in chat.state.rooms or out is None:
@@ -146,26 +152,26 @@ def after_leaving(chat: Chat, room: Room, now: float, out: Effects | None) -> No
     for session in list(room.audience):
         if session.hook == room.number:
             leave(chat, session, now, "", out)
-            session.stage = CLOSED
+            step(session, "over")
             out.append(m.HangUp(session, "no_such_room"))
 
 
-def _end_sessions(chat: Chat, user: User, now: float, out: Effects) -> None:
+def _end_sessions(chat: World, user: User, now: float, out: Effects) -> None:
     """Whoever came in as this guest while its end was on its way to the log: what the log says happened, on this node
     and on every other one, so the session ends and its program comes back as somebody new."""
     for session in list(user.sessions):
         end(chat, session, now, "replaced", out)
 
 
-def end(chat: Chat, session: Session, now: float, code: str, out: Effects, why: str = "") -> None:
+def end(chat: World, session: Session, now: float, code: str, out: Effects, why: str = "") -> None:
     """End a session from this side: its peer is told why, in these words or the code's."""
     leave(chat, session, now, why or code, out)
-    session.stage = CLOSED
+    step(session, "over")
     out.append(m.Tell(session, m.Goodbye(why or CODES[code].text, code)))
     out.append(m.HangUp(session, code))
 
 
-def lock_out(chat: Chat, user: User, credential: str, now: float, out: Effects, but: Session | None = None) -> None:
+def lock_out(chat: World, user: User, credential: str, now: float, out: Effects, but: Session | None = None) -> None:
     """A key or password opens this login no more: whoever is in by it goes, and what they had begun with it ends."""
     chat.links.pop(user.uid, None)  # a code shown by who is no longer wanted would be a door left open
     for session in list(chat.sessions.values()):
@@ -184,31 +190,29 @@ def forget(user: User, out: Effects) -> None:
         out.append(m.Append(m.Gone(user.uid)))
 
 
-def _failed(chat: Chat, user: User, at: int, out: Effects) -> None:
+def _failed(chat: World, user: User, at: int, out: Effects) -> None:
     for number, seqs in user.awaiting.items():
         peer = chat.state.users.get(user.directs.get(number, 0))
         if peer is not None:
             chat.tell_user(peer, m.Receipt("@" + user.login, seqs[-1], "failed", user.login, 0, 0, at), out)
 
 
-def vacate(chat: Chat, login: str, out: Effects) -> None:
+def vacate(chat: World, login: str, out: Effects) -> None:
     """Free a name of a guest who has left: that guest's direct messages are not for whoever comes next."""
     user = chat.state.taken(login)
     if user is not None and not user.claimed:
         forget(user, out)
 
 
-def tick(chat: Chat, now: float, out: Effects) -> None:
+def tick(chat: World, now: float, out: Effects) -> None:
     """Tell what was gathered; forget guests that did not come back."""
-    if now >= chat.told_at:
-        chat.told, chat.told_at = 0, now + min(WINDOW_MAX, WINDOW * (1 + chat.online / PER_WINDOW))
+    if now >= chat.gathering.until:
+        chat.gathering.told, chat.gathering.until = 0, now + min(WINDOW_MAX, WINDOW * (1 + chat.online / PER_WINDOW))
         tell_gathered(chat, out)
-    if now < chat.guests_at:
+    if now < chat.due.guests:
         return
-    from tcpchat.core import rooms
-
-    chat.guests_at = now + GUEST_CHECK
-    rooms.tick(chat, out)
+    chat.due.guests = now + GUEST_CHECK
+    _end_vacant(chat, out)
     for user in chat.guests.values():
         if user.sessions or user.claimed:
             continue
@@ -216,3 +220,11 @@ def tick(chat: Chat, now: float, out: Effects) -> None:
             user.offline_since = now  # it was here before the last restart
         elif now - user.offline_since > chat.limits.guest_grace:
             forget(user, out)
+
+
+def _end_vacant(chat: World, out: Effects) -> None:
+    """Rooms that only guests were in, and that have no guest any more, end: nobody could be told from a stranger there.
+    A fact like any other: whoever comes before it is applied keeps the room."""
+    for room in chat.state.rooms.values():
+        if not room.members and not room.lasting:
+            out.append(m.Append(m.RoomEnded(room.number, vacant=True)))

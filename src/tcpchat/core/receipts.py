@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
+from tcpchat.core.answers import refuse
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
 from tcpchat.core.messages import conversation, may_hear, may_see
 from tcpchat.core.rules import ALL, dm_room, dm_users
-from tcpchat.core.sessions import OPEN, Session
-from tcpchat.core.state import Room, User
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.sessions import OPEN, Session, User
+from tcpchat.core.state import Room
+from tcpchat.core.world import World
 
 CURSORS_MAX = 40  # devices of one login whose cursors are kept: whoever makes devices up writes no more rows
 COUNT_EVERY = 0.15  # seconds between two counts of rooms whose cursors moved
@@ -48,7 +47,7 @@ def merge(user: User, place: str, seq: int, at: int) -> None:
         user.restore_device(place[2:], seq)
 
 
-def await_again(chat: Chat, user: User) -> None:
+def await_again(chat: World, user: User) -> None:
     """After a start from a snapshot: for which direct conversations are receipts still to be told?"""
     for number in user.directs:
         head = chat.state.heads.get(number, 0)
@@ -56,7 +55,7 @@ def await_again(chat: Chat, user: User) -> None:
             user.await_receipt(number, head)
 
 
-def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: Effects) -> None:
+def confirm(chat: World, session: Session, command: m.Confirm, now: float, out: Effects) -> None:
     """This device has everything up to here."""
     user, seq = session.user, command.seq
     assert user is not None
@@ -78,6 +77,14 @@ def confirm(chat: Chat, session: Session, command: m.Confirm, now: float, out: E
         delivered(chat, user, seq, at, out)
 
 
+def confirm_late(chat: World, now: float, out: Effects) -> None:
+    """Carry out the confirmations that came too fast."""
+    late, chat.late = chat.late, {}
+    for session, command in late.items():
+        if session.stage == OPEN:
+            confirm(chat, session, command, now, out)
+
+
 def knows_logs(session: Session) -> bool:
     """Does this client say of which log its places are? Then one behind the head is of another log, from before this
     one was set back, and says nothing here. Of others it means everything, as it always did."""
@@ -95,7 +102,7 @@ def _forget_cursor(user: User, at: int, out: Effects) -> None:
         out.append(m.Keep(user.uid, "d:" + name, m.FORGOTTEN, at))
 
 
-def delivered(chat: Chat, user: User, seq: int, at: int, out: Effects) -> None:
+def delivered(chat: World, user: User, seq: int, at: int, out: Effects) -> None:
     """Some device of this login has everything up to ``seq``: keep it, tell those who wrote."""
     user.delivered, user.delivered_at = seq, at
     out.append(m.Keep(user.uid, "d", seq, at))
@@ -104,11 +111,11 @@ def delivered(chat: Chat, user: User, seq: int, at: int, out: Effects) -> None:
             _tell_peer(chat, user, number, told, "delivered", at, out)
     rooms = chat.state.rooms
     if rooms[ALL].outstanding:
-        chat.dirty_rooms[ALL] = rooms[ALL]
+        chat.counting.delivered[ALL] = rooms[ALL]
     for number in user.rooms:
         room = rooms[number]
         if room.outstanding:
-            chat.dirty_rooms[number] = room
+            chat.counting.delivered[number] = room
 
 
 def _confirmed(user: User, seq: int) -> list[tuple[int, int]]:
@@ -125,21 +132,21 @@ def _confirmed(user: User, seq: int) -> list[tuple[int, int]]:
     return told
 
 
-def _tell_peer(chat: Chat, user: User, number: int, seq: int, state: str, at: int, out: Effects) -> None:
+def _tell_peer(chat: World, user: User, number: int, seq: int, state: str, at: int, out: Effects) -> None:
     a, b = dm_users(number)
     peer = chat.state.users.get(b if a == user.uid else a)
     if peer is not None and peer.sessions:
         chat.tell_user(peer, m.Receipt("@" + user.login, seq, state, user.login, 0, 0, at), out)
 
 
-def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects) -> None:
+def read(chat: World, session: Session, command: m.Read, now: float, out: Effects) -> None:
     """A person has seen a conversation up to here. Once that is durable the other devices know, and the authors if the
     reader lets them."""
     user = session.user
     assert user is not None
     number, _ = place_of(chat, user, command.to)
     if not number:
-        _refused(session, command, "no_such_room" if command.to.startswith("#") else "no_such_login", out)
+        refuse(session, command, "no_such_room" if command.to.startswith("#") else "no_such_login", out)
         return
     seq, at = min(command.seq, chat.state.seq), chat.ms(now)
     if command.seq > seq and knows_logs(session):
@@ -159,7 +166,7 @@ def read(chat: Chat, session: Session, command: m.Read, now: float, out: Effects
         out.append(m.Tell(session, _where(user, number, command.ref)))
 
 
-def found(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects) -> None:
+def found(chat: World, load: m.Load, result: m.Result, now: float, out: Effects) -> None:
     """The log has told when that was said up to which a conversation is read."""
     session, command, at = load.session, load.command, chat.ms(now)
     assert isinstance(command, m.Read)
@@ -169,7 +176,7 @@ def found(chat: Chat, load: m.Load, result: m.Result, now: float, out: Effects) 
         out.append(m.Keep(session.user.uid, f"r:{number}", seq, at, session, command.ref, moment))
 
 
-def _said_at(chat: Chat, seq: int) -> int:
+def _said_at(chat: World, seq: int) -> int:
     """When an entry was appended (ms), if it is one of the newest; else 0."""
     recent = chat.recent
     place = len(recent) - 1 - (recent[-1].seq - seq) if recent else -1
@@ -187,7 +194,7 @@ def _where(user: User, number: int, ref: int | str) -> m.Done:
     return m.Done(ref, user.reads.get(number, 0), {"at": moment} if moment else {})
 
 
-def _moved_on(chat: Chat, user: User, number: int, moment: int, out: Effects, but: Session | None) -> None:
+def _moved_on(chat: World, user: User, number: int, moment: int, out: Effects, but: Session | None) -> None:
     """More than was known is read, and the other devices of the reader know."""
     if moment > user.moments.get(number, 0):
         user.own("moments")[number] = moment
@@ -196,7 +203,7 @@ def _moved_on(chat: Chat, user: User, number: int, moment: int, out: Effects, bu
     chat.tell_user(user, m.MarkRead(name, user.reads.get(number, 0), moment_of(user, number)), out, but)
 
 
-def kept(chat: Chat, keep: m.Keep, out: Effects) -> None:
+def kept(chat: World, keep: m.Keep, out: Effects) -> None:
     """A read cursor is durable: now it counts, and may be told."""
     session, number, seq, at = keep.session, int(keep.place[2:]), keep.seq, keep.at
     user = chat.state.users.get(keep.user)
@@ -224,7 +231,7 @@ def kept(chat: Chat, keep: m.Keep, out: Effects) -> None:
     else:
         room = chat.state.rooms[number]
         if room.unread_by:
-            chat.read_rooms[number] = room
+            chat.counting.read[number] = room
 
 
 def _mentions_read(user: User, number: int, seq: int) -> None:
@@ -232,7 +239,7 @@ def _mentions_read(user: User, number: int, seq: int) -> None:
         user.own("mentions")[number] = [one for one in mentions if one > seq]
 
 
-def place_of(chat: Chat, user: User, to: str) -> tuple[int, str]:
+def place_of(chat: World, user: User, to: str) -> tuple[int, str]:
     """The number and proper name of one of the user's conversations; (0, "") when it is none."""
     if to.startswith("@"):
         peer = chat.state.find(to[1:])
@@ -241,34 +248,28 @@ def place_of(chat: Chat, user: User, to: str) -> tuple[int, str]:
     return (room.number, room.name) if room and chat.state.is_member(user, room) else (0, "")
 
 
-def _refused(session: Session, command: m.Command, code: str, out: Effects) -> None:
-    from tcpchat.core.chat import refuse
-
-    refuse(session, command, code, out)
-
-
 # -- counting in rooms -----------------------------------------------------------------------------------------------
 
 
-def tick(chat: Chat, now: float, out: Effects) -> None:
+def tick(chat: World, now: float, out: Effects) -> None:
     """Count the rooms in which something moved, and tell the authors what has changed."""
-    if now < chat.count_at or not (chat.dirty_rooms or chat.read_rooms):
+    if now < chat.counting.at or not (chat.counting.delivered or chat.counting.read):
         return
     large, at, work = 0, chat.ms(now), 0
-    for tables, state in ((chat.dirty_rooms, "delivered"), (chat.read_rooms, "read")):
+    for tables, state in ((chat.counting.delivered, "delivered"), (chat.counting.read, "read")):
         for room in tables.values():
             work += sum(map(len, (room.outstanding if state == "delivered" else room.unread_by).values()))
             large = max(large, _count(chat, room, state, at, out))
         tables.clear()
-    chat.count_at = now + (COUNT_LARGE_EVERY if large > LARGE else min(1.0, COUNT_EVERY + work * COUNT_PACE))
+    chat.counting.at = now + (COUNT_LARGE_EVERY if large > LARGE else min(1.0, COUNT_EVERY + work * COUNT_PACE))
 
 
-def recount(chat: Chat, room: Room) -> None:
+def recount(chat: World, room: Room) -> None:
     """Somebody has left: what only they did not have is complete now."""
     if room.outstanding:
-        chat.dirty_rooms[room.number] = room
+        chat.counting.delivered[room.number] = room
     if room.unread_by:
-        chat.read_rooms[room.number] = room
+        chat.counting.read[room.number] = room
 
 
 def _cursor(user: User, room: Room, state: str) -> int:
@@ -298,7 +299,7 @@ class Crowd:
         return have, of
 
 
-def _count(chat: Chat, room: Room, state: str, at: int, out: Effects) -> int:
+def _count(chat: World, room: Room, state: str, at: int, out: Effects) -> int:
     """Tell each author how many have what they wait for; messages that all have are told once, cumulatively."""
     waiting = room.outstanding if state == "delivered" else room.unread_by
     if not waiting:
@@ -317,7 +318,7 @@ def _count(chat: Chat, room: Room, state: str, at: int, out: Effects) -> int:
 
 
 def _tell_author(
-    chat: Chat,
+    chat: World,
     room: Room,
     uid: int,
     waiting: dict[int, deque[list[int]]],
@@ -358,22 +359,22 @@ def _since(user: User, room: Room) -> int:
 # -- on demand -------------------------------------------------------------------------------------------------------
 
 
-def who_has(chat: Chat, session: Session, command: m.Receipts, now: float, out: Effects) -> None:
+def who_has(chat: World, session: Session, command: m.Receipts, now: float, out: Effects) -> None:
     """Look the message up; the answer names everybody who was there."""
     if not 0 < command.seq <= chat.state.seq:
-        _refused(session, command, "no_such_message", out)
+        refuse(session, command, "no_such_message", out)
         return
     out.append(m.Load(session, m.Query(kind="entry", seq=command.seq), command))
 
 
-def tell_who_has(chat: Chat, session: Session, command: m.Receipts, row: m.Row | None, out: Effects) -> None:
+def tell_who_has(chat: World, session: Session, command: m.Receipts, row: m.Row | None, out: Effects) -> None:
     """Who has it, who has read it, who waits."""
     user = session.user
     assert user is not None
     fact = row.fact if row is not None else None
     known = isinstance(fact, m.Said) and may_see(chat, user, fact.room) and may_hear(chat, user, fact)
     if row is None or not isinstance(fact, m.Said) or not known:
-        _refused(session, command, "no_such_message", out)
+        refuse(session, command, "no_such_message", out)
         return
     people = []
     for other in _receivers(chat, fact, row.seq):
@@ -383,7 +384,7 @@ def tell_who_has(chat: Chat, session: Session, command: m.Receipts, row: m.Row |
     out.append(m.Tell(session, m.ReceiptList(row.seq, whole if people else "delivered", tuple(people), command.ref)))
 
 
-def _receivers(chat: Chat, fact: m.Said, seq: int) -> list[User]:
+def _receivers(chat: World, fact: m.Said, seq: int) -> list[User]:
     """Who was there when it was said, without its author."""
     if fact.room < 0:
         users = [chat.state.users.get(uid) for uid in dm_users(fact.room) if uid != fact.user]
@@ -401,7 +402,7 @@ def _delivery(user: User, number: int, seq: int) -> m.Delivery:
     return m.Delivery(user.login, "accepted", 0, user.online, user.seen)
 
 
-def others(chat: Chat, user: User, number: int) -> tuple[int, int]:
+def others(chat: World, user: User, number: int) -> tuple[int, int]:
     """(delivered, read): up to where all others of a conversation have it, and have read it."""
     if number < 0:
         peer = chat.state.users.get(user.directs.get(number, 0))
@@ -416,6 +417,3 @@ def others(chat: Chat, user: User, number: int) -> tuple[int, int]:
             lowest = min(lowest, other.delivered)
             seen = min(seen, _cursor(other, room, "read"))
     return lowest, seen
-
-
-__all__ = ["confirm", "conversation", "delivered", "merge", "others", "read", "tell_who_has", "tick", "who_has"]

@@ -7,16 +7,12 @@ much of it counts here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcpchat.core import model as m
-from tcpchat.core.devices import SILENT, Device
-from tcpchat.core.sessions import ENTERING, Session
-from tcpchat.core.state import User
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.effects import Effects
+from tcpchat.core.sessions import SILENT, Device, Session, User
+from tcpchat.core.world import World
 
 
 class Past(NamedTuple):
@@ -26,61 +22,42 @@ class Past(NamedTuple):
     lost: int  # first seq of its log that is not in this one; 0 = it is the same log
 
 
-def past(chat: Chat, offer: m.Hello) -> Past:
+def past(chat: World, offer: m.Hello) -> Past:
     """Judge the cursor of a hello. Who names no log has its cursor capped by the head, as before logs had ids."""
     after, head = offer.after, chat.state.seq
     if after is not None:
         after = head if after < 0 else min(after, head)
-    if not offer.log or not chat.lineages or offer.log == chat.log_id:
+    if not offer.log or not chat.lineage.all or offer.log == chat.log_id:
         return Past(after, 0)
-    place = next((at for at, (name, _) in enumerate(chat.lineages) if name == offer.log), -1)
+    place = next((at for at, (name, _) in enumerate(chat.lineage.all) if name == offer.log), -1)
     if place < 0:
         return Past(after if offer.after is not None and offer.after <= 0 else None, 1)
     # What began later may have begun earlier in the log: the least counts.
-    shared = min(since for _, since in chat.lineages[place + 1 :])
+    shared = min(since for _, since in chat.lineage.all[place + 1 :])
     return Past(after if offer.after is None or offer.after < 0 else min(offer.after, shared), shared + 1)
 
 
-def proves_a_loss(chat: Chat, offer: m.Hello) -> bool:
+def proves_a_loss(chat: World, offer: m.Hello) -> bool:
     """Has this client seen entries of this very lineage that the log has not? Then the log went back in time."""
     return bool(offer.log) and offer.log == chat.log_id and max(offer.after or 0, offer.seen) > chat.state.seq
 
 
-def prove(chat: Chat, session: Session, offer: m.Hello, out: Effects) -> None:
+def prove(chat: World, session: Session, offer: m.Hello, out: Effects) -> None:
     """Have a new lineage begun; the session waits for it. It begins where this run did: nothing older can be doubted by
     what this server knows, and nothing newer is what the client has seen."""
-    chat.proving.append(session)
-    if len(chat.proving) == 1:
+    chat.lineage.proving.append(session)
+    if len(chat.lineage.proving) == 1:
         why = f"{offer.login} has its message {max(offer.after or 0, offer.seen)}, and it ends at {chat.state.seq}"
-        out.append(m.Fork(why, chat.began_at))
+        out.append(m.Fork(why, chat.lineage.began_at))
 
 
-def forked(chat: Chat, lineages: Sequence[tuple[str, int]], now: float, out: Effects) -> None:
-    """A new lineage has begun (or, empty, could not): tell it to who is here, and let in who has waited for it."""
-    from tcpchat.core.entering import refuse, welcome
-
-    waiting, chat.proving = chat.proving, []
-    if lineages:
-        chat.lineages = tuple(lineages)
-        for session in chat.everyone:
-            if not session.traits.has_no_cursor:
-                out.append(m.Tell(session, m.Forked(chat.log_id)))
-    for session in waiting:
-        if session.user is None or session.stage != ENTERING:
-            continue
-        if lineages:
-            welcome(chat, session, session.user, now, out)
-        else:
-            refuse(session, "unavailable", out, after=1.0)
-
-
-def lost(chat: Chat, session: Session, user: User, known: Past) -> int:
+def lost(chat: World, session: Session, user: User, known: Past) -> int:
     """The first seq that a client may have had of another log than this; 0 = none.
 
     IRC clients name no log. Who has confirmed nothing since this one was set back is told the first time."""
-    if not session.traits.names_no_log or len(chat.lineages) < 2:
+    if not session.traits.names_no_log or len(chat.lineage.all) < 2:
         return known.lost
-    since = chat.lineages[-1][1]
+    since = chat.lineage.all[-1][1]
     return since + 1 if max(user.since, user.delivered) <= since else 0
 
 

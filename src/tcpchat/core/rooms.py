@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpchat.core import messages, presence, queries
+from tcpchat.core import feed, messages, presence
 from tcpchat.core import model as m
-from tcpchat.core.errors import CODES
+from tcpchat.core.answers import done, refuse
+from tcpchat.core.effects import Effects
 from tcpchat.core.rules import ALL, OP, VOICE, good_room, mask_matches, muting_mask
-from tcpchat.core.sessions import Session
-from tcpchat.core.state import LOOKS, Room, User
+from tcpchat.core.sessions import Session, User
+from tcpchat.core.state import LOOKS, Room, State
 from tcpchat.core.text import clean_line, utf8_length
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.world import World
 
 ENDED = "This room was deleted."
 SWITCHES = {
@@ -26,17 +23,8 @@ ROLES = {OP, VOICE}
 MASK_MAX = 200  # characters: a nick, a user and a host name, with room to spare
 
 
-def _refuse(session: Session, command: m.Command, code: str, out: Effects, *about: str) -> None:
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, getattr(command, "ref", 0), about=about)))
-
-
-def _done(entry: m.Entry, out: Effects) -> None:
-    if entry.origin is not None:
-        out.append(m.Tell(entry.origin.session, m.Done(entry.origin.ref, entry.seq)))
-
-
-def _tell_room(chat: Chat, entry: m.Entry, room: Room, out: Effects) -> None:
-    event = queries.room_event(chat, entry.seq, entry.at, entry.fact)
+def _tell_room(chat: World, entry: m.Entry, room: Room, out: Effects) -> None:
+    event = feed.room_event(chat, entry.seq, entry.at, entry.fact)
     if event is not None:
         out.append(m.FanOut(event, room.audience))
 
@@ -49,22 +37,22 @@ def may_rule(session: Session, room: Room) -> bool:
 # -- commands --------------------------------------------------------------------------------------------------------
 
 
-def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects) -> None:
+def join(chat: World, session: Session, command: m.Join, now: float, out: Effects) -> None:
     """Enter a room, or make it."""
     user, name = session.user, good_room(command.room, chat.limits)
     assert user is not None
     if not name or session.hook:
-        _refuse(session, command, "bad_name", out, command.room)
+        refuse(session, command, "bad_name", out, command.room)
         return
     room = chat.state.room(name)
     if len(user.rooms) >= chat.limits.rooms_per_login:
-        _refuse(session, command, "too_many", out, name)
+        refuse(session, command, "too_many", out, name)
     elif room is None:
         if not room_for_one(chat, user, out):
-            _refuse(session, command, "too_many", out, name)
+            refuse(session, command, "too_many", out, name)
             return
         if (other := chat.state.room_taken(name)) is not None:
-            _refuse(session, command, "exists", out, name, other.name)
+            refuse(session, command, "exists", out, name, other.name)
             return
         if wait := chat.newcomers.wait_for_room(session, chat.limits, now):
             text = "Too many new rooms from your address; wait."
@@ -76,14 +64,14 @@ def join(chat: Chat, session: Session, command: m.Join, now: float, out: Effects
             )
         )
     elif chat.state.is_member(user, room):
-        _refuse(session, command, "already_member", out, room.name)
+        refuse(session, command, "already_member", out, room.name)
     elif code := may_join(session, user, room, command.key):
-        _refuse(session, command, code, out, room.name)
+        refuse(session, command, code, out, room.name)
     else:
         out.append(m.Append(m.Joined(room.number, user.uid), m.Origin(session, command.ref, command)))
 
 
-def room_for_one(chat: Chat, user: User, out: Effects) -> bool:
+def room_for_one(chat: World, user: User, out: Effects) -> bool:
     """Is there place for one more room? Rooms that only guests were in may fill half of the table; of a full one the
     empty room goes in which nothing was said for longest."""
     rooms, most = chat.state.rooms, chat.limits.rooms
@@ -96,14 +84,6 @@ def room_for_one(chat: Chat, user: User, out: Effects) -> bool:
         return False
     out.append(m.Append(m.RoomEnded(min(empty, key=lambda room: room.head).number, vacant=True)))
     return True
-
-
-def tick(chat: Chat, out: Effects) -> None:
-    """Rooms that only guests were in, and that have no guest any more, end: nobody could be told from a stranger there.
-    A fact like any other: whoever comes before it is applied keeps the room."""
-    for room in chat.state.rooms.values():
-        if not room.members and not room.lasting:
-            out.append(m.Append(m.RoomEnded(room.number, vacant=True)))
 
 
 def may_join(session: Session, user: User, room: Room, key: str) -> str:
@@ -134,25 +114,25 @@ def _listed(room: Room, name: str, user: User) -> bool:
     )
 
 
-def _member_of(chat: Chat, session: Session, command: m.Command, name: str, out: Effects) -> Room | None:
+def _member_of(chat: World, session: Session, command: m.Command, name: str, out: Effects) -> Room | None:
     """The room if the asker is in it; else the refusal is told."""
     room, user = chat.known_room(session, name), session.user
     assert user is not None
     if room is None:
-        _refuse(session, command, "no_such_room", out, name)
+        refuse(session, command, "no_such_room", out, name)
         return None
     if not chat.state.is_member(user, room):
-        _refuse(session, command, "not_member", out, room.name)
+        refuse(session, command, "not_member", out, room.name)
         return None
     return room
 
 
-def leave(chat: Chat, session: Session, command: m.Leave, now: float, out: Effects) -> None:
+def leave(chat: World, session: Session, command: m.Leave, now: float, out: Effects) -> None:
     room = _member_of(chat, session, command, command.room, out)
     if room is None or session.user is None:
         return
     if room.number == ALL:
-        _refuse(session, command, "not_allowed", out, room.name)
+        refuse(session, command, "not_allowed", out, room.name)
         return
     # Who may not speak there goes without a word.
     why = "" if messages.may_speak(chat, session, session.user, room) else command.why
@@ -160,74 +140,69 @@ def leave(chat: Chat, session: Session, command: m.Leave, now: float, out: Effec
     out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def topic(chat: Chat, session: Session, command: m.Topic, now: float, out: Effects) -> None:
+def topic(chat: World, session: Session, command: m.Topic, now: float, out: Effects) -> None:
     room, user = _member_of(chat, session, command, command.room, out), session.user
     if room is None or user is None:
         return
     if utf8_length(command.text) > chat.limits.max_topic:
-        _refuse(session, command, "too_long", out, room.name)
+        refuse(session, command, "too_long", out, room.name)
     elif ("topic_locked" in room.modes or room.number == ALL) and not may_rule(session, room):
-        _refuse(session, command, "not_allowed", out, room.name)
+        refuse(session, command, "not_allowed", out, room.name)
     elif messages.silenced(chat, user, now):
-        _refuse(session, command, "muted", out, room.name)
+        refuse(session, command, "muted", out, room.name)
     else:
         fact = m.TopicSet(room.number, user.uid, command.text)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def invite(chat: Chat, session: Session, command: m.Invite, now: float, out: Effects) -> None:
+def invite(chat: World, session: Session, command: m.Invite, now: float, out: Effects) -> None:
     user, guest = session.user, chat.state.find(command.login)
     assert user is not None
     if guest is None:
-        _refuse(session, command, "no_such_login", out, command.login, command.room)
+        refuse(session, command, "no_such_login", out, command.login, command.room)
         return
     room = _member_of(chat, session, command, command.room, out)
     if room is None:
         return
     if chat.state.is_member(guest, room):
-        _refuse(session, command, "already_member", out, guest.login, room.name)
+        refuse(session, command, "already_member", out, guest.login, room.name)
     elif ("invite_only" in room.modes or is_banned(guest, room)) and not may_rule(session, room):
-        _refuse(session, command, "not_allowed", out, room.name)
+        refuse(session, command, "not_allowed", out, room.name)
     else:
         fact = m.Invited(room.number, user.uid, guest.uid)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def kick(chat: Chat, session: Session, command: m.Kick, now: float, out: Effects) -> None:
+def kick(chat: World, session: Session, command: m.Kick, now: float, out: Effects) -> None:
     user = session.user
     assert user is not None
-    if not command.room:
-        from tcpchat.core.operators import kick_from_chat
-
-        kick_from_chat(chat, session, command, out)
-        return
     room = chat.known_room(session, command.room)
     if room is None:
-        _refuse(session, command, "no_such_room", out, command.room)
+        refuse(session, command, "no_such_room", out, command.room)
         return
     if not chat.state.is_member(user, room):
-        _refuse(session, command, "not_member", out, room.name)
+        refuse(session, command, "not_member", out, room.name)
         return
     target = chat.state.find(command.login)
     if not may_rule(session, room) or room.number == ALL:
-        _refuse(session, command, "not_allowed", out, room.name)
+        refuse(session, command, "not_allowed", out, room.name)
     elif target is None or target.uid not in room.members:
-        _refuse(session, command, "no_such_login", out, command.login, room.name)
+        refuse(session, command, "no_such_login", out, command.login, room.name)
     else:
         fact = m.Left(room.number, target.uid, command.why or user.login, user.uid)
         out.append(m.Append(fact, m.Origin(session, command.ref, command)))
 
 
-def mode(chat: Chat, session: Session, command: m.Mode, now: float, out: Effects) -> None:
+def mode(chat: World, session: Session, command: m.Mode, now: float, out: Effects) -> None:
     """Turn switches; what is already so is left out, what is not allowed is refused as a whole."""
     user, room = session.user, chat.known_room(session, command.room)
     assert user is not None
     if room is None:
-        _refuse(session, command, "no_such_room", out, command.room)
+        refuse(session, command, "no_such_room", out, command.room)
         return
     if not may_rule(session, room):
         member = chat.state.is_member(user, room)
-        _refuse(session, command, "not_allowed" if member else "not_member", out, room.name)
+        refuse(session, command, "not_allowed" if member else "not_member", out, room.name)
         return
     changes: list[m.Change] = []
     for change in command.changes:
@@ -242,14 +217,14 @@ def mode(chat: Chat, session: Session, command: m.Mode, now: float, out: Effects
 
 
 def _checked(
-    chat: Chat, session: Session, command: m.Mode, room: Room, user: User, change: m.Change, now: float, out: Effects
+    chat: World, session: Session, command: m.Mode, room: Room, user: User, change: m.Change, now: float, out: Effects
 ) -> m.Change | None:
     """The change as the fact will say it; None when it changes nothing or was refused."""
     name, arg = change.name, change.arg
     if name in ROLES:
         target = chat.state.find(arg)
         if target is None or target.uid not in room.members:
-            _refuse(session, command, "no_such_login", out, arg, room.name)
+            refuse(session, command, "no_such_login", out, arg, room.name)
             return None
         has = name in room.role(target.uid).split(",")
         return None if has == change.on else m.Change(name, change.on, str(target.uid))
@@ -263,27 +238,27 @@ def _checked(
     if name == "key" and change.on:
         ok = bool(arg) and len(arg) <= 50 and not any(char in " ,:\r\n" for char in arg)
         if not ok:
-            _refuse(session, command, "wrong_key", out, room.name)
+            refuse(session, command, "wrong_key", out, room.name)
             return None
         return m.Change(name, True, arg) if room.modes.get(name) != arg else None
     if name in VALUED:
         return m.Change(name, False, room.modes[name]) if name in room.modes else None
-    _refuse(session, command, "bad_command", out, name)
+    refuse(session, command, "bad_command", out, name)
     return None
 
 
 def _list_change(
-    chat: Chat, session: Session, command: m.Mode, room: Room, user: User, change: m.Change, now: float, out: Effects
+    chat: World, session: Session, command: m.Mode, room: Room, user: User, change: m.Change, now: float, out: Effects
 ) -> m.Change | None:
     entries = room.lists.get(change.name, [])
     has = next((one for one in entries if one.arg.lower() == change.arg.lower()), None)
     if not change.arg or (has is not None) == change.on:
         return None
     if change.on and (len(change.arg) > MASK_MAX or " " in change.arg or clean_line(change.arg) != change.arg):
-        _refuse(session, command, "bad_name", out, room.name)
+        refuse(session, command, "bad_name", out, room.name)
         return None
     if change.on and len(entries) >= chat.limits.list_entries:
-        _refuse(session, command, "too_many", out, room.name, change.arg)
+        refuse(session, command, "too_many", out, room.name, change.arg)
         return None
     return m.Change(change.name, change.on, has.arg if has else change.arg, user.login, chat.ms(now))
 
@@ -291,7 +266,7 @@ def _list_change(
 # -- applied ---------------------------------------------------------------------------------------------------------
 
 
-def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> None:
+def made(chat: World, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> None:
     """A room begins; whoever was late to make it just joins."""
     state, user = chat.state, chat.state.users.get(fact.by)
     existing = state.room(fact.name)
@@ -302,13 +277,13 @@ def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> N
             command = entry.origin.command
             key = command.key if isinstance(command, m.Join) else ""
             if code := may_join(entry.origin.session, user, existing, key):
-                _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), code, out, existing.name)
+                refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), code, out, existing.name)
             else:
                 out.append(m.Append(m.Joined(existing.number, user.uid), entry.origin))
         return
     if (other := state.room_taken(fact.name, fact.looks)) is not None:
         if out is not None and entry.origin is not None:
-            _refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), "exists", out, fact.name, other.name)
+            refuse(entry.origin.session, m.Join(fact.name, ref=entry.origin.ref), "exists", out, fact.name, other.name)
         return
     room = state.add_room(fact.name, entry.at)
     room.modes = {"members_only": "", "topic_locked": ""}
@@ -318,30 +293,27 @@ def made(chat: Chat, entry: m.Entry, fact: m.RoomMade, out: Effects | None) -> N
     if out is not None:
         event = m.RoomEvent(entry.seq, entry.at, "joined", room.name, user.login, user.login, user.account, user.name)
         out.append(m.FanOut(event, room.audience))
-        _done(entry, out)
+        done(entry, out)
 
 
-def _enter(user: User, room: Room, seq: int, role: str, state: object) -> None:
-    from tcpchat.core.state import State
-
-    assert isinstance(state, State)
+def _enter(user: User, room: Room, seq: int, role: str, state: State) -> None:
     state.join(user, room, seq, role)
     for session in user.sessions:
         if session.sent >= 0:
             room.audience.add(session)
 
 
-def joined(chat: Chat, entry: m.Entry, fact: m.Joined, out: Effects | None) -> None:
+def joined(chat: World, entry: m.Entry, fact: m.Joined, out: Effects | None) -> None:
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.user)
     if room is None or user is None or user.uid in room.members:
         return
     _enter(user, room, entry.seq, "" if room.members else OP, chat.state)
     if out is not None:
         _tell_room(chat, entry, room, out)
-        _done(entry, out)
+        done(entry, out)
 
 
-def left(chat: Chat, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
+def left(chat: World, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
     """The room hears of it before the one who leaves is out of it."""
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.user)
     if room is None or user is None or user.uid not in room.members:
@@ -349,40 +321,40 @@ def left(chat: Chat, entry: m.Entry, fact: m.Left, out: Effects | None) -> None:
     if out is None:
         chat.state.leave(user, room)
         return
-    event = queries.room_event(chat, entry.seq, entry.at, fact)
+    event = feed.room_event(chat, entry.seq, entry.at, fact)
     sessions = list(user.sessions)
     chat.state.leave(user, room)
     presence.after_leaving(chat, room, chat.now, out)
     if event is not None:
         out.append(m.FanOut(event, room.audience))
         out += [m.Tell(session, event) for session in sessions if session.live]
-    _done(entry, out)
+    done(entry, out)
 
 
-def topic_set(chat: Chat, entry: m.Entry, fact: m.TopicSet, out: Effects | None) -> None:
+def topic_set(chat: World, entry: m.Entry, fact: m.TopicSet, out: Effects | None) -> None:
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.by)
     if room is None:
         return
     room.topic, room.topic_by, room.topic_at = fact.text, user.login if user else "", entry.at
     if out is not None:
         _tell_room(chat, entry, room, out)
-        _done(entry, out)
+        done(entry, out)
 
 
-def invited(chat: Chat, entry: m.Entry, fact: m.Invited, out: Effects | None) -> None:
+def invited(chat: World, entry: m.Entry, fact: m.Invited, out: Effects | None) -> None:
     room, user = chat.state.rooms.get(fact.room), chat.state.users.get(fact.user)
     if room is None or user is None:
         return
     room.invited.add(user.uid)
     if out is not None:
-        event = queries.room_event(chat, entry.seq, entry.at, fact)
+        event = feed.room_event(chat, entry.seq, entry.at, fact)
         if event is not None:
             chat.tell_user(user, event, out)
             out.append(m.FanOut(event, room.audience))
-        _done(entry, out)
+        done(entry, out)
 
 
-def moded(chat: Chat, entry: m.Entry, fact: m.Moded, out: Effects | None) -> None:
+def moded(chat: World, entry: m.Entry, fact: m.Moded, out: Effects | None) -> None:
     room = chat.state.rooms.get(fact.room)
     if room is None:
         return
@@ -390,13 +362,13 @@ def moded(chat: Chat, entry: m.Entry, fact: m.Moded, out: Effects | None) -> Non
         _turn(room, change)
     if out is not None:
         _tell_room(chat, entry, room, out)
-        _done(entry, out)
+        done(entry, out)
 
 
-def noted(chat: Chat, entry: m.Entry, fact: m.Noted, out: Effects | None) -> None:
+def noted(chat: World, entry: m.Entry, fact: m.Noted, out: Effects | None) -> None:
     """The room hears what the server has to say."""
     room = chat.state.rooms.get(fact.room)
-    if out is not None and room is not None and (event := queries.note(chat, entry.seq, entry.at, fact)):
+    if out is not None and room is not None and (event := feed.note(chat, entry.seq, entry.at, fact)):
         out.append(m.FanOut(event, room.audience))
 
 
@@ -415,7 +387,7 @@ def _turn(room: Room, change: m.Change) -> None:
         room.modes.pop(change.name, None)
 
 
-def renamed(chat: Chat, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None) -> None:
+def renamed(chat: World, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None) -> None:
     room = chat.state.rooms.get(fact.room)
     if room is None or chat.state.room_taken(fact.name, fact.looks) not in (None, room):
         return
@@ -423,10 +395,10 @@ def renamed(chat: Chat, entry: m.Entry, fact: m.RoomRenamed, out: Effects | None
         _tell_room(chat, entry, room, out)  # it still has the name that those who hear it know
     chat.state.rename_room(room, fact.name)
     if out is not None:
-        _done(entry, out)
+        done(entry, out)
 
 
-def ended(chat: Chat, entry: m.Entry, fact: m.RoomEnded, out: Effects | None) -> None:
+def ended(chat: World, entry: m.Entry, fact: m.RoomEnded, out: Effects | None) -> None:
     """The room is no more; each who was in it is told as if kicked, which every client understands."""
     room = chat.state.rooms.get(fact.room)
     if room is None or room.number == ALL or (fact.vacant and room.members):
@@ -444,4 +416,4 @@ def ended(chat: Chat, entry: m.Entry, fact: m.RoomEnded, out: Effects | None) ->
         chat.state.end_room(room)
     presence.after_leaving(chat, room, chat.now, out)
     if out is not None:
-        chat.crowds.pop(room.number, None)
+        chat.shown.crowds.pop(room.number, None)

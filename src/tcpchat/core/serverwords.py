@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpchat.core import entering
 from tcpchat.core import model as m
+from tcpchat.core.answers import wrong
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
-    from tcpchat.core.sessions import Session
+from tcpchat.core.sessions import Session
+from tcpchat.core.world import World
 
 
-def guess(chat: Chat, session: Session, command: m.Guess, now: float, out: Effects) -> None:
+def guess(chat: World, session: Session, command: m.Guess, now: float, out: Effects) -> None:
     """One was tried. The door has compared it; whether that counts is decided as for every password: not in plain from
     another machine, not too soon after wrong ones, and a wrong one is counted."""
     if command.what == "unoper":
@@ -27,7 +24,7 @@ def guess(chat: Chat, session: Session, command: m.Guess, now: float, out: Effec
         return
     elif not command.right:
         chat.guesses.wrong(session.address, now)
-        entering.wrong(session, "wrong_password", out, command.ref)
+        wrong(session, "wrong_password", out, command.ref)
         return
     elif command.what == "oper":
         session.oper = True  # trusted from now on as a moderator is: KILL and REDACT go through the same gate

@@ -1,4 +1,4 @@
-"""Sessions and audiences: who hears what live, and where each reader is in the log.
+"""Users, their devices, sessions and audiences: who hears what live, and where each reader is in the log.
 
 A session is *live* when it has everything up to the head; then it hears through its audiences. When its pipe is full it
 is not live, its feed remembers one number, and later it reads on from the log. That is all the back-pressure there is.
@@ -6,23 +6,36 @@ is not live, its feed remembers one number, and later it reads on from the log. 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from array import array
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
-from tcpchat.core.rules import MODERATOR, OWNER
+from tcpchat.core.commands import Command, Hello
+from tcpchat.core.events import AnyEvent
+from tcpchat.core.meant import Meant
+from tcpchat.core.rules import MODERATOR, OWNER, WINDOW, Bucket
+from tcpchat.core.scram import Exchange
+from tcpchat.core.text import fold
 
-if TYPE_CHECKING:
-    from tcpchat.core.devices import Device
-    from tcpchat.core.meant import Meant
-    from tcpchat.core.model import AnyEvent, Command, Hello
-    from tcpchat.core.rules import Bucket
-    from tcpchat.core.scram import Exchange
-    from tcpchat.core.state import User
 
-NEW, CHALLENGED, CHECKING, ARRIVING = "new", "challenged", "checking", "arriving"
+class Stage(StrEnum):
+    """Where a session is in its login; core.stages says what leads from one to the next."""
+
+    NEW = "new"
+    CHALLENGED = "challenged"
+    CHECKING = "checking"
+    ARRIVING = "arriving"
+    ENTERING = "entering"  # known, its counts are on their way from the log
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+NEW, CHALLENGED, CHECKING, ARRIVING = Stage.NEW, Stage.CHALLENGED, Stage.CHECKING, Stage.ARRIVING
+ENTERING, OPEN, CLOSED = Stage.ENTERING, Stage.OPEN, Stage.CLOSED
 PASSWORD = "password"  # the credential of who has shown one
-ENTERING, OPEN, CLOSED = "entering", "open", "closed"  # entering: known, its counts are on their way from the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ class Session:
 
     def __init__(self, number: int, now: float) -> None:
         self.id = number
-        self.stage = NEW
+        self.stage = Stage.NEW
         self.user: User | None = None
         self.device: Device | None = None
         self.device_id = ""
@@ -150,3 +163,161 @@ class Audience:
 
     def __contains__(self, session: Session) -> bool:
         return session in self.by_dialect.get(session.dialect, ())
+
+
+SILENT = 200  # devices of one login that said nothing numbered and are remembered all the same, for their cursors
+Record = tuple[str, int, tuple[int, ...], int]  # a device in a snapshot: name, last number, places, when it spoke last
+
+
+class Device:
+    """One device's numbering: the last number, and the places of the last 64."""
+
+    __slots__ = ("at", "cursor", "last", "only", "proposed", "ring", "session")
+
+    def __init__(self, last: int = 0) -> None:
+        self.last = self.proposed = last
+        self.cursor = 0  # what this device has confirmed
+        self.at = 0  # ms, when it said something numbered last
+        self.only = 0  # the place of its only number: most devices of `tcpchat send --id` have one, and no ring
+        self.ring: array[int] | None = None
+        self.session: Session | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """Is a number on its way to the log?"""
+        return self.proposed > self.last
+
+    def note(self, n: int, seq: int, at: int = 0) -> None:
+        """Number ``n`` is in the log, at this place since this moment."""
+        ring, self.at = self.ring, at
+        if ring is None:
+            if not self.last:
+                self.only = seq
+                self.last = n
+                self.proposed = max(self.proposed, n)
+                return
+            ring = self.ring = array("Q", bytes(8 * WINDOW))
+            ring[self.last % WINDOW] = self.only
+        ring[n % WINDOW] = seq
+        self.last = n  # numbers come one by one: what a failed batch left behind is never appended
+        if self.proposed < n:
+            self.proposed = n
+
+    def place(self, n: int) -> int:
+        """The seq that number ``n`` got; 0 when it is older than what is remembered."""
+        if self.ring is None:
+            return self.only if n == self.last else 0
+        return self.ring[n % WINDOW] if self.last - WINDOW < n <= self.last else 0
+
+    def recent(self) -> tuple[int, ...]:
+        """The places of the last numbers."""
+        return tuple(self.place(n) for n in range(max(1, self.last - WINDOW + 1), self.last + 1))
+
+    def record(self, name: str) -> Record:
+        """As a snapshot holds it."""
+        return name, self.last, self.recent(), self.at
+
+    @classmethod
+    def of(cls, record: Record) -> Device:
+        """From a snapshot."""
+        _, last, places, at = record
+        device = cls()
+        for n, seq in enumerate(places, last - len(places) + 1):
+            device.note(n, seq, at)
+        device.last = device.proposed = last
+        return device
+
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})  # what most logins have in most of their tables
+AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
+
+
+class User:
+    """Somebody the chat knows: a guest, or the owner of a claimed login.
+
+    Most tables of most logins are empty, and there are tens of thousands of them: an empty one is EMPTY, and who wants
+    to write asks for the ``own`` one.
+    """
+
+    __slots__ = (
+        "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
+        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "moments", "muted", "name", "numbered",
+        "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "room_left", "rooms", "seen",
+        "sessions", "signals", "since", "stored", "tokens", "tokens_at", "uid",
+    )  # fmt: skip
+
+    def __init__(self, uid: int, login: str, since: int) -> None:
+        self.uid, self.login, self.fold = uid, login, fold(login)
+        self.since = since  # seq of the entry that made it: nothing before it is shown in #all's feed
+        self.claimed = False
+        self.device = ""  # of a guest: the device that is this guest
+        self.name = ""
+        self.role = ""
+        self.muted = 0  # ms until when, -1 = for good
+        self.keys: Mapping[str, str] = EMPTY  # public key -> label
+        self.password = ""
+        self.prefs: Mapping[str, str] = EMPTY
+        self.rooms: Mapping[int, None] = EMPTY  # besides #all
+        self.directs: Mapping[int, int] = EMPTY  # direct conversation -> the other user
+        self.devices: dict[str, Device] = {}
+        self.numbered = 0  # so many of them have said something numbered
+        self.mentions: Mapping[int, list[int]] = EMPTY
+        # cursors: merged by max, kept outside the log
+        self.delivered = 0
+        self.delivered_at = 0
+        self.reads: Mapping[int, int] = EMPTY
+        self.reads_at: Mapping[int, int] = EMPTY
+        self.moments: Mapping[int, int] = EMPTY  # ms: all that was said until then is read
+        # of this run only
+        self.sessions: list[Session] = []
+        self.awaiting: Mapping[int, list[int]] = EMPTY  # direct conversation -> seqs in it not confirmed by this user
+        self.online_since = 0
+        self.seen = 0
+        self.offline_since = 0.0
+        self.leaving = False  # of a guest: its end is on its way to the log
+        self.host = ""  # IRC: user@host, as masks see it
+        self.tokens = -1.0
+        self.byte_tokens = -1.0
+        self.tokens_at = 0.0
+        self.commands: Bucket | None = None  # once one was counted
+        self.signals: Bucket | None = None
+        self.room_left = 0  # bytes it may still leave in the log before its budget is asked again
+        self.stored: Bucket | None = None
+
+    def own(self, table: str) -> dict[Any, Any]:
+        """One of its tables, to be written."""
+        found = getattr(self, table)
+        if found is EMPTY:
+            found = {}
+            setattr(self, table, found)
+        return found  # type: ignore[no-any-return]
+
+    def await_receipt(self, number: int, seq: int) -> None:
+        """Remember that somebody waits for this user to have ``seq``."""
+        seqs = self.awaiting.get(number)
+        if seqs is None:
+            self.own("awaiting")[number] = [seq]
+            return
+        seqs.append(seq)
+        if len(seqs) > AWAITING:
+            del seqs[-2::-2]  # receipts are cumulative: the ones between are told with the next
+
+    def restore_device(self, name: str, seq: int) -> None:
+        """Take over a device's kept cursor. Those that said nothing are bounded."""
+        device = self.devices.get(name)
+        if device is None:
+            if len(self.devices) - self.numbered >= SILENT:
+                return
+            device = self.devices[name] = Device()
+        device.cursor = max(device.cursor, seq)
+
+    @property
+    def online(self) -> bool:
+        return any(not session.quiet for session in self.sessions)
+
+    @property
+    def account(self) -> str:
+        """The account that speaks: the login itself, or the one that vouches for a guest (IRC)."""
+        if self.claimed:
+            return self.login
+        return next((session.account.login for session in self.sessions if session.account is not None), "")

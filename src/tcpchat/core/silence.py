@@ -1,28 +1,24 @@
 """Muted means muted: whoever an operator has silenced says nothing by other words either.
 
 Goodbyes and reasons lose their text, names and topics stay as they are, a passing notice does not pass. What is said
-in messages is refused where messages are (core.talking), for the sake of their numbers.
+in messages is refused where messages are (core.messages), for the sake of their numbers.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from tcpchat.core import model as m
 from tcpchat.core.messages import silenced
 from tcpchat.core.rules import IRC_PREFERENCE
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat
-    from tcpchat.core.state import User
+from tcpchat.core.sessions import User
+from tcpchat.core.world import World
 
 AWAY = "away"  # all that a muted login may say of why it is away
 WORDED = frozenset({"ban", "except", "invex", "key"})  # switches of a room that hold words of one's own
 
 
-def hush(chat: Chat, user: User, command: m.Command, now: float) -> m.Command | None:
+def hush(chat: World, user: User, command: m.Command, now: float) -> m.Command | None:
     """What of the command of a muted login may be carried out: all, without its words, or nothing (None)."""
     if not silenced(chat, user, now):
         return command

@@ -8,122 +8,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from tcpchat.core.devices import LOOK, SILENT, Departed, Device, Record, last_place, numberings, numbers_ms
+from tcpchat.core.commands import Change
+from tcpchat.core.devices import LOOK, Departed, last_place, numberings, numbers_ms
 from tcpchat.core.keytext import canonical
 from tcpchat.core.looks import Names
-from tcpchat.core.model import Change
-from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Bucket, Limits
-from tcpchat.core.sessions import Audience, Session
+from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Limits
+from tcpchat.core.sessions import EMPTY, Audience, Device, Record, User
 from tcpchat.core.text import fold, skeleton
 
 LOOKS = 1  # version of the rules by which names look alike; facts say under which they were checked
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
 AUTHORS = 256  # authors of one room for whom they are counted
-AWAITING = 32  # places of unconfirmed messages of one direct conversation; more are thinned out, the last one stays
 MENTIONS_MAX = 100  # unread mentions remembered for one login
 
 
 CLOSING = {"invite_only", "key", "secret", "registered_only"}  # switches that keep others from reading along
-
-
-EMPTY: Mapping[Any, Any] = MappingProxyType({})  # what most logins have in most of their tables
-
-
-class User:
-    """Somebody the chat knows: a guest, or the owner of a claimed login.
-
-    Most tables of most logins are empty, and there are tens of thousands of them: an empty one is EMPTY, and who wants
-    to write asks for the ``own`` one.
-    """
-
-    __slots__ = (
-        "awaiting", "byte_tokens", "claimed", "commands", "delivered", "delivered_at", "device", "devices",
-        "directs", "fold", "host", "keys", "leaving", "login", "mentions", "moments", "muted", "name", "numbered",
-        "offline_since", "online_since", "password", "prefs", "reads", "reads_at", "role", "room_left", "rooms", "seen",
-        "sessions", "signals", "since", "stored", "tokens", "tokens_at", "uid",
-    )  # fmt: skip
-
-    def __init__(self, uid: int, login: str, since: int) -> None:
-        self.uid, self.login, self.fold = uid, login, fold(login)
-        self.since = since  # seq of the entry that made it: nothing before it is shown in #all's feed
-        self.claimed = False
-        self.device = ""  # of a guest: the device that is this guest
-        self.name = ""
-        self.role = ""
-        self.muted = 0  # ms until when, -1 = for good
-        self.keys: Mapping[str, str] = EMPTY  # public key -> label
-        self.password = ""
-        self.prefs: Mapping[str, str] = EMPTY
-        self.rooms: Mapping[int, None] = EMPTY  # besides #all
-        self.directs: Mapping[int, int] = EMPTY  # direct conversation -> the other user
-        self.devices: dict[str, Device] = {}
-        self.numbered = 0  # so many of them have said something numbered
-        self.mentions: Mapping[int, list[int]] = EMPTY
-        # cursors: merged by max, kept outside the log
-        self.delivered = 0
-        self.delivered_at = 0
-        self.reads: Mapping[int, int] = EMPTY
-        self.reads_at: Mapping[int, int] = EMPTY
-        self.moments: Mapping[int, int] = EMPTY  # ms: all that was said until then is read
-        # of this run only
-        self.sessions: list[Session] = []
-        self.awaiting: Mapping[int, list[int]] = EMPTY  # direct conversation -> seqs in it not confirmed by this user
-        self.online_since = 0
-        self.seen = 0
-        self.offline_since = 0.0
-        self.leaving = False  # of a guest: its end is on its way to the log
-        self.host = ""  # IRC: user@host, as masks see it
-        self.tokens = -1.0
-        self.byte_tokens = -1.0
-        self.tokens_at = 0.0
-        self.commands: Bucket | None = None  # once one was counted
-        self.signals: Bucket | None = None
-        self.room_left = 0  # bytes it may still leave in the log before its budget is asked again
-        self.stored: Bucket | None = None
-
-    def own(self, table: str) -> dict[Any, Any]:
-        """One of its tables, to be written."""
-        found = getattr(self, table)
-        if found is EMPTY:
-            found = {}
-            setattr(self, table, found)
-        return found  # type: ignore[no-any-return]
-
-    def await_receipt(self, number: int, seq: int) -> None:
-        """Remember that somebody waits for this user to have ``seq``."""
-        seqs = self.awaiting.get(number)
-        if seqs is None:
-            self.own("awaiting")[number] = [seq]
-            return
-        seqs.append(seq)
-        if len(seqs) > AWAITING:
-            del seqs[-2::-2]  # receipts are cumulative: the ones between are told with the next
-
-    def restore_device(self, name: str, seq: int) -> None:
-        """Take over a device's kept cursor. Those that said nothing are bounded."""
-        device = self.devices.get(name)
-        if device is None:
-            if len(self.devices) - self.numbered >= SILENT:
-                return
-            device = self.devices[name] = Device()
-        device.cursor = max(device.cursor, seq)
-
-    @property
-    def online(self) -> bool:
-        return any(not session.quiet for session in self.sessions)
-
-    @property
-    def account(self) -> str:
-        """The account that speaks: the login itself, or the one that vouches for a guest (IRC)."""
-        if self.claimed:
-            return self.login
-        return next((session.account.login for session in self.sessions if session.account is not None), "")
 
 
 class Member:

@@ -10,15 +10,11 @@ Not in the log: it is about the present moment, and a restart forgets it.
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from tcpchat.core.rules import OWNER, Bucket
+from tcpchat.core.rules import OWNER, Bucket, Limits
+from tcpchat.core.sessions import Session, User
 from tcpchat.core.text import fold
-
-if TYPE_CHECKING:
-    from tcpchat.core.rules import Limits
-    from tcpchat.core.sessions import Session
-    from tcpchat.core.state import User
 
 FREE = 5  # wrong guesses at one login before the address has to wait
 FIRST_SECONDS, MOST_SECONDS = 1.0, 300.0  # the wait doubles with every guess in between

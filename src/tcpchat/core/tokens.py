@@ -7,17 +7,17 @@ that name and goes with the last; no person can have such a name, so that nobody
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from tcpchat.core import model as m
+from tcpchat.core.answers import refuse, turn_away
+from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import HOOK, MEMBER, good_login
-from tcpchat.core.sessions import Session
-from tcpchat.core.state import Room, User
+from tcpchat.core.sessions import Session, User
+from tcpchat.core.state import Room
 from tcpchat.core.text import fold
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.welcome import welcome
+from tcpchat.core.world import World
 
 SECRET_MIN = 16  # characters: it is not typed but copied, and nobody shall guess it
 PER_ROOM = 50  # tokens of one room: one for each thing that posts there
@@ -28,14 +28,10 @@ def hash_token(secret: str) -> str:
     return sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def may_handle(chat: Chat, session: Session, command: m.Admin, proved: bool = True) -> bool:
+def may_handle(chat: World, session: Session, command: m.Admin, proved: bool = True) -> bool:
     """Operators of a room handle its tokens, if they have proved who they are."""
     room, user = chat.state.room(command.args.get("room", "")), session.user
     return room is not None and user is not None and (user.claimed or not proved) and room.is_op(user.uid)
-
-
-def _refuse(session: Session, command: m.Admin, code: str, out: Effects, *about: str) -> None:
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref, about=about)))
 
 
 def _rule(session: Session, command: m.Admin, out: Effects, **args: str) -> None:
@@ -53,22 +49,22 @@ def _note(session: Session, room: int, text: str, out: Effects) -> None:
 # -- acts ------------------------------------------------------------------------------------------------------------
 
 
-def make(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def make(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """A token that lets a machine post to one room, and read it."""
     room, name = chat.state.room(command.args.get("room", "")), good_login(command.args.get("name", ""), chat.limits)
     secret = command.args.get("secret", "")
     if room is None:
-        _refuse(session, command, "no_such_room", out, command.args.get("room", ""))
+        refuse(session, command, "no_such_room", out, command.args.get("room", ""))
         return
     if not name or len(secret) < SECRET_MIN:
-        _refuse(session, command, "bad_name" if not name else "bad_command", out)
+        refuse(session, command, "bad_name" if not name else "bad_command", out)
         return
     login, key = name + HOOK + room.name.removeprefix("#"), hash_token(secret)
     taken = chat.state.taken(login)
     if key in chat.state.rules.get("token", {}) or (taken is not None and not _is_of(chat, taken, room)):
-        _refuse(session, command, "exists", out, login)
+        refuse(session, command, "exists", out, login)
     elif len(chat.state.tokens_of("room", room.number)) >= PER_ROOM:
-        _refuse(session, command, "too_many", out, room.name)
+        refuse(session, command, "too_many", out, room.name)
     elif taken is None and (wait := chat.newcomers.wait(session, chat.limits, now)):
         text = CODES["too_fast"].text
         out.append(m.Tell(session, m.Refused("too_fast", text, command.ref, after=wait, about=(login,))))
@@ -77,13 +73,13 @@ def make(chat: Chat, session: Session, command: m.Admin, user: User | None, now:
         _note(session, room.number, f"made a token: {login} may post here, and read what is said.", out)
 
 
-def _is_of(chat: Chat, user: User, room: Room) -> bool:
+def _is_of(chat: World, user: User, room: Room) -> bool:
     """Does this login post to this room, by its tokens?"""
     tokens = chat.state.rules.get("token", {})
     return any(tokens[key]["room"] == str(room.number) for key in chat.state.tokens_of("user", user.uid))
 
 
-def list_them(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def list_them(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """The tokens of a room, or of all rooms: the beginnings of their hashes."""
     shown = {}
     for key, details in chat.state.rules.get("token", {}).items():
@@ -93,7 +89,7 @@ def list_them(chat: Chat, session: Session, command: m.Admin, user: User | None,
     out.append(m.Tell(session, m.Done(command.ref, data={"tokens": shown})))
 
 
-def _concerns(chat: Chat, command: m.Admin, details: dict[str, str]) -> bool:
+def _concerns(chat: World, command: m.Admin, details: dict[str, str]) -> bool:
     """Is this token one of the room that the act is about? Without a room it is about all."""
     if not command.args.get("room", ""):
         return True
@@ -101,13 +97,13 @@ def _concerns(chat: Chat, command: m.Admin, details: dict[str, str]) -> bool:
     return room is not None and details["room"] == str(room.number)
 
 
-def revoke(chat: Chat, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
+def revoke(chat: World, session: Session, command: m.Admin, user: User | None, now: float, out: Effects) -> None:
     """End a token; the beginning of its hash names it, among those of its room."""
     start, table = command.args.get("token", ""), chat.state.rules.get("token", {})
     found = [key for key, details in table.items() if start and key.startswith(start)]
     found = [key for key in found if _concerns(chat, command, table[key])]
     if len(found) != 1:
-        _refuse(session, command, "bad_command", out, start)
+        refuse(session, command, "bad_command", out, start)
         return
     details = table[found[0]]
     hook = chat.state.users.get(int(details["user"]))
@@ -119,7 +115,7 @@ def revoke(chat: Chat, session: Session, command: m.Admin, user: User | None, no
 # -- applied ---------------------------------------------------------------------------------------------------------
 
 
-def made(chat: Chat, seq: int, args: dict[str, str]) -> None:
+def made(chat: World, seq: int, args: dict[str, str]) -> None:
     """A token is in force, and the login that it posts under is there."""
     state, key = chat.state, args["hash"]
     if "number" not in args:  # of version 0.1.0: its login was claimed before it
@@ -138,7 +134,7 @@ def made(chat: Chat, seq: int, args: dict[str, str]) -> None:
     state.add_token(key, room.number, user.uid)
 
 
-def revoked(chat: Chat, args: dict[str, str]) -> None:
+def revoked(chat: World, args: dict[str, str]) -> None:
     """A token is in force no more."""
     chat.state.drop_tokens("hash", args["hash"])
 
@@ -146,20 +142,18 @@ def revoked(chat: Chat, args: dict[str, str]) -> None:
 # -- in --------------------------------------------------------------------------------------------------------------
 
 
-def enter(chat: Chat, session: Session, command: m.Hello, now: float, out: Effects) -> bool:
+def enter(chat: World, session: Session, command: m.Hello, now: float, out: Effects) -> bool:
     """A hello with a room token: the session may post to that room, read it, and nothing else."""
-    from tcpchat.core.entering import refuse, welcome
-
     key = hash_token(command.token)
     details = chat.state.rules.get("token", {}).get(key)
     if details is None:
         if command.login:
             return False  # an invite code, looked at when it claims
-        refuse(session, "not_allowed", out)
+        turn_away(session, "not_allowed", out)
         return True
     room, user = chat.state.rooms.get(int(details["room"])), chat.state.users.get(int(details["user"]))
     if room is None or user is None:
-        refuse(session, "no_such_room", out)
+        turn_away(session, "no_such_room", out)
         return True
     session.hook, session.credential, session.quiet = room.number, key, command.quiet
     welcome(chat, session, user, now, out)

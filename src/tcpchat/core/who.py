@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from tcpchat.core import counting
 from tcpchat.core import model as m
-from tcpchat.core.errors import CODES
+from tcpchat.core.answers import refuse
+from tcpchat.core.effects import Effects
 from tcpchat.core.people import away_text
-from tcpchat.core.sessions import Session
-from tcpchat.core.state import Room, User
+from tcpchat.core.sessions import Session, User
+from tcpchat.core.state import Room
 from tcpchat.core.text import fold, utf8_length
-
-if TYPE_CHECKING:
-    from tcpchat.core.chat import Chat, Effects
+from tcpchat.core.world import Crowd, World
 
 ANSWER_BYTES = 4 * 1024 * 1024  # of JSON, about: what one answer holds at most; native clients read lines of 16 MiB
 PERSON_BYTES = 160  # of a person without its texts
@@ -24,18 +22,18 @@ DOORS_SHOWN = 8  # devices of one login that are named
 PEOPLE_PER_COMMAND = 50  # an answer with so many people counts as one command more
 
 
-def shown(chat: Chat, user: User, asker: User, role: str | None = None) -> m.Person:
+def shown(chat: World, user: User, asker: User, role: str | None = None) -> m.Person:
     """``person``, made once for all who ask soon after each other."""
-    known = chat.shown.get(user.uid)
+    known = chat.shown.people.get(user.uid)
     found = known.get(role) if known is not None else None
     if found is None:
         found = person(chat, user, asker, role)
         if not any("secret" in chat.state.rooms[number].modes for number in user.rooms):  # else it depends on who asks
-            chat.shown.setdefault(user.uid, {})[role] = found
+            chat.shown.people.setdefault(user.uid, {})[role] = found
     return found
 
 
-def person(chat: Chat, user: User, asker: User, role: str | None = None, ranks: bool = False) -> m.Person:
+def person(chat: World, user: User, asker: User, role: str | None = None, ranks: bool = False) -> m.Person:
     """One login as others may see it."""
     rooms = [
         room for room in chat.state.rooms_of(user) if "secret" not in room.modes or chat.state.is_member(asker, room)
@@ -61,53 +59,43 @@ def _doors(user: User) -> tuple[str, ...]:
 CLOSED = {"secret", "invite_only"}  # switches of rooms whose people are shown to each other only
 
 
-class Crowd:
-    """Who of a room is here, kept for all who ask soon after each other; whoever changes is looked at again."""
-
-    __slots__ = ("answer", "people", "stale")
-
-    def __init__(self, stale: set[int]) -> None:
-        self.people: dict[int, m.Person] = {}
-        self.stale = stale  # numbers of logins
-        self.answer: tuple[m.Person, ...] = ()
-
-    def look(self, chat: Chat, room: Room, asker: User) -> bool:
-        """Bring it up to date. False: what is told of somebody depends on who asks, so this is for the asker alone."""
-        alike = True
-        for uid in self.stale:
-            user = chat.state.users.get(uid)
-            if user is None or not user.sessions or not chat.state.is_member(user, room):
-                self.people.pop(uid, None)
-                continue
-            person = shown(chat, user, asker, room.role(uid))
-            alike = alike and uid in chat.shown
-            if person.online:
-                self.people[uid] = person
-            else:
-                self.people.pop(uid, None)
-        self.stale.clear()
-        self.answer = tuple(self.people.values())
-        return alike
+def _look(crowd: Crowd, chat: World, room: Room, asker: User) -> bool:
+    """Bring it up to date. False: what is told of somebody depends on who asks, so this is for the asker alone."""
+    alike = True
+    for uid in crowd.stale:
+        user = chat.state.users.get(uid)
+        if user is None or not user.sessions or not chat.state.is_member(user, room):
+            crowd.people.pop(uid, None)
+            continue
+        person = shown(chat, user, asker, room.role(uid))
+        alike = alike and uid in chat.shown.people
+        if person.online:
+            crowd.people[uid] = person
+        else:
+            crowd.people.pop(uid, None)
+    crowd.stale.clear()
+    crowd.answer = tuple(crowd.people.values())
+    return alike
 
 
-def crowd(chat: Chat, room: Room, asker: User) -> tuple[m.Person, ...]:
+def crowd(chat: World, room: Room, asker: User) -> tuple[m.Person, ...]:
     """Who of a room is here."""
-    found = chat.crowds.get(room.number)
+    found = chat.shown.crowds.get(room.number)
     if found is None:
-        found = chat.crowds[room.number] = Crowd({user.uid for user in chat.state.members(room) if user.sessions})
-    if found.stale and not found.look(chat, room, asker):
-        del chat.crowds[room.number]
+        found = chat.shown.crowds[room.number] = Crowd({user.uid for user in chat.state.members(room) if user.sessions})
+    if found.stale and not _look(found, chat, room, asker):
+        del chat.shown.crowds[room.number]
     return found.answer
 
 
-def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) -> None:
+def who(chat: World, session: Session, command: m.Who, now: float, out: Effects) -> None:
     """Everybody online, a room's members, or one login."""
     asker, to = session.user, command.to
     assert asker is not None
     if to.startswith("#"):
         room = chat.state.room(to)
         if room is None or (room.modes.keys() & CLOSED and not chat.state.is_member(asker, room)):
-            _refuse(session, command, "no_such_room", out)
+            refuse(session, command, "no_such_room", out, to)
             return
         if command.all:
             found = tuple(shown(chat, user, asker, room.role(user.uid)) for user in chat.state.members(room))
@@ -116,7 +104,7 @@ def who(chat: Chat, session: Session, command: m.Who, now: float, out: Effects) 
     elif to:
         user = chat.state.find(to.removeprefix("@"))
         if user is None:
-            _refuse(session, command, "no_such_login", out)
+            refuse(session, command, "no_such_login", out, to)
             return
         found = (person(chat, user, asker, ranks=True),)
     else:
@@ -144,7 +132,3 @@ def how_many(people: Sequence[m.Person]) -> int:
         if size > ANSWER_BYTES:
             return place
     return len(people)
-
-
-def _refuse(session: Session, command: m.Who, code: str, out: Effects) -> None:
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, command.ref, about=(command.to,))))

@@ -40,8 +40,7 @@ from tcpchat.server.turns import BYTES_A_UNIT, FREE, cut
 from tcpchat.trust.client_hello import whole
 
 if TYPE_CHECKING:
-    from tcpchat.core.sessions import Session
-    from tcpchat.core.state import User
+    from tcpchat.core.sessions import Session, User
     from tcpchat.server import Server
     from tcpchat.server.fanout import Parcel
 

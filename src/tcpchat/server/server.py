@@ -46,7 +46,7 @@ from tcpchat.trust.fingerprint import CertificateError
 
 if TYPE_CHECKING:
     from tcpchat.core.model import Said
-    from tcpchat.core.state import User
+    from tcpchat.core.sessions import User
     from tcpchat.trust.certificates import Certificate
     from tcpchat.trust.tls import Tls
 

@@ -30,8 +30,7 @@ from tcpchat.core.model import (
 from tcpchat.core.text import clean_line
 
 if TYPE_CHECKING:
-    from tcpchat.core.sessions import Session
-    from tcpchat.core.state import User
+    from tcpchat.core.sessions import Session, User
 
 logger = logging.getLogger("tcpchat.server")
 
