@@ -230,7 +230,7 @@ class Peer:
             return self._end(Refused("insecure", CODES["insecure"].text))
         password = self.password() if "password" in event.methods else None
         if not password:
-            return self._end(Refused("claimed", f"The login {event.login} belongs to somebody.", about=event.methods))
+            return self._end(Refused("claimed", CODES["claimed"].text, about=event.methods))
         self.send(m.Password(password))
         return None
 
