@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from ircpeer import Client, House, commands, only
 
+from support.ircpeer import Client, House, commands, only
 from tcpchat.doors.irc import encode
 
 MARKS = ("draft/read-marker", "server-time")
