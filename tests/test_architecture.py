@@ -231,3 +231,22 @@ def test_the_stages_of_a_login_are_set_in_one_file() -> None:
     setting = re.compile(r"\.stage\b(?:, [\w.]+)* =(?!=)")
     found = {path.name for path in core.glob("*.py") if setting.search(path.read_text(encoding="utf-8"))}
     assert found == {"sessions.py", "stages.py"}  # where one begins, and the table
+
+
+IRC = sorted((SRC / "tcpchat" / "doors" / "irc").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", IRC, ids=lambda p: p.name)
+def test_doors_have_no_clock_no_files_and_no_randomness(path: Path) -> None:
+    """Time, secrets and files come in by the calls and by the Site."""
+    forbidden = {"time", "secrets", "random", "pathlib", "os"}
+    assert not {name.split(".")[0] for name in all_imports(path)} & forbidden
+
+
+@pytest.mark.parametrize("path", IRC, ids=lambda p: p.name)
+def test_no_door_writes_to_another(path: Path) -> None:
+    """Whatever others must learn goes through the chat: there is no list of sister doors to go along."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.For | ast.comprehension):
+            walked = ast.unparse(node.iter)
+            assert not re.search(r"\.doors\b", walked), f"{path.name}: for ... in {walked}"

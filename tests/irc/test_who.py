@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,6 +234,18 @@ def test_operators(house: House) -> None:
     assert "ERROR" in commands(b.closed())
     op.ask("MODE op -o")
     assert commands(op.ask("WALLOPS :x")) == ["481"]
+
+
+def test_rehash_reads_what_sighup_reads(make_house: Callable[..., House], tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_text("one")
+    op = make_house(motd=str(motd)).join("op")
+    op.ask("OPER boss secret")
+    motd.write_text("two")
+    assert only(op.ask("REHASH"), "382").params == ["op", "config.toml", "Rehashing"]
+    assert "two" in str(only(op.ask("MOTD"), "372"))
+    motd.unlink()
+    assert str(motd) in only(op.ask("REHASH"), "NOTICE").params[1]
 
 
 def test_the_server_about_itself(house: House) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -277,7 +276,7 @@ def fits(door: IrcDoor, row: RoomInfo, word: str) -> bool:
         at = row.created if kind == "C" else row.topic_at
         if not at:
             return False
-        value = (time.time() - at / 1000) / 60
+        value = (door.now - at / 1000) / 60
     return value < number if sign == "<" else value > number
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,19 +25,22 @@ CONCAT = ("draft/multiline-concat", "")
 _second: tuple[int, str] = (0, "")
 
 
+def day_and_time(at: float, form: str = "%a, %d %b %Y %H:%M:%S UTC") -> str:
+    """Seconds since the epoch as people read them."""
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
 def stamp(at: int) -> str:
     """Milliseconds since the epoch as a server-time value."""
     global _second
     second, ms = divmod(at, 1000)
     if second != _second[0]:
-        _second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        _second = (second, day_and_time(second, "%Y-%m-%dT%H:%M:%S"))
     return f"{_second[1]}.{ms:03d}Z"
 
 
 def moment(text: str) -> int:
     """Milliseconds of a server-time value; 0 when it is none."""
-    from datetime import datetime
-
     try:
         if not text.endswith("Z"):
             return 0

@@ -5,7 +5,6 @@ Sources: https://ircv3.net/specs/extensions/chathistory, read-marker, and soju's
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -107,7 +106,7 @@ def show_plain(door: IrcDoor, event: Message | Amended | RoomEvent) -> None:
     if not isinstance(event, Message) or event.kind == "tag":
         return
     timed = "server-time" in door.dialect
-    stamp = "" if timed else time.strftime("[%m-%d %H:%M] ", time.gmtime(event.at / 1000))
+    stamp = "" if timed else encode.day_and_time(event.at / 1000, "[%m-%d %H:%M] ")
     for row in encode.lines(door.network, event, door.dialect, prefix=stamp):
         door.answer_line(row)
 

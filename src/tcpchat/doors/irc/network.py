@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
-import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tcpchat.core import text
@@ -104,6 +102,26 @@ class Face:
             self.accepted.pop()
         self.accepted.add(key)
 
+    # What a connection may know of the others of its login; it is for the chat alone to tell them anything.
+
+    @property
+    def address(self) -> str:
+        """Where the first connection comes from, "" = nobody is here by IRC."""
+        return self.doors[0].address if self.doors else ""
+
+    def devices(self, since: float) -> frozenset[str]:
+        """The devices that have been heard since then."""
+        return frozenset(map(attrgetter("device"), filter(lambda one: one.heard > since, self.doors)))
+
+    def certificates(self) -> list[str]:
+        """Fingerprints of the certificates that the connections have shown."""
+        return sorted(set(filter(None, map(attrgetter("certfp"), self.doors))))
+
+    def heir(self, ghost: IrcDoor) -> str:
+        """The device of the first connection that looks like a ghost and came when that was not heard any more."""
+        like = filter(lambda one: one.user == ghost.user and one.receipts.begun > ghost.heard, self.doors)
+        return next(map(attrgetter("device"), like), "") if ghost.device else ""
+
     @property
     def mask(self) -> str:
         return f"{nick_of(self.login)}!{self.user}@{self.host}"
@@ -125,7 +143,6 @@ class Network:
             self.server += ".chat"
         self.name = str(setting("network", "tcpchat")).replace(" ", "_") or "tcpchat"
         self.description = str(setting("description", "A tcpchat server"))
-        self.motd_path = str(setting("motd", ""))
         self.lobby = str(setting("lobby", "#all"))
         self.oper_name = str(setting("oper_name", ""))
         self.oper_password = str(setting("oper_password", ""))
@@ -147,8 +164,11 @@ class Network:
         self.max_subs, self.max_keys, self.max_value = 100, 100, 300
         self.rooms_max = min(100, int(setting("rooms_per_login", limits.rooms_per_login)))
         self.monitor_max, self.targets_max, self.list_max, self.history_max = 100, 10, 100, 100
-        self.started = time.time()
-        self.secret = secrets.token_bytes(16)
+        # What the driver lends, see IrcRealm; a codec alone does without.
+        self.started = self.now = 0.0  # Unix time; of the present beat, a tenth of a second
+        self.secret = bytes(16)
+        self.motd: Callable[[], list[str]] = no_lines
+        self.reload: Callable[[], list[str]] = no_lines
         self.people: OrderedDict[str, Face] = OrderedDict()
         self.sources: dict[str, str] = {}
         # Lists of names: (room, all marks, masks) -> who was in it, and the pieces of their line.
@@ -268,7 +288,7 @@ class Network:
         face = self.face(login)
         self.unmask()
         if not face.online:
-            face.online, face.signon = True, time.time()
+            face.online, face.signon = True, self.now
             self.here += 1
             self.peak = max(self.peak, self.here)
 
@@ -286,16 +306,16 @@ class Network:
     def bury(self, face: Face, ghost: IrcDoor) -> None:
         """A connection is gone without a word. If its like came and it was not heard any more, that was itself: the
         device it came back as goes on where this one ended."""
-        for other in face.doors:
-            if other.user == ghost.user and other.receipts.begun > ghost.heard and ghost.device:
-                key = self.fold(face.login)
-                self.heirs[key, ghost.device] = other.device
-                if len(self.heirs) > HEIRS_MAX:
-                    del self.heirs[next(iter(self.heirs))]
-                for name, heir in self.heirs.items():
-                    if heir == ghost.device and name[0] == key:
-                        self.heirs[name] = other.device
-                return
+        device = face.heir(ghost)
+        if not device:
+            return
+        key = self.fold(face.login)
+        self.heirs[key, ghost.device] = device
+        if len(self.heirs) > HEIRS_MAX:
+            del self.heirs[next(iter(self.heirs))]
+        for name, heir in self.heirs.items():
+            if heir == ghost.device and name[0] == key:
+                self.heirs[name] = device
 
     def opens(self, password: str) -> bool:
         """Is this the password of the server, if it has one?"""
@@ -317,7 +337,7 @@ class Network:
 
     def _was(self, face: Face) -> None:
         """WHOWAS remembers this name."""
-        row = (face.login, face.user, face.host, face.real, time.time())
+        row = (face.login, face.user, face.host, face.real, self.now)
         self.gone.appendleft(row)
         if self.keeping:
             self.went.append(row)
@@ -360,13 +380,6 @@ class Network:
 
     # -- what the server says of itself ----------------------------------------------------------------------
 
-    def motd(self) -> list[str]:
-        """The lines of the message of the day; none without a file."""
-        try:
-            return text.decoded(Path(self.motd_path).read_bytes()).splitlines() if self.motd_path else []
-        except (OSError, UnicodeDecodeError):
-            return []
-
     def isupport(self) -> list[str]:
         """The tokens of 005."""
         lists, rest = LIST_MODES, f"{KEY_MODES},{LIMIT_MODES},{SWITCHES}"
@@ -400,6 +413,11 @@ def _cloaked(secret: bytes, address: str) -> str:
 def nothing_kept(target: str) -> dict[str, str]:
     """The preferences where there is no chat (tests of the codec alone)."""
     return {}
+
+
+def no_lines() -> list[str]:
+    """The message of the day where there is none, and what is wrong where nothing is read again."""
+    return []
 
 
 def default_user(login: str) -> str:

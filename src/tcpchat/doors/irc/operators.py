@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tcpchat.core.model import Admin, Announced, Done, Guess, Kick, Password, People, Refused, Who
 from tcpchat.doors.irc import refusals, wire
 from tcpchat.doors.irc.commands import Steps, command
-from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
     from tcpchat.doors.irc.door import IrcDoor
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 
 WALLOPS = "wallops"  # the kind of such an announcement
+SETTINGS = "config.toml"  # the file of settings, as the answer to REHASH names it
 WORDS_MAX = 380  # bytes of it in one line; before them stand a mask and the command
 
 
@@ -109,20 +109,12 @@ def on_announced(door: IrcDoor, event: Announced) -> None:
                 door.put(f":{source} WALLOPS :{piece}", (), event.at)
 
 
-@command("REHASH", "", "Read the message of the day and the settings again.")
+@command("REHASH", "", "Read settings, message of the day and certificate again, as SIGHUP does.")
 def rehash(door: IrcDoor, line: Line) -> None:
-    if is_oper(door):
-        door.reply("RPL_REHASHING", "tcpchat.toml")
-    else:
+    if not is_oper(door):
         door.reply("ERR_NOPRIVILEGES")
-
-
-@command("SAMODE", "#room modes", "Not offered: operators of the server use the chat's own roles.", least=1)
-def samode(door: IrcDoor, line: Line) -> None:
-    door.reply(
-        "ERR_NOPRIVILEGES" if not is_oper(door) else "ERR_UNKNOWNCOMMAND",
-        *(["SAMODE"] if is_oper(door) else []),
-    )
-
-
-__all__ = ["is_oper", "nick_of"]
+        return
+    problems = door.network.reload()
+    door.reply("RPL_REHASHING", SETTINGS)
+    for problem in problems:
+        door.notice(problem)

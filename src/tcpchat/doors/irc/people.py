@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Away, People, Person, Refused, Who
-from tcpchat.doors.irc import channels, events, joins, wire
+from tcpchat.doors.irc import channels, encode, events, joins, wire
 from tcpchat.doors.irc.commands import Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
@@ -109,7 +108,7 @@ def who_line(door: IrcDoor, person: Person, face: Face, room: str, fields: list[
         return
     values = {
         "t": token or "0", "c": room, "u": face.user, "i": shown_ip(door, person, face), "h": face.host, "s": server,
-        "n": nick, "f": flags, "d": "0", "l": str(idle(face)), "a": nick_of(face.account) or "0", "o": "0",
+        "n": nick, "f": flags, "d": "0", "l": str(idle(door, face)), "a": nick_of(face.account) or "0", "o": "0",
         "r": person.name or face.real,
     }  # fmt: skip
     words = [values[field] for field in fields]
@@ -122,11 +121,12 @@ def who_line(door: IrcDoor, person: Person, face: Face, room: str, fields: list[
 def shown_ip(door: IrcDoor, person: Person, face: Face) -> str:
     """Addresses are nobody else's business."""
     own = door.is_me(person.login) or "o" in door.network.face(door.login).modes
-    return face.doors[0].address if own and face.doors and face.doors[0].address else "255.255.255.255"
+    return (face.address if own else "") or "255.255.255.255"
 
 
-def idle(face: Face) -> int:
-    return max(0, int(time.time() - face.spoke)) if face.spoke else 0
+def idle(door: IrcDoor, face: Face) -> int:
+    """Seconds since somebody has said something."""
+    return max(0, int(door.now - face.spoke)) if face.spoke else 0
 
 
 # -- WHOIS and WHOWAS ----------------------------------------------------------------------------------------
@@ -177,9 +177,9 @@ def whois_lines(door: IrcDoor, person: Person, face: Face) -> None:
     if face.secure:
         door.reply("RPL_WHOISSECURE", nick)
     if face.doors and (door.is_me(person.login) or "o" in mine.modes):
-        for shown in sorted({one.certfp for one in face.doors if one.certfp}):
+        for shown in face.certificates():
             door.reply("RPL_WHOISCERTFP", nick, text=f"has client certificate fingerprint {shown}")
-        address = face.doors[0].address or "255.255.255.255"
+        address = face.address or "255.255.255.255"
         mask = f"{face.user}@{face.host}"
         door.reply("RPL_WHOISACTUALLY", nick, mask, address, text="Actual user@host, Actual IP")
         if face.modes:
@@ -192,7 +192,7 @@ def whois_lines(door: IrcDoor, person: Person, face: Face) -> None:
     door.reply(
         "RPL_WHOISIDLE",
         nick,
-        idle(face),
+        idle(door, face),
         int(face.signon or network.started),
         text="seconds idle, signon time",
     )
@@ -223,7 +223,7 @@ def whowas(door: IrcDoor, line: Line) -> None:
             seen.add(network.fold(login))
             nick = nick_of(login)
             door.reply("RPL_WHOWASUSER", nick, user, host, "*", text=real or nick)
-            stamp = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(when))
+            stamp = encode.day_and_time(when)
             door.reply("RPL_WHOISSERVER", nick, network.server, text=stamp)
     for nick in nicks:
         if network.fold(nick) not in seen and "*" not in nick:

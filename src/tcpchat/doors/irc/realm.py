@@ -7,6 +7,7 @@ from itertools import islice
 
 from tcpchat.core.errors import CODES
 from tcpchat.doors import Kept, Peer, Realm, Row, Site, Table
+from tcpchat.doors.irc import wire
 from tcpchat.doors.irc.door import IrcDoor
 from tcpchat.doors.irc.network import WHOWAS_MAX, Network
 
@@ -24,6 +25,8 @@ class IrcRealm(Realm):
         self.network = Network(site.settings)
         self.network.preferences = site.preferences
         self.network.secret = site.secret
+        self.network.started = self.network.now = site.started
+        self.network.motd, self.network.reload = site.motd, site.reload
         if site.tls_port:
             self.network.sts_port = self.network.sts_port or site.tls_port
 
@@ -34,10 +37,11 @@ class IrcRealm(Realm):
 
     def tick(self, now: float) -> Iterable[IrcDoor]:
         """See Realm.tick: those whose PING has waited for its turn."""
+        self.network.now = now
         return self.network.tick()
 
     def refuse_plain(self, data: bytes) -> bytes:
-        return f"ERROR :{CODES['tls_required'].text}\r\n".encode()
+        return wire.line(f"ERROR :{CODES['tls_required'].text}")
 
     def load(self, kept: Kept) -> None:
         """WHOWAS, and the exact times of read marks."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,19 @@ from tcpchat.core.model import (
     Welcome,
 )
 from tcpchat.core.version import VERSION
-from tcpchat.doors.irc import caps, channels, chghost, events, joins, metadata, modes, preferences, refusals, wire
+from tcpchat.doors.irc import (
+    caps,
+    channels,
+    chghost,
+    encode,
+    events,
+    joins,
+    metadata,
+    modes,
+    preferences,
+    refusals,
+    wire,
+)
 from tcpchat.doors.irc.commands import Steps, Wait, command
 from tcpchat.doors.irc.network import CHANNEL_MODES, USER_MODES, nick_of
 from tcpchat.doors.irc.numerics import NUMERICS
@@ -234,7 +245,7 @@ def device_of(door: IrcDoor) -> str:
     """
     key, heirs = door.network.fold(door.nick), door.network.heirs  # an account may be here under another nick
     face = door.network.people.get(key)
-    taken = {one.device for one in face.doors if door.now - one.heard < GHOST_SECONDS} if face is not None else set()
+    taken = face.devices(door.now - GHOST_SECONDS) if face is not None else frozenset()
     for number in count(1):
         name = f"irc:{door.user}" + (f":{number}" if number > 1 else "")
         name = heirs.get((key, name), name)
@@ -303,7 +314,7 @@ def settle(door: IrcDoor, event: Welcome) -> None:
     chghost.dress(door, door.user, host(door))
     face.real = face.real if face.doors else door.real
     face.login, face.account, face.secure = event.login, door.account, door.secure
-    face.spoke = time.time()
+    face.spoke = door.now
     if door not in face.doors:
         face.doors.append(door)
     network.arrive(event.login)
@@ -352,7 +363,7 @@ def greet(door: IrcDoor) -> None:
 
 def greeting(network: Network) -> list[tuple[str, str]]:
     """What everybody is told behind the welcome."""
-    made = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(network.started))
+    made = encode.day_and_time(network.started)
     letters = f"{''.join(sorted(USER_MODES))} {''.join(sorted(CHANNEL_MODES))}"
     return [
         ("002", f":Your host is {network.server}, running version {PROGRAM}"),

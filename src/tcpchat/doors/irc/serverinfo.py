@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from tcpchat.doors.irc import encode
 from tcpchat.doors.irc.commands import COMMANDS, command
 from tcpchat.doors.irc.registration import PROGRAM, door_is_meant, isupport
 
@@ -30,8 +30,8 @@ def version(door: IrcDoor, line: Line) -> None:
 @command("TIME", "[server]", "The server's clock.")
 def time_(door: IrcDoor, line: Line) -> None:
     if door_is_meant(door, line):
-        now = time.gmtime(door.now)
-        door.reply("RPL_TIME", door.network.server, text=time.strftime("%A, %d %B %Y, %H:%M:%S UTC", now))
+        text = encode.day_and_time(door.now, "%A, %d %B %Y, %H:%M:%S UTC")
+        door.reply("RPL_TIME", door.network.server, text=text)
 
 
 @command("INFO", "[server]", "About the server.")
