@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.ircpeer import Client, House, commands, only
+from support.ircrig import HELLO, NOW, Rig
 
 
 @pytest.fixture
@@ -246,6 +247,25 @@ def test_rehash_reads_what_sighup_reads(make_house: Callable[..., House], tmp_pa
     assert "two" in str(only(op.ask("MOTD"), "372"))
     motd.unlink()
     assert str(motd) in only(op.ask("REHASH"), "NOTICE").params[1]
+
+
+def test_long_answers_are_given_in_turns() -> None:
+    """One who has much shown cannot have all of it handled at once, and pays by its size."""
+    rig = Rig()
+    rig.feed(HELLO)
+    for number in range(1_000):
+        rig.network.gone.append((f"old{number}", "u", "h", "r", NOW))
+    before = rig.door.units
+    rig.door.receive(b"WHOWAS *\r\n" * 20, NOW)
+    turns = 1
+    assert rig.door.unread
+    assert len(rig.door.data_to_send()) < 100_000
+    while rig.door.unread:
+        rig.door.more(NOW)
+        assert len(rig.door.data_to_send()) < 100_000
+        turns += 1
+    assert turns > 100
+    assert rig.door.units - before > 20 * 1_000 * 100 / 512
 
 
 def test_the_server_about_itself(house: House) -> None:

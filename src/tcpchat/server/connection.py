@@ -382,6 +382,8 @@ class Connection(asyncio.BufferedProtocol):
             while not self.full and (commands := door.more(now)) and self.session is not None and not self.closing:
                 self._ask(commands, now)
                 self._crowded()
+                if door.unread:
+                    break  # the rest has its turn when others have had theirs
             if self.session is not None:
                 self._ask([], now)
         except Exception:

@@ -22,6 +22,8 @@ class Wait(NamedTuple):
     what: str
 
 
+TURN = Wait("turn")  # yielded in the middle of long work: let others have their turn, then go on
+
 T = TypeVar("T")
 Asks = Generator[Command | Wait, Any, T]  # steps that give something back to the steps they are part of
 Steps = Asks[None]

@@ -17,7 +17,7 @@ from tcpchat.core.sessions import Traits
 from tcpchat.doors import Door, nothing
 from tcpchat.doors.irc import caps, encode, events, joins, messages, refusals, wire
 from tcpchat.doors.irc import handlers as handlers  # fills the table of commands
-from tcpchat.doors.irc.commands import COMMANDS, Spec, Steps, Wait
+from tcpchat.doors.irc.commands import COMMANDS, TURN, Spec, Steps, Wait
 from tcpchat.doors.irc.labels import Answer, Tags
 from tcpchat.doors.irc.network import Face, Network, nick_of
 from tcpchat.doors.irc.numerics import NUMERICS
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LINES_WAITING = 512  # lines that wait for their turn; a peer that sends more is not read for a while
 BLANKS_A_UNIT = 32  # blank lines that cost as much as one with words
+ANSWER_A_UNIT = 512  # bytes of answers that cost as much as one line: writing ten short lines takes as long
+UNITS_A_TURN = 32  # the same for what they were answered: a millisecond or two of work
 LINES_A_TURN = 32  # lines handled before others have their turn, and what they were answered has been written
 SAYS_WAITING = 32  # messages on their way at once; the core allows 64 per device
 COUNTED = Pong()  # stands for a line that this door answers alone: the chat counts what every peer asks
@@ -127,14 +129,19 @@ class IrcDoor(Door):
     def more(self, now: float) -> list[Command]:
         """Commands that became possible by what was delivered since."""
         self.now = now
+        most = self.units + UNITS_A_TURN
         for _ in range(LINES_A_TURN):
-            if not self.unread:
+            if self.units >= most or not self.unread:
                 break
-            asked = len(self.commands)
+            asked, written = len(self.commands), len(self.out)
             self.units += 1
-            self._handle(self.queue.pop(0))
+            if self.awaiting == TURN.what:
+                self._go_on(None)
+            else:
+                self._handle(self.queue.pop(0))
             if len(self.commands) == asked:
                 self.commands.append(COUNTED)
+            self._weigh(written)
         commands, self.commands = self.commands, []
         return commands
 
@@ -144,7 +151,9 @@ class IrcDoor(Door):
         if ref and ref in self.says:
             self.says.pop(ref).answered(self, event)
         elif (ref and ref == self.awaiting) or self._opens(event):
+            written = len(self.out)
             self._go_on(event)
+            self._weigh(written)
         else:
             events.deliver(self, event)
 
@@ -185,7 +194,14 @@ class IrcDoor(Door):
     @property
     def unread(self) -> bool:
         """Could lines that wait be handled now?"""
+        if self.awaiting == TURN.what:
+            return not self.closing
         return bool(self.queue) and not self.closing and self._free(self.queue[0])
+
+    def _weigh(self, written: int) -> None:
+        """Count what a line was answered, by its size: behind so many pieces of what waits to be sent."""
+        if len(self.out) > written:
+            self.units += sum(map(len, self.out[written:])) // ANSWER_A_UNIT
 
     @property
     def busy(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Away, People, Person, Refused, Who
 from tcpchat.doors.irc import channels, encode, events, joins, wire
-from tcpchat.doors.irc.commands import Asks, Steps, command
+from tcpchat.doors.irc.commands import TURN, Asks, Steps, command
 from tcpchat.doors.irc.network import nick_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tcpchat.doors.irc.wire import Line
 
 WHOX = "tcuihsnfdlaor"  # the order of fields in 354 (https://ircv3.net/specs/extensions/whox)
+ROWS_A_TURN = 50  # people looked at or shown before others have their turn
 WHO_MAX = 500  # people of one WHO with a mask
 
 
@@ -45,7 +46,9 @@ def who(door: IrcDoor, line: Line) -> Steps:
     chosen = [letter for letter in WHOX if letter in fields] if percent else None
     room = asked if channels.is_channel(asked) else ""
     room, people = yield from found(door, asked, room)
-    for person in people[:WHO_MAX]:
+    for place, person in enumerate(people[:WHO_MAX], 1):
+        if place % ROWS_A_TURN == 0:
+            yield TURN
         face = learn(door, person)
         if "o" in flags and "o" not in face.modes:
             continue
@@ -209,14 +212,16 @@ def whois_rooms(door: IrcDoor, person: Person, face: Face) -> None:
 
 
 @command("WHOWAS", "nick{,nick} [count]", "Who had this name.", missing="ERR_NONICKNAMEGIVEN", least=1)
-def whowas(door: IrcDoor, line: Line) -> None:
+def whowas(door: IrcDoor, line: Line) -> Steps:
     network = door.network
     count = line.params[1] if len(line.params) > 1 else ""
     most = int(count) if count.isascii() and count.isdigit() and int(count) > 0 else 1_000
     nicks = [nick for nick in line.params[0].split(",") if nick][:10]
     keys = {network.fold(nick) for nick in nicks}
     seen: set[str] = set()
-    for login, user, host, real, when in network.gone:
+    for place, (login, user, host, real, when) in enumerate(list(network.gone), 1):
+        if place % ROWS_A_TURN == 0:
+            yield TURN
         fits = network.fold(login) in keys or any("*" in nick and wire.matches(nick, login) for nick in nicks)
         if fits and most > 0:
             most -= 1
