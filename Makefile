@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types page bench demo docs fuzz clean
+.PHONY: run test check lint types page bench demo docs fuzz clean
 
 $(BIN)/tcpchat: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -14,8 +14,13 @@ $(BIN)/tcpchat: pyproject.toml
 run: $(BIN)/tcpchat
 	$(BIN)/tcpchat serve
 
+# What needs no program of others, in two to four processes.
 test: $(BIN)/tcpchat
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not real and not slow" -n auto --maxprocesses 4
+
+# Everything: lint first, since it is quick; terminals, IRC clients and browsers one after the other.
+check: lint types page test
+	$(BIN)/python -m pytest -m "real or slow"
 
 lint: $(BIN)/tcpchat
 	$(BIN)/ruff check src tests benchmarks examples tools main.py

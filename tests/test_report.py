@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -217,7 +216,7 @@ def test_the_conversation_of_the_report(start: Start, tmp_path: Path) -> None:
         "User Big Brother has left ...", "server at WAIT4CLIENTS state",
     ):  # fmt: skip
         assert line in log, line
-    assert any(re.fullmatch(r"Big Brother asks server about active connections - \[.*'duck'.*\]", line) for line in log)
+    assert not [line for line in log if "asks server" in line]  # questions move no cursor
 
 
 def test_the_bare_entry_point(start: Start) -> None:

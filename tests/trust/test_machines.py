@@ -22,6 +22,7 @@ SECONDS = 20
 HERE, THERE = "10.213.77.1", "10.213.77.2"
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.skipif(sys.platform != "linux" or shutil.which("ip") is None, reason="needs ip netns of Linux"),
     pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root to make a network namespace"),
 ]

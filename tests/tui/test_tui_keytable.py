@@ -108,7 +108,11 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         made.strike(terminal)
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: "-".join(case).replace("/", "_"))
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.real] * (case.terminal == "tmux")) for case in cases()],
+    ids=lambda case: "-".join(case).replace("/", "_"),
+)
 def test_a_key_does_what_the_table_says(theatre: Theatre, case: Case) -> None:
     if case.terminal == "tmux":
         need_tmux()
