@@ -80,7 +80,7 @@ async def test_a_stranger_who_comes_first_owns_nothing(server: Server) -> None:
     (challenge,) = far(server, "stranger", key="ed25519:b", claim=True)
     assert isinstance(challenge, m.Tell)
     session = challenge.session
-    (check,) = server.chat.receive(session, m.Proof("s"), 0.0)
+    (check,) = server.chat.receive(session, m.Proof("s", at="chat.example:6060"), 0.0)
     assert isinstance(check, m.Check)
     (claim, *_) = server.chat.checked(check, "ok", 0.0)
     assert isinstance(claim, m.Append)

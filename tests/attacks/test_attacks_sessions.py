@@ -210,7 +210,9 @@ async def test_new_logins_of_one_address_are_slowed_down(start: Start) -> None:
         key = Key.make()
         async with visit(server, "203.0.113.9") as other:
             challenge = await enters(other, "heron", key=key.public, claim=True)  # type: ignore[arg-type]
-            await other.send(json.dumps({"t": "proof", **signed(key, challenge, "heron")}))
+            await other.send(
+                json.dumps({"t": "proof", **signed(key, challenge, "heron", at="chat.example", mode="ws")})
+            )
             assert json.loads(await other.recv())["code"] == "too_fast"
     async with visit(server, "203.0.113.10") as page:
         assert (await enters(page, "swan"))["t"] == "welcome"

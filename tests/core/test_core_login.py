@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from support.coreworld import FREE, World
 from tcpchat.core import model as m
 from tcpchat.core.rules import challenge_text
+from tcpchat.core.sessions import Way
 
 
 def kinds(events: list[m.AnyEvent]) -> list[str]:
@@ -167,9 +171,50 @@ def test_the_challenge_is_bound_to_the_connection_and_the_server() -> None:
     world.own("duck").close()
     peer = world.connect(nonce="N", binding="F")
     peer.do(m.Hello("Duck", device="d", key="ed25519:duck"))
-    assert peer.only(m.Challenge) == m.Challenge("N", ("key",), "duck")
+    assert peer.only(m.Challenge) == m.Challenge("N", ("key",), "duck", world.chat.server_id)
     peer.do(m.Proof("s"), commit=False)
     assert world.checks[0].text == challenge_text("N", "duck", "F") == "tcpchat-auth-1\nN\nduck\nF"
+
+
+def asked(at: str = "", **given: Any) -> str:
+    """What a proof of duck has to be a signature of, on a connection like this; "" when no proof would do."""
+    world = World()
+    world.own("duck").close()
+    peer = world.connect(nonce="N", **given).do(m.Hello("duck", device="d", key="ed25519:duck"))
+    peer.do(m.Proof("s", at=at), commit=False)
+    assert bool(world.checks) != (peer.codes == ["wrong_proof"])
+    return world.checks[0].text if world.checks else ""
+
+
+def test_a_proof_without_tls_names_the_server_or_comes_from_this_machine() -> None:
+    plain = {"secure": False, "way": Way("plain", 6060)}
+    name = World().chat.server_id
+    assert asked(**plain) == "tcpchat-auth-1\nN\nduck\n"
+    assert asked(**plain, local=False) == ""
+    assert asked(local=False, binding="F") == "tcpchat-auth-1\nN\nduck\nF"
+    assert asked(local=False, binding="", way=Way("ws", 6060)) == ""  # a browser's: TLS is there, and not seen
+    text = f"tcpchat-auth-2\nN\nduck\n{name}\nchat.example:7000\nplain\n"
+    assert asked("chat.example:7000", **plain, local=False) == text
+    assert asked("chat.example", binding="", way=Way("ws", 6060)).endswith("\nchat.example\nws\n")
+    assert asked("localhost:7000", binding="F", way=Way("tls", 6060)).endswith("\nlocalhost:7000\ntls\nF")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "[::1]"])
+def test_a_proof_for_another_port_of_this_machine_is_none(host: str) -> None:
+    plain = {"secure": False, "way": Way("plain", 6060)}
+    assert asked(f"{host}:7000", **plain) == ""
+    assert f"\n{host}:6060\n" in asked(f"{host}:6060", **plain)
+
+
+def test_a_restored_server_keeps_its_id_and_another_log_has_another() -> None:
+    world = World()
+    first = world.chat.server_id
+    assert len(first) == 32
+    world.own("duck")
+    world.lineages.append(("restored", world.chat.state.seq))
+    assert world.again().server_id == first
+    world.lineages[:] = [("another", 0)]
+    assert world.again().server_id not in ("", first)
 
 
 def test_a_wrong_proof_three_times_ends_the_connection() -> None:

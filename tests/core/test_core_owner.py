@@ -20,7 +20,9 @@ FAR = {"local": False, "address": "203.0.113.5"}
 def far(world: World, login: str, secure: bool = True) -> Peer:
     """A login that is claimed from another machine."""
     peer = world.connect(secure=secure, **FAR)
-    return peer.do(m.Hello(login, device=f"dev-{login}", key=f"ed25519:{login}", claim=True)).do(m.Proof("s"))
+    return peer.do(m.Hello(login, device=f"dev-{login}", key=f"ed25519:{login}", claim=True)).do(
+        m.Proof("s", at="chat.example:6060")
+    )
 
 
 def role(world: World, login: str) -> str:

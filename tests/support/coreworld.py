@@ -233,6 +233,7 @@ class World:
             "secure": True,
             "local": True,
             "address": "127.0.0.1",
+            "binding": "F" if given.get("secure", True) else "",
             **given,
         }
         return Peer(self, self.chat.open(self.now, door=door, **values))

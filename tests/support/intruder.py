@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tcpchat.core.proofs import proof_text
 from tcpchat.core.rules import challenge_text
 from tcpchat.trust.keys import Key
 
@@ -45,8 +46,11 @@ async def hello(port: int, login: str, *, address: str = "127.0.0.1", **fields: 
     return peer, await peer.read()
 
 
-def signed(key: Key, challenge: dict[str, Any], login: str) -> dict[str, Any]:
-    """The fields of a proof."""
+def signed(key: Key, challenge: dict[str, Any], login: str, *, at: str = "", mode: str = "plain") -> dict[str, Any]:
+    """The fields of a proof; with ``at`` of the version that names the server."""
+    if at:
+        text = proof_text(challenge["nonce"], login, challenge["server"], at, mode, "")
+        return {"signature": key.sign(text), "key": key.public, "at": at}
     return {"signature": key.sign(challenge_text(challenge["nonce"], login, "")), "key": key.public}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ import pytest
 
 from support.tlspeer import Native, Start, dial, secure
 from tcpchat import cli
+from tcpchat.client.first_use import known_servers
 from tcpchat.core import linking, throttle
 from tcpchat.core.model import Check
+from tcpchat.core.proofs import proof_text
 from tcpchat.core.rules import challenge_text
 from tcpchat.core.sessions import Session
 from tcpchat.core.throttle import Guesses
@@ -52,6 +56,132 @@ def test_a_proof_is_bound_to_the_servers_key(server: Server, key: Key, tmp_path:
         assert prove(peer, "duck", key, server.fingerprint)["code"] == "wrong_proof"
     with Native(dial(server.port)) as peer:
         assert prove(peer, "duck", key, "")["t"] == "welcome"
+
+
+def test_a_proof_in_plain_is_for_one_server_address_and_mode(server: Server, start: Start, key: Key) -> None:
+    """Changed in one of them it opens nothing; as it was meant it opens."""
+    here, other = f"localhost:{server.port}", start()
+    with Native(dial(other.port)) as peer:
+        another = peer.enter("duck", key=key.public, claim=True)["server"]
+    for name, at, mode, opens in (
+        ("", here, "plain", True), (another, here, "plain", False), ("", here, "tls", False), ("", here, "ws", False),
+        ("", f"localhost:{other.port}", "plain", False), ("", "chat.example:6060", "plain", True),
+    ):  # fmt: skip
+        with Native(dial(server.port)) as peer:
+            challenge = peer.enter("duck", key=key.public)
+            assert challenge["server"] not in ("", another)
+            text = proof_text(challenge["nonce"], "duck", name or challenge["server"], at, mode, "")
+            peer.send("proof", signature=key.sign(text), at=at)
+            assert (peer.until("welcome", "refused")["t"] == "welcome") is opens, (name, at, mode)
+
+
+class Between:
+    """Who has taken a port of this machine: speaks no TLS, asks the real server in plain, and changes what it likes."""
+
+    def __init__(self, real: Server, **changes: Any) -> None:
+        self.real, self.changes = real, changes
+        self.got: list[dict[str, Any]] = []  # what it was given, and what the real server said to it
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        while True:
+            own, _ = self.listener.accept()
+            with Native(own) as victim:
+                first = victim.file.read(1)
+                if not first:
+                    return
+                if first == b"{":
+                    self._relay(victim, json.loads(first + victim.file.readline()))
+
+    def _relay(self, victim: Native, hello: dict[str, Any]) -> None:
+        with Native(dial(self.real.port)) as there:
+            challenge = there.enter(hello["login"], key=hello["key"])
+            victim.send("challenge", **{**challenge, **self.changes})
+            for line in victim.file:
+                if (proof := json.loads(line))["t"] == "proof":
+                    self.got.append(proof)
+                    there.send("proof", **{**proof, "key": hello["key"]})
+                    self.got.append(there.until("welcome", "refused"))
+                    return
+
+    def __enter__(self) -> Between:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with dial(self.port):
+            pass  # nothing is said: the end
+        self.thread.join()
+        self.listener.close()
+
+
+def said(port: int, capsys: pytest.CaptureFixture[str], text: str = "hello") -> tuple[int, str]:
+    """``tcpchat send`` to a port of this machine: exit code and standard error."""
+    code = cli.main(["send", "-s", f"localhost:{port}", "-u", "duck", "#all", text])
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", ["tls", "plain"])
+def test_who_passes_a_challenge_on_gets_no_proof_that_opens(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setenv("TCPCHAT_TLS", "auto" if first == "tls" else "never")
+    assert said(server.port, capsys)[0] == 0
+    monkeypatch.setenv("TCPCHAT_TLS", "auto")
+    for changes in ({}, {"server": "f" * 32}):
+        with Between(server, **changes) as between:
+            assert said(between.port, capsys)[0] != 0
+        assert [one["t"] for one in between.got] == ["proof", "refused"]
+        assert between.got[1]["code"] == "wrong_proof"
+
+
+def test_a_key_that_is_used_elsewhere_signs_nothing_nameless(
+    server: Server, start: Start, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(server.port, capsys)[0] == 0
+    assert "#id localhost" in (home / "known_servers").read_text()
+    with Between(server, server="") as between:
+        code, told = said(between.port, capsys)
+    assert (code, between.got) == (4, [])
+    assert f"localhost:{server.port}" in told
+    assert "does not say which server it is" in told
+    known_servers().forget("localhost", server.port)  # a key that is used nowhere else may be shown to an old server
+    with Between(server, server="") as between:
+        said(between.port, capsys)
+    assert between.got[0]["t"] == "proof"
+
+
+def test_another_server_at_the_same_place_is_noticed(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCPCHAT_TLS", "never")
+    assert said(server.port, capsys)[0] == 0
+    known, where = known_servers(), f"localhost:{server.port}"
+    (met,) = known.met()
+    assert (met.address, met.id) == (where, server.chat.server_id)
+    known.meet(where, "f" * 32, met.keys[0])
+    code, told = said(server.port, capsys)
+    assert code == 4
+    assert f"tcpchat trust forget {where}" in told
+    assert cli.main(["trust", "forget", where]) == 0
+    assert said(server.port, capsys)[0] == 0
+    assert [one.id for one in known.met()] == [server.chat.server_id]
+
+
+def test_a_server_that_is_known_elsewhere_is_believed_over_tls_only(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(server.port, capsys)[0] == 0
+    known_servers().forget("localhost", server.port)
+    known_servers().meet("chat.example:6060", server.chat.server_id, "SHA256:a")
+    monkeypatch.setenv("TCPCHAT_TLS", "never")
+    code, told = said(server.port, capsys)
+    assert code == 4
+    assert "chat.example:6060" in told
+    monkeypatch.delenv("TCPCHAT_TLS")
+    assert said(server.port, capsys)[0] == 0
 
 
 def test_a_proof_cannot_be_replayed(server: Server, key: Key) -> None:

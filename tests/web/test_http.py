@@ -13,9 +13,11 @@ from websockets.sync.client import connect
 
 import tcpchat
 from tcpchat.core import model as m
+from tcpchat.core.proofs import proof_text
 from tcpchat.doors.web import hooks
 from tcpchat.doors.web.assets import assets
 from tcpchat.doors.web.door import HEAD_SECONDS, MAX_BODY, WebDoor, WebSettings
+from tcpchat.trust.keys import Key
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -436,3 +438,15 @@ def test_fragments_with_a_ping_between_them(server: tcpchat.Server, tmp_path: Pa
     with connect(f"ws://127.0.0.1:{server.port}/") as ws:
         ws.send(iter(['{"t":"hello",', '"login":"pieces",', '"device":"d2"}']))
         assert json.loads(ws.recv(10))["login"] == "pieces"
+
+
+def test_a_proof_of_another_page_is_none(server: tcpchat.Server) -> None:
+    """A page cannot see the certificate, but its browser says whose page it is."""
+    key, host = Key.make(), f"127.0.0.1:{server.port}"
+    for at, answer in (("chat.example", "refused"), (host, "welcome")):
+        with connect(f"ws://{host}/", origin=f"http://{host}") as ws:  # type: ignore[arg-type]
+            ws.send(json.dumps({"t": "hello", "login": "pagesowner", "key": key.public, "claim": True}))
+            challenge = json.loads(ws.recv())
+            text = proof_text(challenge["nonce"], "pagesowner", challenge["server"], at, "ws", "")
+            ws.send(json.dumps({"t": "proof", "signature": key.sign(text), "at": at}))
+            assert json.loads(ws.recv())["t"] == answer

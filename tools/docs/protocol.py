@@ -86,6 +86,8 @@ FIELDS = {
     "Kick.room": 'a room, "" = the whole chat',
     "Challenge.nonce": "part of what has to be signed",
     "Challenge.login": "whose proof is asked for",
+    "Challenge.server": 'the server\'s id, part of what has to be signed; "" = it takes version 1 only',
+    "Proof.at": 'HOST:PORT that you meant to talk to; "" = version 1 was signed',
     "Welcome.login": "the login as it is written here",
     "Welcome.claimed": "the login belongs to somebody who can prove it",
     "Welcome.role": 'owner, moderator, member, or "" = guest',

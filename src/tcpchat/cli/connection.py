@@ -20,6 +20,7 @@ from tcpchat.client.identity import load_key, parse_address
 from tcpchat.client.outcomes import Ended as PeerEnded
 from tcpchat.client.outcomes import Opened, Passed
 from tcpchat.client.peer import Peer
+from tcpchat.client.proving import proving
 from tcpchat.client.record import Record
 from tcpchat.core import model as m
 from tcpchat.core.errors import CODES
@@ -56,7 +57,7 @@ class Session:
             hello = m.Hello(chosen["user"], token=f"admin:{operator}")
         else:
             hello = m.Hello(chosen["user"], label=label, after=after, claim=True, token=token, quiet=quiet)
-        self.peer = Peer(hello, Record(device), password=self._password)
+        self.peer = Peer(hello, Record(device), password=self._password, prove=proving(self.host, self.port))
         self._events: deque[Any] = deque()
         self._ref = 0
         self.fingerprint = ""

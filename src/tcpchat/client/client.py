@@ -29,6 +29,7 @@ from tcpchat.client.outbox import Outbox
 from tcpchat.client.outcomes import Delayed, Doubted, Ended, LogReplaced, Opened, Passed, Rejected, Settled
 from tcpchat.client.outgoing import Outgoing
 from tcpchat.client.peer import Peer
+from tcpchat.client.proving import proving
 from tcpchat.client.requests import Requests
 from tcpchat.client.sent import Sent
 from tcpchat.client.streams import open_stream
@@ -76,7 +77,8 @@ class Client:
         self._options = options
         self._key: Key | None = None
         outbox = Outbox(options.get("outbox"), options.get("device") or "")
-        self.peer = Peer(_hello(login, options), outbox, password=lambda: options.get("password"))
+        prove = proving(self.host, self.port)
+        self.peer = Peer(_hello(login, options), outbox, password=lambda: options.get("password"), prove=prove)
         self.link = Link(self.peer, outbox, self._take)
         self.incoming = Incoming(self.peer.cursor, self._moved, self._hang_up)
         self.outgoing = Outgoing(self.link, self.incoming.put)

@@ -51,11 +51,20 @@ class Signer(Protocol):
         """The signature over the UTF-8 of ``text``, base64url."""
 
 
+Prove = Callable[[m.Challenge, str, Signer, str], m.Proof]  # of which login, by which key, the server's fingerprint
+
+
+def prove(challenge: m.Challenge, login: str, signer: Signer, fingerprint: str) -> m.Proof:
+    """A proof that names no server but by its certificate: a driver that knows whom it means gives a better one."""
+    return m.Proof(signer.sign(challenge_text(challenge.nonce, login, fingerprint)), signer.public)
+
+
 class Peer:
     """See the module. ``hello`` says who speaks; its device, key, log and seen are filled in for each connection.
 
     ``signer`` and ``password`` prove the login: the key first, the password (called when it is needed, None = there is
-    none) where that does not do. ``connected`` says whether the connection is fit for a password.
+    none) where that does not do. ``prove`` makes the proof by the key, and may raise instead. ``connected`` says
+    whether the connection is fit for a password.
     """
 
     def __init__(
@@ -65,10 +74,11 @@ class Peer:
         *,
         signer: Signer | None = None,
         password: Callable[[], str | None] = lambda: None,
+        prove: Prove = prove,
     ) -> None:
         self._hello = hello
         self.login = hello.login
-        self.signer, self.password = signer, password
+        self.signer, self.password, self._prove = signer, password, prove
         self.record = record
         self.cursor = Cursor(record, hello.after, hello.log)
         self.numbers = Numbering(record, self.send)
@@ -219,8 +229,7 @@ class Peer:
     def _on_challenge(self, event: m.Challenge, now: float) -> Iterator[Any]:
         self._challenge = event
         if self.signer is not None and "key" in event.methods:
-            text = challenge_text(event.nonce, self.login, self._fingerprint)
-            self.send(m.Proof(self.signer.sign(text), self.signer.public))
+            self.send(self._prove(event, self.login, self.signer, self._fingerprint))
         elif (ended := self._say_password(event)) is not None:
             yield ended
 

@@ -51,12 +51,12 @@ def turn_away(
         out.append(m.HangUp(session, code))
 
 
-def wrong(session: Session, code: str, out: Effects, ref: int | str = 0) -> None:
+def wrong(session: Session, code: str, out: Effects, ref: int | str = 0, text: str = "") -> None:
     """A wrong proof or password; after a few the connection ends."""
     session.tries += 1
     fatal = session.tries >= (TRIES_OPEN if session.stage == OPEN else TRIES)
     step(session, "wrong")
-    out.append(m.Tell(session, m.Refused(code, CODES[code].text, ref, fatal=fatal)))
+    out.append(m.Tell(session, m.Refused(code, text or CODES[code].text, ref, fatal=fatal)))
     if fatal:
         out.append(m.HangUp(session, code))
 

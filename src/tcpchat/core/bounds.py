@@ -72,6 +72,7 @@ KEY = Bound(KEY_MAX, "name", "too_long", bad="bad_command")
 REF = Bound(REF_MAX, "any", "too_long")
 WHY = Bound("max_why", bytes=True)
 LABEL = Bound("max_label")
+AT = Bound(HOST_MAX + 8, "name", "too_long", bad="bad_command")  # brackets, colon, port
 TEXT = Bound(TEXT_MAX, "text", "too_long", bytes=True)
 SECRET = Bound(SECRET_MAX, "any", "too_long", bytes=True)
 
@@ -88,7 +89,7 @@ FIELDS: dict[type[m.Command], dict[str, Bound]] = {
         "login": NAME, "device": Bound(DEVICE_MAX), "label": LABEL, "key": KEY, "name": Bound("max_name"),
         "account": NAME, "token": KEY, "host": Bound(HOST_MAX), "log": KEY,
     },
-    m.Proof: {"signature": KEY, "key": KEY},
+    m.Proof: {"signature": KEY, "key": KEY, "at": AT},
     m.Password: {"password": SECRET, "account": NAME, "new": SECRET, "ref": REF},
     m.Guess: {"what": WORD, "ref": REF},
     m.Scram: {"message": Bound(SCRAM_MAX, "any", "wrong_password"), "ref": REF},

@@ -33,7 +33,7 @@ from tcpchat.core.bounds import Bounds, Refusal, size_of
 from tcpchat.core.effects import Effects
 from tcpchat.core.errors import CODES
 from tcpchat.core.rules import ALL, WINDOW, Limits
-from tcpchat.core.sessions import CLOSED, NEW, OPEN, PLAIN, Session, Traits, User
+from tcpchat.core.sessions import CLOSED, NEW, OPEN, PLAIN, Session, Traits, User, Way
 from tcpchat.core.stages import BEFORE, step
 from tcpchat.core.state import State
 from tcpchat.core.world import World, deaf
@@ -112,17 +112,17 @@ class Chat(World):
     def open(
         self, now: float, *, nonce: str, device: str, door: str, dialect: Hashable, secure: bool = False,
         local: bool = False, address: str = "", trusted: bool = False, binding: str = "", certfp: str = "",
-        traits: Traits = PLAIN,
+        traits: Traits = PLAIN, way: Way | None = None,
     ) -> Session:  # fmt: skip
         """A connection has come. ``device`` is the random id of a peer that gives none of its own; ``binding`` what a
-        proof has to be bound to (the certificate's fingerprint); ``certfp`` the fingerprint of the peer's own;
-        ``traits``: what its protocol is like; ``door`` is only its name."""
+        proof has to be bound to (the certificate's fingerprint), and ``way`` how it came; ``certfp`` the fingerprint
+        of the peer's own; ``traits``: what its protocol is like; ``door`` is only its name."""
         self._numbers += 1
         session = Session(self._numbers, now)
         session.nonce, session.device_id, session.door, session.dialect = nonce, device, door, dialect
         session.secure, session.local, session.address = secure, local, address
         session.trusted, session.binding, session.certfp = trusted, binding, certfp
-        session.traits = traits
+        session.traits, session.way = traits, way or Way("tls" if binding else "plain")
         self.sessions[session.id] = self.strangers[session.id] = session
         if not self.started:
             self.started = now

@@ -30,10 +30,12 @@ class Hello(Command, frozen=True):
 
 
 class Proof(Command, frozen=True):
-    """Answer to Challenge: the signature over ``challenge_text(nonce, login, binding)``."""
+    """Answer to Challenge: the signature over ``core.proofs.proof_text(...)`` when there is an ``at``, else over
+    ``core.rules.challenge_text(...)``, which without TLS is bound to nothing but the connection."""
 
     signature: str  # base64url
     key: str = ""
+    at: str = ""  # HOST:PORT that the client meant to talk to; with it the signed text is version 2
 
 
 class Password(Command, frozen=True):

@@ -19,6 +19,7 @@ class Challenge(Event, frozen=True):
     nonce: str
     methods: tuple[str, ...]  # "key", "password"
     login: str
+    server: str = ""  # the server's id, part of what has to be signed; "" = it takes version 1 only
 
 
 class Welcome(Event, frozen=True):

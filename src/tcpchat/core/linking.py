@@ -64,7 +64,7 @@ def offered(chat: World, session: Session, command: m.Hello, user: User, now: fl
     else:
         session.linking = code
         challenge(session, meant(chat.state, user.login))
-        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), user.login)))
+        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), user.login, chat.server_id)))
 
 
 def spend(chat: World, session: Session, user: User, now: float) -> Link | None:

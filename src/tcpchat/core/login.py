@@ -6,7 +6,7 @@ from hmac import compare_digest
 
 from msgspec.structs import replace
 
-from tcpchat.core import certificates, hashing, linking, people, presence, tokens
+from tcpchat.core import certificates, hashing, linking, people, presence, proofs, tokens
 from tcpchat.core import model as m
 from tcpchat.core.answers import turn_away, wrong
 from tcpchat.core.bans import banned
@@ -17,7 +17,7 @@ from tcpchat.core.errors import CODES
 from tcpchat.core.keytext import canonical
 from tcpchat.core.owners import meant, of_password, owner, still
 from tcpchat.core.presence import identified
-from tcpchat.core.rules import OWNER, challenge_text, good_login, unfit
+from tcpchat.core.rules import OWNER, good_login, unfit
 from tcpchat.core.scram import ITERATIONS, MESSAGE_MAX, SECONDS, Exchange, account_of, attributes
 from tcpchat.core.sessions import ARRIVING, CHALLENGED, CHECKING, ENTERING, NEW, OPEN, PASSWORD, Session, User
 from tcpchat.core.stages import challenge, step
@@ -27,6 +27,8 @@ from tcpchat.core.welcome import welcome
 from tcpchat.core.world import World
 
 AGAIN = ("raise", "lower")  # checks that make a verifier of a password that was right
+UNBOUND = "Without TLS this proof would be good at any server: connect with TLS, or use a newer client."
+ANOTHER_SERVER = "This proof was made for another server."
 ADMIN = "admin:"  # how a token begins that is the secret of the data folder
 
 
@@ -126,7 +128,7 @@ def _known(chat: World, session: Session, command: m.Hello, user: User, now: flo
         turn_away(session, "claimed", out)
         return
     challenge(session, meant(chat.state, login_of(session)))
-    out.append(m.Tell(session, m.Challenge(session.nonce, tuple(methods), user.login)))
+    out.append(m.Tell(session, m.Challenge(session.nonce, tuple(methods), user.login, chat.server_id)))
 
 
 def _unclaimed(
@@ -140,7 +142,7 @@ def _unclaimed(
         return
     if command.key and command.claim and may_claim(chat, session):
         challenge(session, meant(chat.state, login))
-        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), login)))
+        out.append(m.Tell(session, m.Challenge(session.nonce, ("key",), login, chat.server_id)))
         return
     if not chat.limits.guests and not session.trusted and session.account is None:
         turn_away(session, "closed", out)
@@ -215,8 +217,11 @@ def proof(chat: World, session: Session, command: m.Proof, now: float, out: Effe
     if not key or (user is not None and key not in user.keys and not session.linking):
         wrong(session, "wrong_proof", out)
         return
+    text = proofs.signed(session, command, offer.login, chat.server_id)
+    if not text:
+        wrong(session, "wrong_proof", out, text=ANOTHER_SERVER if command.at else UNBOUND)
+        return
     step(session, "shown")
-    text = challenge_text(session.nonce, offer.login, session.binding)
     out.append(m.Check(session, "key", command.signature, key, text, command, then))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from tcpchat.core.commands import Command, Hello
 from tcpchat.core.events import AnyEvent
@@ -62,6 +62,14 @@ class Traits:
 PLAIN = Traits()
 
 
+class Way(NamedTuple):
+    """How a connection came: ``mode`` is "tls", "plain" or "ws" (a browser's, with TLS or without), ``port`` the one
+    that it was made to, 0 where it is not known."""
+
+    mode: str = "plain"
+    port: int = 0
+
+
 class Session:
     """One connection, as the chat sees it."""
 
@@ -70,6 +78,7 @@ class Session:
         "device_id", "dialect", "door", "early", "excess", "guess", "guessing", "hello", "hook", "id", "knocks",
         "label", "linking", "live", "local", "meant", "missed", "nonce", "opened", "oper", "quiet", "ready",
         "scram", "secure", "sent", "signals", "spare", "stage", "stopped", "traits", "tries", "trusted", "user",
+        "way",
     )  # fmt: skip
 
     def __init__(self, number: int, now: float) -> None:
@@ -86,6 +95,7 @@ class Session:
         self.address = ""
         self.nonce = ""
         self.binding = ""
+        self.way = Way()
         self.certfp = ""  # SHA-256 of the certificate that the peer has shown, in hex
         self.hello: Hello | None = None
         self.early: tuple[Command, ...] = ()  # what came before the session was open

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tcpchat.core import model as m
 from tcpchat.core.effects import Effects
+from tcpchat.core.proofs import server_id
 from tcpchat.core.rules import ALL, READY, WAITING, Limits, dm_users
 from tcpchat.core.sessions import Audience, Session, User
 from tcpchat.core.state import Room, State
@@ -142,6 +143,11 @@ class World:
     def head(self) -> int:
         """The last seq that was applied."""
         return self.state.seq
+
+    @property
+    def server_id(self) -> str:
+        """By which clients know this server; it stays when a backup of the log is restored."""
+        return server_id(self.lineage.all[0][0]) if self.lineage.all else ""
 
     @property
     def log_id(self) -> str:

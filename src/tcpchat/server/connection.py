@@ -28,6 +28,7 @@ from tcpchat.core.model import (
     RoomEvent,
     Welcome,
 )
+from tcpchat.core.sessions import Way
 from tcpchat.doors import Door, Handover, Peer
 from tcpchat.doors.choose import FIRST_BYTES_MAX, choose
 from tcpchat.doors.registry import KINDS
@@ -265,6 +266,9 @@ class Connection(asyncio.BufferedProtocol):
             certfp=self.peer.certfp,
             traits=door.traits,
             binding=self.layer.fingerprint if self.layer is not None and not door.traits.proof_is_unbound else "",
+            way=Way(
+                "ws" if door.traits.proof_is_unbound else "tls" if self.layer is not None else "plain", self.server.port
+            ),
         )
         self.session.carrier = self
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import h11
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Status
+from tcpchat.core.model import AnyEvent, Bye, Command, Goodbye, Proof, Status
 from tcpchat.core.sessions import Traits
 from tcpchat.doors import Door, Peer, nothing
 from tcpchat.doors.native import ServerSide
@@ -107,6 +108,7 @@ class WebDoor(Door):
         self._idle_since = 0.0
         self._socket: WebSocket | None = None
         self._inner: Door | None = None
+        self._page = ""  # host of the page that opened the WebSocket, as its browser says
         self._call: hooks.Call | None = None
         self._health = False
         self._exchange: Exchange | None = None
@@ -429,6 +431,7 @@ class WebDoor(Door):
             self.closing = True
             return []
         self._socket, self._since = socket, None
+        self._page = _header(request, b"origin").rpartition("/")[2]
         kind = INNER.get(socket.subprotocol, INNER[""])
         self._meet()
         self._inner = self.settings.inner(kind, self.visitor)
@@ -458,7 +461,13 @@ class WebDoor(Door):
         commands: list[Command] = []
         for message in messages:
             commands += inner.receive(message.rstrip(b"\r\n") + b"\r\n", now)
-        return commands
+        return [self._of_this_page(one) for one in commands] if self._page else commands
+
+    def _of_this_page(self, command: Command) -> Command:
+        """A browser says truly which page speaks: what was signed for another server's page is no proof here."""
+        if type(command) is Proof and command.at and command.at != self._page:
+            return replace(command, signature="")
+        return command
 
     @property
     def _binary(self) -> bool:

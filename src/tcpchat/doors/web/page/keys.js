@@ -32,10 +32,17 @@ export async function make() {
   return { privateKey, key: `ed25519:${base64(await crypto.subtle.exportKey("raw", publicKey))}` };
 }
 
-export async function prove({ privateKey, key }, nonce, login) {
-  const text = `tcpchat-auth-1\n${nonce}\n${fold(login)}\n`;
+// What a key signs: for the server that names itself so, at the address of this page; a page cannot
+// see the certificate. Without a server, for adding the key to a login that is logged in: only that
+// the key is held.
+export async function prove({ privateKey, key }, nonce, login, server = "") {
+  const at = server && location.host;
+  const text = server
+    ? `tcpchat-auth-2\n${nonce}\n${fold(login)}\n${server}\n${at}\nws\n`
+    : `tcpchat-auth-1\n${nonce}\n${fold(login)}\n`;
   return {
     key,
+    ...(at && { at }),
     signature: base64(
       await crypto.subtle.sign("Ed25519", privateKey, new TextEncoder().encode(text)),
     ),

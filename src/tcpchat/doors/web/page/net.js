@@ -306,12 +306,12 @@ export class Net {
     }
   }
 
-  async challenged({ methods, nonce, login }) {
+  async challenged({ methods, nonce, login, server }) {
     this.nonce = nonce;
     if (this.password && methods.includes("password")) {
       this.send({ t: "password", password: this.password });
     } else if (this.key && methods.includes("key")) {
-      this.send({ t: "proof", ...(await prove(this.key, nonce, login)) });
+      this.send({ t: "proof", ...(await prove(this.key, nonce, login, server)) });
     } else {
       this.fatal({ code: "claimed" });
     }
