@@ -136,7 +136,7 @@ def test_no_object_of_the_client_is_several(path: Path) -> None:
 DOOR_NAMES = {"native", "original", "seed", "irc", "web", "http"}
 
 
-@pytest.mark.parametrize("room", ["core"])
+@pytest.mark.parametrize("room", ["core", "server"])
 def test_only_doors_know_their_names(room: str) -> None:
     """Elsewhere a door is known by its traits: what follows from a name is asked again for every new door."""
     found = []
@@ -220,7 +220,7 @@ def circles(room: str) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("room", ["client", "core"])
+@pytest.mark.parametrize("room", ["client", "core", "server"])
 def test_no_import_goes_in_a_circle(room: str) -> None:
     """Counting those inside functions and for types."""
     assert circles(room) == []

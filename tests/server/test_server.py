@@ -17,7 +17,8 @@ from support.rawpeer import Peer, Start, eventually
 from tcpchat.core.model import Append, Entry
 from tcpchat.log import LogUnavailable
 from tcpchat.server import Server
-from tcpchat.server.server import default_log, household
+from tcpchat.server.admission import household
+from tcpchat.server.server import default_log
 from tcpchat.server.sockets import PortInUse, listen
 
 
@@ -443,11 +444,11 @@ async def test_a_snapshot_is_taken_at_the_end_and_every_so_many_entries(start: S
     duck = await Peer.enter(server.port, "duck", device="d1")
     for n in range(1, 30):
         await duck.say("#all", str(n), n)
-    await eventually(lambda: server._snapshot_seq > 0)
+    await eventually(lambda: server.snapshots.seq > 0)
     await duck.say("#all", "30", 30)
     await server.stop()
     assert server.log is not None
-    assert server._snapshot_seq == server.log.head
+    assert server.snapshots.seq == server.log.head
 
 
 def test_in_a_thread() -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+TICKS_PER_SECOND = 10  # of the clock of time-outs, Server.ticks
+
 
 def _passing() -> Callable[[], float]:
     """Seconds that pass, from anywhere: CLOCK_BOOTTIME goes on while a Linux machine sleeps, monotonic does not."""

@@ -33,8 +33,8 @@ from tcpchat.doors import Door, Handover, Peer
 from tcpchat.doors.choose import FIRST_BYTES_MAX, choose
 from tcpchat.doors.registry import KINDS
 from tcpchat.server import clock
+from tcpchat.server.clock import TICKS_PER_SECOND
 from tcpchat.server.fanout import faulty
-from tcpchat.server.keepalive import TICKS_PER_SECOND, look
 from tcpchat.server.layer import TLS_REFUSED, Layer
 from tcpchat.server.sockets import keep_alive, peer_address, why_lost
 from tcpchat.server.turns import BYTES_A_UNIT, FREE, cut
@@ -597,10 +597,6 @@ class Connection(asyncio.BufferedProtocol):
             elif not self.held and not self.closing:
                 self.heard = self.server.ticks  # it could not be heard until now
                 self.transport.resume_reading()
-
-    def tick(self, now: float) -> None:
-        """Called once a second."""
-        look(self, now)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

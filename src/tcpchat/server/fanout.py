@@ -15,7 +15,6 @@ from tcpchat.core.model import AnyEvent, Entry, FanOut, Said
 
 if TYPE_CHECKING:
     from tcpchat.core.sessions import Session
-    from tcpchat.server.connection import Connection
 
 logger = logging.getLogger("tcpchat.server")
 
@@ -130,7 +129,7 @@ def take(session: Session, parcels: Sequence[Parcel], stop: int = EVERYTHING) ->
         ]
     if len(parcels) > 1:
         own.sort(key=lambda item: item[0])
-    carrier: Connection = session.carrier
+    carrier = session.carrier
     for _, piece, fan in own:
         if piece is None:
             carrier.tell(fan.event)

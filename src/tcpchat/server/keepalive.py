@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tcpchat.core.model import Pinged
+from tcpchat.server.clock import TICKS_PER_SECOND
 from tcpchat.server.sockets import machine_lost
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tcpchat.server")
 
-TICKS_PER_SECOND = 10
 NO_FIRST_BYTES = b"tcpchat: no first bytes in time.\r\n"
 STALLED_SECONDS = 300  # a peer whose machine answers but whose program reads nothing: then its cursor must do
 

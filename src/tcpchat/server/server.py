@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import ipaddress
 import logging
 import os
 import secrets
@@ -32,12 +31,15 @@ from tcpchat.doors import Peer
 from tcpchat.doors.registry import alpn
 from tcpchat.log import Log, LogLost
 from tcpchat.server import clock
+from tcpchat.server.admission import Admission
+from tcpchat.server.clock import TICKS_PER_SECOND
 from tcpchat.server.connection import LINGER_SECONDS, Connection
 from tcpchat.server.datafolder import blaming, exposed, keeping_private, make_folder, private_file
-from tcpchat.server.keepalive import TICKS_PER_SECOND
+from tcpchat.server.keepalive import look
 from tcpchat.server.layer import Layer
 from tcpchat.server.pipe import PENDING_MAX, Pipe
-from tcpchat.server.site import ServerSite, split
+from tcpchat.server.site import ServerSite
+from tcpchat.server.snapshots import Snapshots
 from tcpchat.server.sockets import BACKLOG, listen, make_prompt
 from tcpchat.server.textlog import AuditLog, Eraser, move_on
 from tcpchat.server.thread import ServerThread, collecting_nothing
@@ -100,7 +102,7 @@ class Server:
         self.ticks = 0  # tenths of a second since the start: the clock of all time-outs, blind to clock changes
         self.pending_max = PENDING_MAX
         self.site = ServerSite(self)
-        self.connections: set[Connection] = set()
+        self.admission = Admission()
         self.chat: Chat
         self.pipe: Pipe
         self.turns: Turns
@@ -108,16 +110,12 @@ class Server:
         self.audit = AuditLog(None if isinstance(syslog, str) else syslog, console)
         place = self.config.syslog if self.config.syslog not in ("", "off") else "syslog"
         self.eraser = Eraser(self.audit, None if self.data is None else self.data / place)
-        self._addresses: dict[str, int] = {}
-        self._wheel: list[set[Connection]] = [set() for _ in range(TICKS_PER_SECOND)]
         self._listeners: list[asyncio.AbstractServer] = []
         self._pump: asyncio.Task[None] | None = None
-        self._snapshot: asyncio.Task[None] | None = None
-        self._snapshot_seq, self._snapshot_tick = 0, 0
+        self.snapshots: Snapshots
         self._timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._vacant: asyncio.Event | None = None  # while stopping: the last connection has gone
         self._own_syslog: TextIO | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of a server without a folder of its own
 
@@ -199,7 +197,7 @@ class Server:
         if hasattr(self.log, "lineages"):  # one of somebody's own, from before logs had ids, goes on without
             self.chat.begin(self.log.lineages())
         self.chat.salt = self._own_secret()
-        self._snapshot_seq = seq
+        self.snapshots = Snapshots(self.chat, self.log, seq)
 
     def _own_secret(self) -> bytes:
         """A secret of this data folder that lasts: what it answers about logins that do not exist stays the same."""
@@ -239,6 +237,16 @@ class Server:
         """The addresses that this server listens on."""
         sockets = [sock for listener in self._listeners for sock in getattr(listener, "sockets", ())]
         return [str(sock.getsockname()[0]) for sock in sockets]
+
+    @property
+    def connections(self) -> set[Connection]:
+        """All connections that are open."""
+        return self.admission.connections
+
+    @property
+    def encrypts(self) -> bool:
+        """Is TLS spoken?"""
+        return self.tls is not None
 
     @property
     def fingerprint(self) -> str:
@@ -378,29 +386,24 @@ class Server:
     async def _left_in_peace(self) -> None:
         """Let peers read their last words and go themselves: what they send to a closed socket would make their
         machines throw those words away. Who has read all has a moment for it, who is slow STOP_SECONDS."""
-        self._vacant = asyncio.Event()
+        vacant = self.admission.vacant = asyncio.Event()
         moment = int(LINGER_SECONDS / PEEK_SECONDS)
         for turn in range(int(STOP_SECONDS / PEEK_SECONDS)):
             slow = any(one.transport.get_write_buffer_size() for one in self.connections)
             if not self.connections or (turn >= moment and not slow):
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._vacant.wait(), PEEK_SECONDS)
+                await asyncio.wait_for(vacant.wait(), PEEK_SECONDS)
 
     async def _end(self) -> None:
         self.pipe.flush()
         await self.pipe.drained(STOP_SECONDS)
         if self._pump is not None:
             self._pump.cancel()
-        if self._snapshot is not None:
-            await asyncio.gather(self._snapshot, return_exceptions=True)
+        await self.snapshots.finish()
         await self.pipe.close()
         assert self.log is not None
-        if self.log.head > self._snapshot_seq:
-            try:
-                await self._take_snapshot()
-            except Exception:  # the next start replays the entries instead
-                logger.exception("! no snapshot")
+        await self.snapshots.last()
         await self.log.close()
         await self.site.store.close()
         self.audit.flush()
@@ -439,53 +442,17 @@ class Server:
 
     def admit(self, connection: Connection) -> bytes:
         """Count a new connection; b"" lets it in, else the line it is refused with."""
-        self.connections.add(connection)
-        self._wheel[id(connection) // 64 % TICKS_PER_SECOND].add(connection)
-        if not self._count(connection.peer.address):
-            return b"tcpchat: too many connections from your address.\r\n"
-        if len(self.connections) > self.config.connections:
-            return b"tcpchat: this server is full.\r\n"
-        return b""
+        return self.admission.admit(connection, self.config)
 
     def leave(self, connection: Connection) -> None:
         """A connection is gone."""
-        self.connections.discard(connection)
-        self._wheel[id(connection) // 64 % TICKS_PER_SECOND].discard(connection)
-        self._uncount(connection.peer.address)
-        if self._vacant is not None and not self.connections:
-            self._vacant.set()
+        self.admission.leave(connection)
         if connection.user is not None:
             self.audit.left(connection.user)
 
-    def _count(self, address: str) -> bool:
-        """One more from this address; False when that is one too many. A proxy brings as many as it likes."""
-        place = household(address)
-        here = self._addresses[place] = self._addresses.get(place, 0) + 1
-        if here <= self.config.connections_per_address:
-            return True
-        return bool(self.config.proxies) and self._is_proxy(address)
-
-    def _is_proxy(self, address: str) -> bool:
-        from tcpchat.doors.web.visitors import inside
-
-        return inside(address, tuple(split(self.config.proxies)))
-
-    def _uncount(self, address: str) -> None:
-        place = household(address)
-        left = self._addresses.get(place, 1) - 1
-        if left > 0:
-            self._addresses[place] = left
-        else:
-            self._addresses.pop(place, None)
-
     def moved(self, connection: Connection, peer: Peer) -> None:
-        """A door has learnt by whom a connection is used: another address, if it is a proxy's."""
-        if peer.address == connection.peer.address:
-            connection.peer = peer
-            return
-        self._uncount(connection.peer.address)
-        connection.peer = peer
-        if not self._count(peer.address):
+        """A door has learnt by whom a connection is used."""
+        if not self.admission.moved(connection, peer, self.config):
             connection.hang_up("too_many", "Too many connections from your address.")
 
     # -- time ------------------------------------------------------------------------------------------------
@@ -501,40 +468,20 @@ class Server:
             self.site.tick(now)
         except Exception:
             logger.exception("! a fault of this server, in tick")
-        for connection in list(self._wheel[self.ticks % TICKS_PER_SECOND]):
+        for connection in self.admission.due(self.ticks):
             try:
-                connection.tick(now)
+                look(connection, now)
             except Exception:
                 connection.bug()
         self.turns.tick(now)
         self.audit.flush()
         self.eraser.tick()
         if self.ticks % TICKS_PER_SECOND == 0:
-            self._consider_snapshot()
+            self.snapshots.consider(self.ticks, self.config, self.pipe.idle)
             self.site.store.tick()
         due = self.ticks % LOOK_TICKS == 0 and self._tls is not None and self._tls.due
         if (due or self.ticks % RENEW_TICKS == 0) and (problem := self._reload_certificate()):
             logger.error("! %s", problem)
-
-    def _consider_snapshot(self) -> None:
-        assert self.log is not None
-        new = self.log.head - self._snapshot_seq
-        waited = (self.ticks - self._snapshot_tick) / TICKS_PER_SECOND >= self.config.snapshot_seconds
-        if self._snapshot is None and (new >= self.config.snapshot_entries or (new > 0 and waited and self.pipe.idle)):
-            self._snapshot = asyncio.get_running_loop().create_task(self._take_snapshot(), name="snapshot")
-            self._snapshot.add_done_callback(self._snapshot_done)
-
-    async def _take_snapshot(self) -> None:
-        assert self.log is not None
-        seq, state = self.chat.snapshot()
-        await self.log.snapshot(seq, state)
-        self._snapshot_seq, self._snapshot_tick = seq, self.ticks
-
-    def _snapshot_done(self, task: asyncio.Task[None]) -> None:
-        self._snapshot = None
-        self._snapshot_tick = self.ticks
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("! no snapshot: %s", task.exception())
 
     # -- a thread of its own ---------------------------------------------------------------------------------
 
@@ -557,13 +504,3 @@ def default_log(data: Path, retention_days: int = 0) -> Log:
 
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteLog(data, retention_days=retention_days)
-
-
-def household(address: str) -> str:
-    """Whose address this is: of IPv6 the network of 64 bits that one customer gets at least (RFC 6177)."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False).network_address)
-    except ValueError:
-        return address

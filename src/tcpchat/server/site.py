@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tcpchat.core.text import decoded
 from tcpchat.doors import Realm, Site
@@ -17,16 +17,46 @@ from tcpchat.server.realmstore import RealmStore
 from tcpchat.trust.fingerprint import words
 
 if TYPE_CHECKING:
-    from tcpchat.server.server import Server
+    from tcpchat.config import Config
+    from tcpchat.core.chat import Chat
+    from tcpchat.trust.certificates import Certificate
 
 WARNINGS_MAX = 20  # things that the log says once of what strangers ask for
 logger = logging.getLogger("tcpchat.server")
 
 
+class Host(Protocol):
+    """The server, as far as its site must know it."""
+
+    config: Config
+    port: int
+    data: Path | None
+    chat: Chat
+
+    @property
+    def encrypts(self) -> bool:
+        """Is TLS spoken?"""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the key that clients are shown; "" without TLS."""
+        ...
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What clients are shown; None without TLS."""
+        ...
+
+    def reload(self) -> list[str]:
+        """Read again what can be; what was wrong with it."""
+        ...
+
+
 class ServerSite(Site):
     """One server, for its realms."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         super().__init__(server.config)
         self._server = server
         self.store = RealmStore(server.data)
@@ -37,7 +67,7 @@ class ServerSite(Site):
     def open(self, now: float) -> None:
         """The server starts: look at what is kept for realms, and at what they will show. ``now``: Unix time."""
         self.started = now
-        self.tls_port = self._server.port if self._server.tls is not None else 0
+        self.tls_port = self._server.port if self._server.encrypts else 0
         self.secret = self.store.open()
         if self.settings.sts_seconds > 0 and not self.settings.tls_cert:
             self.warn("sts with a self-signed certificate: IRC clients will refuse it and not come plain either")

@@ -12,10 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tcpchat.server.connection import Connection
+from typing import Protocol
 
 READ_MAX = 65_536  # bytes of one read: all that is kept of what a peer said and has not been handled
 LINES_MAX = 128  # lines of one piece, about: the shortest commands cost the most for each byte
@@ -24,6 +21,29 @@ SLOW_SECONDS = 0.001  # of the loop's time for those who make work that is count
 SLOW_REST = 4  # ... and so many times as long nothing for them: a fifth of the time, however many they are
 FREE = 64  # pieces of work that are done at once: more than a client makes that somebody looks at
 BYTES_A_UNIT = 4_096  # bytes without anything that is kept are one more piece of work: so long reading them takes
+
+
+class Speaker(Protocol):
+    """A connection, as far as turns must know it."""
+
+    closed: bool
+    closing: bool
+    held: tuple[str, ...]  # why it is not read just now
+    queued: bool  # it stands in a line
+    spent: float  # work that it has made and nobody else counts ...
+    spent_at: float  # ... by then
+
+    def pause(self, why: str) -> None:
+        """Read nothing more from it for now."""
+
+    def unpause(self, why: str) -> None:
+        """This is no reason any more."""
+
+    def turn(self) -> None:
+        """Handle a piece of what waits."""
+
+    def bug(self) -> None:
+        """Handle the present exception: a fault of ours."""
 
 
 class Turns:
@@ -36,17 +56,17 @@ class Turns:
     def __init__(self, rate: float, burst: int) -> None:
         self.rate, self.burst = rate, burst
         self._loop = asyncio.get_running_loop()
-        self._line: deque[Connection] = deque()
-        self._slow: deque[Connection] = deque()
+        self._line: deque[Speaker] = deque()
+        self._slow: deque[Speaker] = deque()
         self._due = self._slow_due = False
-        self._resting: set[Connection] = set()
+        self._resting: set[Speaker] = set()
 
-    def wait(self, peer: Connection) -> None:
+    def wait(self, peer: Speaker) -> None:
         """This peer has said more: let others by first."""
         peer.pause("turn")
         self.join(peer)
 
-    def join(self, peer: Connection) -> None:
+    def join(self, peer: Speaker) -> None:
         """It has more to say; nothing else holds it back now."""
         if peer.queued or peer.closing or peer.held != ("turn",):
             return
@@ -74,7 +94,7 @@ class Turns:
         if self._slow_due:
             self._loop.call_later(max(took, SLOW_SECONDS) * SLOW_REST, self._run_slow)
 
-    def _serve(self, line: deque[Connection], seconds: float) -> float:
+    def _serve(self, line: deque[Speaker], seconds: float) -> float:
         """Turns until so much time has passed; how much it was."""
         begun, took = time.perf_counter(), 0.0
         while line and took < seconds:
@@ -90,7 +110,7 @@ class Turns:
 
     # -- what a peer makes the server do -----------------------------------------------------------------------------
 
-    def charge(self, peer: Connection, units: int, now: float) -> None:
+    def charge(self, peer: Speaker, units: int, now: float) -> None:
         """Count work; who has made too much of it is not read until it is forgotten. Less than 0: some was counted
         that the chat counts."""
         if not self.rate:
@@ -109,7 +129,7 @@ class Turns:
             self._resting.discard(peer)
             peer.unpause("rate")
 
-    def _rested(self, peer: Connection, now: float) -> bool:
+    def _rested(self, peer: Speaker, now: float) -> bool:
         if peer.closed:
             return True
         elapsed = now - peer.spent_at
