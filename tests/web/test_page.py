@@ -19,6 +19,7 @@ import tcpchat
 from support.original import OriginalClient
 from support.webpage import Page, chromium
 from tcpchat.core import model as m
+from tcpchat.core.errors import CODES
 from tcpchat.trust.fingerprint import words
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -278,7 +279,7 @@ def test_the_password_is_asked_once_for_a_browser(chat: tcpchat.Server, first: A
         assert page.js("return login.hidden")
         owner.command(m.Key("revoke", next(iter(keys))))  # that browser was lost: what it has opens nothing any more
         page.until(lambda: page.find("#login-name").is_displayed(), "the form")
-        assert "opens this login no more" in page.text("#login-error")
+        assert page.text("#login-error") == CODES["revoked"].text
         page.find("#login-name").clear()
         page.find("#login-name").send_keys("keeper" + Keys.ENTER)
         page.until(lambda: page.find("#login-password").is_displayed(), "the question again")
@@ -340,7 +341,7 @@ def test_a_killed_server_is_a_non_event(tmp_path: Path, first: Any, second: Any,
     for text in kept:
         alice.type(text)
     alice.sees("before", *kept)
-    alice.until(lambda: "Waiting here to go out: 3." in alice.text("#banner"), "the banner")
+    alice.until(lambda: "Messages waiting to be sent: 3." in alice.text("#banner"), "the banner")
     assert {alice.state(text) for text in kept} == {"pending"}
     with process(tmp_path, free_port):
         alice.until(lambda: not alice.find("#banner").is_displayed(), "connected again", 45)

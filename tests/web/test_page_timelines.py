@@ -41,7 +41,7 @@ def test_a_page_that_was_ahead_shows_what_is_there_now(tmp_path: Path, first: An
     page.type("typed without a server")
     restore(folder, saved)
     with serve():
-        page.until(lambda: "set back" in page.text("#alert"), "a word about it", 45)
+        page.until(lambda: "restored from a backup" in page.text("#alert"), "a word about it", 45)
         page.until(lambda: "old 4" not in page.texts() and "old 0" not in page.texts(), "what is gone goes")
         with sync.connect(f"127.0.0.1:{free_port}", "duck") as duck:
             for n in range(12):
