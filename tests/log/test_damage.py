@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -495,3 +497,25 @@ async def replayed(log: SqliteLog) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     await log.replay(0, lambda entries: found.extend((entry.seq, entry.fact.text) for entry in entries))  # type: ignore[union-attr]
     return found
+
+
+def test_sums_of_before_are_good() -> None:
+    """Files that were written when checksums were blake2b are read on, and damage in them is still seen."""
+    where = struct.pack("<qqq", 7, 1_000, 1)
+    kept = hashlib.blake2b(where + b"quack", digest_size=sums.DIGEST).digest()
+    assert sums.intact(7, 1_000, 1, b"quack", kept)
+    assert not sums.intact(7, 1_000, 1, b"quick", kept)
+
+
+def test_a_batch_has_the_sums_of_its_entries() -> None:
+    """Made all at once, over the ends of blocks, sums are what each entry's would be, and so is the chain."""
+    rows = [(seq, 1_000, 1, b"quack %d" % seq, None) for seq in range(1, 3 * sums.BLOCK + 9)]
+    values = [value for row in rows for value in row]
+    whole, one_by_one = sums.Chain().over(values), sums.Chain()
+    for place, row in enumerate(rows):
+        alone = list(row)
+        one_by_one = one_by_one.over(alone)
+        assert values[5 * place + 4] == alone[4]
+        assert values[5 * place + 4][: sums.DIGEST] == sums.digest(*row[:4])
+        assert (len(alone[4]) > sums.DIGEST) == (row[0] % sums.BLOCK == 0)
+    assert whole.value == one_by_one.value

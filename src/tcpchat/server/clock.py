@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 TICKS_PER_SECOND = 10  # of the clock of time-outs, Server.ticks
 
@@ -19,7 +20,7 @@ def _passing() -> Callable[[], float]:
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     if boot is None:
         return time.monotonic
-    return lambda: time.clock_gettime(boot)
+    return partial(time.clock_gettime, boot)
 
 
 _passed = _passing()

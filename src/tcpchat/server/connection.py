@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tcpchat.core.errors import CODES
@@ -298,11 +298,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def turn(self) -> None:
         """Handle a piece of what waits."""
+        now, door = clock.now(), self.door
         if self.commands:
             commands, self.commands = self.commands, ()
-            self._measured(lambda now: commands, b"")
-        elif self.door.unread:
-            self._measured(self.door.more, b"")
+            self._handle(commands, door.units, 0, now)
+        elif door.unread:
+            before = door.units
+            self._handle(door.more(now), before, 0, now)
         elif self.backlog:
             size = len(self.backlog) if self.door.streaming else cut(self.backlog, self.door.piece)
             piece, self.backlog = self.backlog[:size], self.backlog[size:]
@@ -313,26 +315,26 @@ class Connection(asyncio.BufferedProtocol):
                 self._ended()
 
     def _take(self, data: bytes) -> None:
-        receive = self.door.receive
-        self._measured(lambda now: receive(data, now), data)
+        now, door = clock.now(), self.door
+        before = door.units
+        self._handle(door.receive(data, now), before, len(data), now)
 
-    def _measured(self, receive: Callable[[float], Sequence[Command]], data: bytes) -> None:
-        """Handle commands, and count the work that the chat does not."""
-        now = clock.now()
-        door, session, pipe = self.door, self.session, self.pipe
-        before, self.counted = door.units, 0
-        commands = receive(now)
+    def _handle(self, commands: Sequence[Command], before: int, size: int, now: float) -> None:
+        """Handle commands, and count the work that the chat does not. ``before``: of the door's units, before it made
+        them of ``size`` bytes."""
+        door, session = self.door, self.session
+        self.counted = 0
         if door.visitor is not self.visitor:
             self._met(door.visitor)
         self.told = True
         if not self.touched:
             self.touched = True
-            pipe.touch(self)
+            self.pipe.touch(self)
         if session is not None:
             self._ask(commands, now)
         units = door.units - before - self.counted
-        if not self.counted and len(data) >= BYTES_A_UNIT and not door.streaming:
-            units += len(data) // BYTES_A_UNIT
+        if not self.counted and size >= BYTES_A_UNIT and not door.streaming:
+            units += size // BYTES_A_UNIT
         if units:
             self.server.turns.charge(self, units, now)
         if door.busy:
@@ -350,14 +352,14 @@ class Connection(asyncio.BufferedProtocol):
             self.server.chat.redialect(session, self.door.dialect)
         if not commands:
             return
-        receive, audit = self.server.chat.receive, pipe.audit
+        receive, audit, counted = self.server.chat.receive, pipe.audit, 0
         for place, command in enumerate(commands, 1):
             if audit is not None:
                 audit.command(session, command)
             effects = receive(session, command, now)
             pipe.run(effects)
             if effects and type(effects[0]) in COUNTED:
-                self.counted += 1
+                counted += 1
                 if audit is not None and type(command) is Confirm:
                     audit.confirmed(session)  # it has moved a cursor: others write nothing
                 continue
@@ -366,6 +368,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.told and place < len(commands) and self._crowded():
                 self.commands = commands[place:]
                 break
+        self.counted += counted
         if len(pipe.pending) > self.server.pending_max:
             pipe.throttle(self)
         if len(self.loads) > LOADS_MAX:
