@@ -187,8 +187,10 @@ class Chat(World):
         """Check a command against the state of now; propose facts, answer, or refuse."""
         out: Effects = []
         kind = type(command)
-        if kind is m.Say and session.stage == OPEN and self._as_usual(session, command):  # type: ignore[arg-type]
-            session.user.seen = int((now + self.offset) * 1000)  # type: ignore[union-attr]
+        user, spoken = session.user, kind is m.Say and session.stage == OPEN and not session.hook
+        if spoken and user is not None and not user.muted and self.bounds.plain(command):  # type: ignore[arg-type]
+            # So it is with nearly all messages: nothing to be cut or taken out, from somebody who may speak.
+            user.seen = int((now + self.offset) * 1000)
             messages.say(self, session, command, now, out)  # type: ignore[arg-type]
             return out
         if session.stage == CLOSED:
@@ -236,12 +238,6 @@ class Chat(World):
         else:
             handler(self, session, command, now, out)
         return out
-
-    def _as_usual(self, session: Session, command: m.Say) -> bool:
-        """Is this one of the messages that nearly all are: nothing to be cut or taken out, from somebody who may speak?
-        All that ``receive`` looks at for a message, in one step."""
-        user = session.user
-        return user is not None and not user.muted and not session.hook and self.bounds.plain(command)
 
     def _wait(self, session: Session, command: m.Command, now: float, out: Effects) -> None:
         """Commands sent behind Hello in one go wait until the session is open (bounded by the window, and in bytes)."""

@@ -185,7 +185,8 @@ class SqliteLog:
         values: list[object] = []
         for entry in entries:
             fact = entry.fact
-            values += (entry.seq, at, fact.room, encode(fact), None)
+            # A bytearray: of bytes the sqlite3 module asks first whether they adapt, which costs as much as the rest.
+            values += (entry.seq, at, fact.room, bytearray(encode(fact)), None)
         cursors = self._take_cursors() if self._cursors and self._now() >= self._cursors_from else {}
         self._appending = True
         try:

@@ -73,7 +73,7 @@ class Chain:
         rows = zip(values[::5], values[1::5], values[2::5], values[3::5], strict=True)
         # digest(), written out
         kept = [_two(crc32(_where(seq, at, room) + body), adler32(body)) for seq, at, room, body in rows]
-        values[4::5], start = kept, 0
+        values[4::5], start = map(bytearray, kept), 0  # not bytes: see SqliteLog.append
         for place in range(-values[0] % BLOCK, len(kept), BLOCK):
             ahead._hash.update(b"".join(kept[start:place]))
             anchor, start = ahead.value, place
