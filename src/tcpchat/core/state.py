@@ -7,7 +7,7 @@ replayed through the same appliers. Sessions and audiences hang on users and roo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from tcpchat.core.looks import Names
 from tcpchat.core.rules import ALL, ALL_NAME, HOOK, OP, VOICE, Limits
 from tcpchat.core.sessions import EMPTY, Audience, Device, Record, User
 from tcpchat.core.text import fold, skeleton
+from tcpchat.core.version import VERSION as PROGRAM
 
 LOOKS = 1  # version of the rules by which names look alike; facts say under which they were checked
 OUTSTANDING = 64  # newest messages of one author in one room whose receipts are still being counted
@@ -43,9 +44,24 @@ class Room:
     """A room: who is in it, its switches, and the newest messages whose receipts are still counted."""
 
     __slots__ = (
-        "audience", "created", "head", "here", "invited", "lasting", "lists", "members", "modes", "name", "number",
-        "outstanding", "prefs", "topic", "topic_at", "topic_by", "unread_by",
-    )  # fmt: skip
+        "audience",
+        "created",
+        "head",
+        "here",
+        "invited",
+        "lasting",
+        "lists",
+        "members",
+        "modes",
+        "name",
+        "number",
+        "outstanding",
+        "prefs",
+        "topic",
+        "topic_at",
+        "topic_by",
+        "unread_by",
+    )
 
     def __init__(self, number: int, name: str, created: int) -> None:
         self.number, self.name, self.created = number, name, created
@@ -133,6 +149,9 @@ class RoomRecord(Struct, array_like=True, gc=False):
 
 
 class Snapshot(Struct):
+    """A new field has a default, and stands at the end in the records: snapshots from before are read as they are.
+    What cannot be said so is another VERSION, with a step in MIGRATIONS."""
+
     version: int
     seq: int
     next_user: int
@@ -145,9 +164,60 @@ class Snapshot(Struct):
     founded: bool
     forgot: int = 0
     departed: list[tuple[str, list[Record]]] = []
+    program: str = ""  # version of the program that wrote it
+
+
+class _Stamp(Struct):
+    """Whose a snapshot is: this much every version can read of every other."""
+
+    version: int
+    program: str = ""
+
+
+class StateError(ValueError):
+    """A snapshot cannot be read; the text says why and what to do."""
 
 
 VERSION = 1
+
+# version -> what makes of its snapshot (as plain lists and dicts) one of the next version
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], None]] = {}
+
+
+def _read(data: bytes) -> Snapshot:
+    """A snapshot of this version or an older one. Raises StateError."""
+    try:
+        stamp = msgspec.msgpack.decode(data, type=_Stamp)
+        if stamp.version > VERSION or (stamp.version < VERSION and stamp.version not in MIGRATIONS):
+            raise StateError(_foreign(stamp))
+        if stamp.version == VERSION:
+            return msgspec.msgpack.decode(data, type=Snapshot)
+        found = msgspec.msgpack.decode(data)
+        for version in range(stamp.version, VERSION):
+            MIGRATIONS[version](found)
+        found["version"] = VERSION
+        return msgspec.convert(found, Snapshot)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"The saved state cannot be read ({error}). Start the version of tcpchat that wrote it, or put a backup in"
+            " its place."
+        ) from None
+
+
+def _foreign(stamp: _Stamp) -> str:
+    named = stamp.program not in ("", PROGRAM)
+    by = f"tcpchat {stamp.program}" if named else "another version of tcpchat"
+    newer = stamp.version > VERSION
+    return (
+        f"The saved state is of version {stamp.version}, written by {by}; this is tcpchat {PROGRAM}, which reads"
+        f" versions {min(MIGRATIONS, default=VERSION)} to {VERSION}. "
+        + (
+            f"Start {by if named else 'the newer tcpchat'} or a later one"
+            if newer
+            else "Update it by a version in between"
+        )
+        + ", or put a backup in its place."
+    )
 
 
 class State:
@@ -370,22 +440,30 @@ class State:
         """The whole state, the same bytes for the same state."""
         return msgspec.msgpack.encode(
             Snapshot(
-                VERSION, self.seq, self.next_user, self.next_room,
-                [_user_record(self.users[uid]) for uid in sorted(self.users)],
-                [_room_record(self.rooms[number]) for number in sorted(self.rooms)],
-                [(kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
-                 for kind, table in sorted(self.rules.items()) if table],
-                sorted(self.heads.items()), sorted(self.amended.items()), self.founded,
-                self.forgot, self.departed.records(),
+                version=VERSION,
+                seq=self.seq,
+                next_user=self.next_user,
+                next_room=self.next_room,
+                users=[_user_record(self.users[uid]) for uid in sorted(self.users)],
+                rooms=[_room_record(self.rooms[number]) for number in sorted(self.rooms)],
+                rules=[
+                    (kind, [(key, sorted(about.items())) for key, about in sorted(table.items())])
+                    for kind, table in sorted(self.rules.items())
+                    if table
+                ],
+                heads=sorted(self.heads.items()),
+                amended=sorted(self.amended.items()),
+                founded=self.founded,
+                forgot=self.forgot,
+                departed=self.departed.records(),
+                program=PROGRAM,
             ),
-        )  # fmt: skip
+        )
 
     @classmethod
     def load(cls, data: bytes) -> State:
-        """A state from ``dump``. Raises ValueError when it is of another version."""
-        record = msgspec.msgpack.decode(data, type=Snapshot)
-        if record.version != VERSION:
-            raise ValueError(f"state of version {record.version}, this program reads {VERSION}")
+        """A state from ``dump``, of this version or an older one. Raises StateError for what cannot be read."""
+        record = _read(data)
         state = cls()
         state.seq, state.next_user, state.next_room = record.seq, record.next_user, record.next_room
         state.rules = {kind: {key: dict(about) for key, about in table} for kind, table in record.rules}
@@ -400,7 +478,7 @@ class State:
         for entry in record.rooms:
             state._load_room(entry)
         for details in state.rules.get("token", {}).values():
-            if "name" in details:  # from a version that kept names
+            if "name" in details:  # as 0.1.0 kept it: by names
                 details.update(state.numbered(details.pop("name"), details["room"]))
         return state
 
@@ -413,8 +491,12 @@ class State:
         user = User(row.uid, row.login, row.since)
         user.delivered = row.since
         user.claimed, user.device, user.name, user.role, user.muted = (
-            row.claimed, row.device, row.name, row.role, row.muted,
-        )  # fmt: skip
+            row.claimed,
+            row.device,
+            row.name,
+            row.role,
+            row.muted,
+        )
         user.keys, user.password, user.prefs = (
             {canonical(key): label for key, label in row.keys} or EMPTY,
             row.password,
@@ -444,11 +526,23 @@ def _user_record(user: User) -> UserRecord:
     devices = sorted(one.record(name) for name, one in user.devices.items() if one.last) if user.numbered else NOTHING
     mentions = [(k, v) for k, v in sorted(user.mentions.items()) if v] if user.mentions else NOTHING
     return UserRecord(
-        user.uid, user.login, user.since, user.claimed, user.device, user.name, user.role, user.muted,
-        _pairs(user.keys), user.password, _pairs(user.prefs), sorted(user.rooms) if user.rooms else NOTHING,
-        _pairs(user.directs), [one[:3] for one in devices], mentions,
-        [one[3] for one in devices],
-    )  # fmt: skip
+        uid=user.uid,
+        login=user.login,
+        since=user.since,
+        claimed=user.claimed,
+        device=user.device,
+        name=user.name,
+        role=user.role,
+        muted=user.muted,
+        keys=_pairs(user.keys),
+        password=user.password,
+        prefs=_pairs(user.prefs),
+        rooms=sorted(user.rooms) if user.rooms else NOTHING,
+        directs=_pairs(user.directs),
+        devices=[one[:3] for one in devices],
+        mentions=mentions,
+        spoke=[one[3] for one in devices],
+    )
 
 
 def _pairs(table: Mapping[K, V]) -> Pairs[K, V]:
@@ -457,8 +551,17 @@ def _pairs(table: Mapping[K, V]) -> Pairs[K, V]:
 
 def _room_record(room: Room) -> RoomRecord:
     return RoomRecord(
-        room.number, room.name, room.created, room.topic, room.topic_by, room.topic_at, room.head,
-        [(uid, member.since, member.role) for uid, member in sorted(room.members.items())],
-        sorted(room.modes.items()), [(name, rows) for name, rows in sorted(room.lists.items()) if rows],
-        sorted(room.invited), sorted(room.prefs.items()), room.lasting,
-    )  # fmt: skip
+        number=room.number,
+        name=room.name,
+        created=room.created,
+        topic=room.topic,
+        topic_by=room.topic_by,
+        topic_at=room.topic_at,
+        head=room.head,
+        members=[(uid, member.since, member.role) for uid, member in sorted(room.members.items())],
+        modes=sorted(room.modes.items()),
+        lists=[(name, rows) for name, rows in sorted(room.lists.items()) if rows],
+        invited=sorted(room.invited),
+        prefs=sorted(room.prefs.items()),
+        lasting=room.lasting,
+    )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from tcpchat.core.model import AnyFact, Arrived, RoomMade
+from tcpchat.core.version import VERSION
+from tcpchat.log import LogError
 from tcpchat.log.codec import decode
 from tcpchat.log.sums import intact
 
@@ -18,6 +21,12 @@ logger = logging.getLogger("tcpchat.log")
 NOTED_MAX = 10_000  # damaged entries that are remembered, so that each is reported once
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, TypeError)  # what decoding an entry may end with
 Row = tuple[int, int, int, bytes, bytes | None]  # seq, at, room, body, sum
+
+
+class _Kind(msgspec.Struct):
+    """Of a fact no more than what it is."""
+
+    f: str
 
 
 class Damage:
@@ -36,6 +45,18 @@ class Damage:
         except UNREADABLE as error:
             self.note(seq, str(error))
         return None
+
+    def known(self, seq: int, at: int, room: int, body: bytes, kept: bytes | None) -> None:
+        """Raises LogError for an entry that nothing has damaged, and that this program cannot read all the same: a
+        newer one wrote it, and without it the rest would mean something else."""
+        if kept is None or not intact(seq, at, room, body, kept):
+            return
+        with suppress(*UNREADABLE):
+            kind = msgspec.json.decode(body, type=_Kind).f
+            raise LogError(
+                f"{self.path}: entry {seq} ({kind!r}) was written by a newer version of tcpchat; this is {VERSION},"
+                " which does not know what it says. Start the newer one, or put a backup from before in its place."
+            )
 
     def note(self, seq: int, why: str) -> None:
         """Report an entry, once."""

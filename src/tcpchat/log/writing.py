@@ -18,9 +18,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from tcpchat.core.model import FORGOTTEN, Entry
+from tcpchat.core.model import FORGOTTEN, AnyFact, Entry
 from tcpchat.log import Lineage, LogError, LogLost, LogUnavailable
-from tcpchat.log.damage import Damage, rows_of, stand_in
+from tcpchat.log.damage import Damage, Row, rows_of, stand_in
 from tcpchat.log.follow import erase_some, follow, forget_some, redo_some
 from tcpchat.log.fulltext import Index
 from tcpchat.log.opening import open_for_writing
@@ -200,10 +200,16 @@ class Store:
             logger.warning("! %s: what is told cannot be noted beside it: %s", self.path, error.strerror)
 
     def read(self, after: int, upto: int) -> list[Entry]:
-        """Entries behind a seq, up to another. One that is damaged is left out, or something stands in for it."""
+        """Entries behind a seq, up to another. One that is damaged is left out, or something stands in for it. Raises
+        LogError for one of a newer program."""
         rows = rows_of(self.db, "seq > ? AND seq <= ? ORDER BY seq", (after, upto))
-        found = [(row, self._damage.fact(*row) or stand_in(row[0], row[3])) for row in rows]
-        return [Entry(row[0], row[1], fact) for row, fact in found if fact is not None]
+        return [Entry(row[0], row[1], fact) for row in rows if (fact := self._fact(row)) is not None]
+
+    def _fact(self, row: Row) -> AnyFact | None:
+        fact = self._damage.fact(*row)
+        if fact is None:
+            self._damage.known(*row)
+        return fact or stand_in(row[0], row[3])
 
     def restore(self) -> tuple[int, bytes | None, list[tuple[int, str, int, int]]]:
         """The newest snapshot and all cursors."""

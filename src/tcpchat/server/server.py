@@ -26,10 +26,11 @@ import msgspec
 
 from tcpchat.config import Config, ConfigError
 from tcpchat.core.chat import Chat
+from tcpchat.core.state import StateError
 from tcpchat.core.version import VERSION
 from tcpchat.doors import Peer
 from tcpchat.doors.registry import alpn
-from tcpchat.log import Log, LogLost
+from tcpchat.log import Log, LogError, LogLost
 from tcpchat.server import clock
 from tcpchat.server.admission import Admission
 from tcpchat.server.clock import TICKS_PER_SECOND
@@ -191,8 +192,11 @@ class Server:
         if self.log is None:
             self.log = default_log(self._place(), self.config.retention_days)
         seq, state, cursors = await self.log.open()
-        with collecting_nothing():
-            self.chat.restore(seq, state, cursors)
+        try:
+            with collecting_nothing():
+                self.chat.restore(seq, state, cursors)
+        except StateError as error:
+            raise LogError(str(error)) from None
         await self.log.replay(seq, self.chat.replay)
         if hasattr(self.log, "lineages"):  # one of somebody's own, from before logs had ids, goes on without
             self.chat.begin(self.log.lineages())
