@@ -11,7 +11,7 @@ from tcpchat.config import ConfigError
 from tcpchat.server import Server
 
 
-async def test_settings_and_message_of_the_day(tmp_path: Path) -> None:
+async def test_settings_and_message_of_the_day(tmp_path: Path, closed_peers: None) -> None:
     path, motd = tmp_path / "config.toml", tmp_path / "motd"
     path.write_text("[server]\nport = 0\nmax_text = 10\n")
     flags = {"data": str(tmp_path / "data"), "port": "0"}
