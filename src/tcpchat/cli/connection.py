@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tcpchat.cli.common import NOT_ALLOWED, Ended, password_option, settings, tell
+from tcpchat.client import first_use
 from tcpchat.client.blocking import connect_blocking
 from tcpchat.client.errors import ConnectionFailed, Refused, TimedOut
-from tcpchat.client.first_use import NewServer, is_loopback
+from tcpchat.client.first_use import NewServer
 from tcpchat.client.identity import load_key, parse_address
 from tcpchat.client.outcomes import Ended as PeerEnded
 from tcpchat.client.outcomes import Opened, Passed
@@ -92,7 +93,7 @@ class Session:
 
     @property
     def _private(self) -> bool:
-        return bool(self.fingerprint) or is_loopback(self.host)
+        return bool(self.fingerprint) or first_use.is_loopback(self.host)
 
     def _enter(self) -> None:
         if not self._operator:
