@@ -94,7 +94,7 @@ async def test_every_command_is_counted(start: Start, door: str, early: bool) ->
     for number, (name, commands) in enumerate(hostile(door, 300).items()):
         async with guest(server, door, f"guest{number}", early=early or door == "http") as one:
             one.writer.write(repeated(commands[0]))
-            for _ in range(500):
+            for _ in range(3000):
                 if one.held_back:
                     break
                 await asyncio.sleep(0.01)

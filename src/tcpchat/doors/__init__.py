@@ -99,6 +99,11 @@ class Door:
         return False
 
     @property
+    def may_proceed(self) -> bool:
+        """Where the protocol is sequential: True when what was just told may let waiting lines go on."""
+        return True
+
+    @property
     def busy(self) -> bool:
         """True: the peer is better not read just now. Call ``wake`` when that is over."""
         return False

@@ -381,6 +381,13 @@ class Connection(asyncio.BufferedProtocol):
             self._write_out()
         return self.full or len(self.loads) > LOADS_MAX
 
+    def _may_proceed(self, door: Door) -> bool:
+        """May what was told let waiting lines go on, or have changed how this peer is told and read?"""
+        session = self.session
+        if door.may_proceed or self.held or self.commands or door.entering != self.entering:
+            return True
+        return session is not None and door.dialect is not session.dialect
+
     def _go_on(self) -> None:
         """Lines that waited for an answer may go on now, and this peer may perhaps be read again."""
         now, door = clock.now(), self.door
@@ -485,7 +492,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         door = self.door
         if self.told:
-            if door.sequential or "door" in self.held:
+            if (door.sequential and self._may_proceed(door)) or "door" in self.held:
                 self._go_on()
                 if self.closing:
                     return

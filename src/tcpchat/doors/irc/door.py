@@ -198,6 +198,11 @@ class IrcDoor(Door):
             return not self.closing
         return bool(self.queue) and not self.closing and self._free(self.queue[0])
 
+    @property
+    def may_proceed(self) -> bool:
+        """See Door.may_proceed: nearly always no line waits, and a message brings nothing to go on with."""
+        return bool(self.queue or self.commands) or self.awaiting == TURN.what
+
     def _weigh(self, written: int) -> None:
         """Count what a line was answered, by its size: behind so many pieces of what waits to be sent."""
         if len(self.out) > written:

@@ -165,6 +165,10 @@ class WebDoor(Door):
         return self._inner is not None and self._inner.sequential
 
     @property
+    def may_proceed(self) -> bool:
+        return self._inner is None or self._inner.may_proceed
+
+    @property
     def patience(self) -> float | None:
         return self._inner.patience if self._inner is not None else None
 
