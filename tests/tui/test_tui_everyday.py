@@ -11,6 +11,7 @@ import pytest
 import tcpchat
 from support.realterm import PtyTerminal
 from support.realworld import World
+from tcpchat.core import model as m
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 
@@ -60,13 +61,13 @@ def test_who_types_and_who_has_it(world: World, terminal: PtyTerminal) -> None:
             for one in (duck, swan):
                 await one.join("#ops")
             terminal.press("/join ops\r")
-            await asyncio.to_thread(terminal.until, "3 here")
+            await asyncio.to_thread(terminal.until, "me joined")  # who is not inside yet is told of no typing
             duck.typing("#ops", True)
             await asyncio.to_thread(terminal.until, "duck is typing")
             terminal.press("who has it\r")
             await asyncio.to_thread(terminal.until, re.compile("who has it +✓").search)
             async for message in duck.messages():
-                duck.read(message.to, message.seq)
+                await duck.command(m.Read(message.to, message.seq))  # what is asked below holds it
                 break
             await asyncio.to_thread(terminal.press, "\x1b[1;5Ai")
             await asyncio.to_thread(terminal.until, re.compile("read +.*duck").search)
