@@ -296,6 +296,14 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._take(data)
 
+    @property
+    def waits_for_turn(self) -> bool:
+        """Does nothing but its turn keep what waits from being handled? A door that wants no more bytes for now goes on
+        with the lines that it has."""
+        if self.held == ("turn",):
+            return True
+        return set(self.held) == {"turn", "door"} and (bool(self.commands) or self.door.unread)
+
     def turn(self) -> None:
         """Handle a piece of what waits."""
         now, door = clock.now(), self.door
@@ -305,7 +313,7 @@ class Connection(asyncio.BufferedProtocol):
         elif door.unread:
             before = door.units
             self._handle(door.more(now), before, 0, now)
-        elif self.backlog:
+        elif self.backlog and "door" not in self.held:
             size = len(self.backlog) if self.door.streaming else cut(self.backlog, self.door.piece)
             piece, self.backlog = self.backlog[:size], self.backlog[size:]
             self._take(piece)

@@ -28,10 +28,14 @@ class Speaker(Protocol):
 
     closed: bool
     closing: bool
-    held: tuple[str, ...]  # why it is not read just now
     queued: bool  # it stands in a line
     spent: float  # work that it has made and nobody else counts ...
     spent_at: float  # ... by then
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Does nothing but its turn keep what waits from being handled?"""
+        ...
 
     def pause(self, why: str) -> None:
         """Read nothing more from it for now."""
@@ -68,7 +72,7 @@ class Turns:
 
     def join(self, peer: Speaker) -> None:
         """It has more to say; nothing else holds it back now."""
-        if peer.queued or peer.closing or peer.held != ("turn",):
+        if peer.queued or peer.closing or not peer.waits_for_turn:
             return
         peer.queued = True
         if peer.spent > FREE:
