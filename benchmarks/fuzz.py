@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.oracle import READERS, Watch
 from benchmarks.payloads import hostile
 from benchmarks.steps import Step, Steps
+from tcpchat.server.keepalive import look
 
 if TYPE_CHECKING:
     from tcpchat.core.model import Append, Entry, Keep, Query, Result
@@ -304,7 +305,7 @@ class Bench:
         for _ in range(TURNS):
             await asyncio.sleep(0)
         if not connection.closing:
-            connection.tick(time.time())
+            look(connection, time.time())
             connection.eof_received()
             await asyncio.sleep(0)
         connection.connection_lost(None)

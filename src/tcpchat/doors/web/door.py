@@ -126,7 +126,8 @@ class WebDoor(Door):
             # The answer is on its way and the connection ends with it: what comes now is not read,
             # but the peer's leaving ends the session.
             return [] if data else [Bye("closed")]
-        self._idle_since = now
+        if not self._http.trailing_data[0]:
+            self._idle_since = now  # more bytes of a head that has begun do not give it more time
         try:
             self._http.receive_data(data)
         except h11.RemoteProtocolError as error:
