@@ -130,6 +130,7 @@ def test_hostile_people(world: World, way: str) -> None:
         terminal.close()
 
 
+@pytest.mark.xfail(reason="a proof without TLS is for the server's own port, and this relay has another", strict=True)
 def test_a_hostile_server(world: World) -> None:
     relay = Relay(world.port)
     terminal = PtyTerminal(

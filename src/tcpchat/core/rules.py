@@ -135,7 +135,7 @@ SERVICES = ("NickServ ChanServ HistServ MemoServ OperServ BotServ HostServ SaslS
             " Global Services").split()  # fmt: skip
 PLACE = ("tcpchat", "tcpchat.chat", "tcpchat.local", "server", "the server", "system", "localhost", "console",
          "the server's machine", "server's machine", "serverside")  # fmt: skip
-STAFF_NAMES = ("owner", "admin", "administrator", "moderator", "operator", "root", "sysop", "sysadmin", "staff")
+STAFF_NAMES = ("owner", "admin", "administrator", "moderator", "operator", "sysop", "sysadmin", "staff")
 
 
 @lru_cache(maxsize=64)
